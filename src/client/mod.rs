@@ -1,0 +1,1 @@
+//! Owns the attached terminal: raw mode, bytes up, frames down.

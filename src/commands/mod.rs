@@ -1,0 +1,1 @@
+//! Owns the one table of commands: name, arguments, default keys, help, example.

@@ -1,0 +1,1 @@
+//! Owns settings and themes: defaults embedded as commented TOML, load, check.

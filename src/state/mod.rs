@@ -1,0 +1,285 @@
+//! Owns what the loop owns and `ui` draws: sessions, windows, panes, clients, routes, statuses.
+//!
+//! Pure: no tokio, ptys, sockets, files or clock. Must not know: how a pane's bytes arrive or how it is drawn.
+pub mod overlay;
+mod status;
+
+pub use status::{Status, StatusReport, StatusSource};
+
+use crate::{
+    mux::{ClientId, PaneId, SessionId, WindowId, layout::Layout},
+    router::{AuthMode, ExecutorId, Refusal, Route},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+/// Everything that the server's loop owns and draws.
+#[derive(Debug, Default)]
+pub struct State {
+    /// By id, so by age.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// All windows of all sessions.
+    pub windows: BTreeMap<WindowId, Window>,
+    /// All panes of all windows.
+    pub panes: BTreeMap<PaneId, Pane>,
+    /// Attached clients.
+    pub clients: BTreeMap<ClientId, Client>,
+    /// Git facts by workspace.
+    pub git: BTreeMap<PathBuf, GitSummary>,
+    /// Readiness of every executor, for panel and picker, in catalogue order.
+    pub executors: Vec<ExecutorReadiness>,
+    /// Today's spend in US dollars as the ledger knows it.
+    pub spend_today: f64,
+    /// A standing warning for every client (a full disk, a broken config line).
+    pub warning: Option<String>,
+    /// Next number for each kind of id.
+    pub next: NextIds,
+}
+
+/// Counters; an id is never reused within one server's life.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NextIds {
+    /// Panes.
+    pub pane: u32,
+    /// Windows.
+    pub window: u32,
+    /// Sessions.
+    pub session: u32,
+    /// Clients.
+    pub client: u32,
+}
+
+/// A named set of windows over one workspace.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// `$n`.
+    pub id: SessionId,
+    /// Unique among sessions.
+    pub name: String,
+    /// The directory that its harnesses work in.
+    pub workspace: PathBuf,
+    /// In index order; index = position + 1.
+    pub windows: Vec<WindowId>,
+    /// The shown window.
+    pub active: WindowId,
+    /// The window shown before.
+    pub last: Option<WindowId>,
+    /// Every route of this session goes to the rehearsal provider.
+    pub rehearse: bool,
+    /// The area of its windows in cells, status line excluded.
+    pub size: (u16, u16),
+    /// The guided steps of `inspan try`, when this session is one.
+    pub guide: Option<Guide>,
+}
+
+/// The guided steps of `inspan try`, ticked when observed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Guide {
+    /// Text and whether it was observed.
+    pub steps: Vec<(String, bool)>,
+    /// What to say once all are ticked.
+    pub done: String,
+}
+
+/// A set of panes that share the screen.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// `@n`.
+    pub id: WindowId,
+    /// Shown in the status line.
+    pub name: String,
+    /// The user named it; do not rename it after its active pane.
+    pub named: bool,
+    /// How its panes tile the area.
+    pub layout: Layout,
+    /// The focused pane.
+    pub active: PaneId,
+    /// The pane focused before.
+    pub last: Option<PaneId>,
+    /// The active pane fills the window.
+    pub zoomed: bool,
+}
+
+/// One rectangle with a process behind it.
+#[derive(Clone, Debug)]
+pub struct Pane {
+    /// `%n`.
+    pub id: PaneId,
+    /// The ULID that names its directories and records.
+    pub key: String,
+    /// Where its process started.
+    pub cwd: PathBuf,
+    /// The command of a shell or program pane; empty means the user's shell.
+    pub argv: Vec<String>,
+    /// The harness, when this pane runs one.
+    pub harness: Option<Harness>,
+    /// What the process set as its title.
+    pub title: String,
+    /// What is known of its state, and from where.
+    pub status: StatusReport,
+    /// Seconds of unix time at which `status` began.
+    pub status_since: u64,
+    /// The live process.
+    pub pid: Option<i32>,
+    /// Inner size in cells.
+    pub size: (u16, u16),
+    /// How the process ended; the text stays until a key is pressed.
+    pub exit: Option<ExitCard>,
+    /// Why nothing could be started, drawn in the pane.
+    pub refusal: Option<Refusal>,
+    /// A remark for the pane's card: variables removed, a switch that stopped half-way.
+    pub notes: Vec<String>,
+}
+
+/// How a pane's process ended and what may be pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExitCard {
+    /// `exited 0`, `killed by SIGTERM`, `could not start: …`, `restored after a restart`.
+    pub what: String,
+    /// Key and meaning, as shown: `("r", "resume")`, `("f", "fresh")`, `("s", "shell")`, `("x", "close")`.
+    pub keys: Vec<(String, String)>,
+}
+
+/// One running (or parked) instance of an executor in a pane.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Harness {
+    /// The answer of planning that it runs under.
+    pub route: Route,
+    /// `ask`, `edits`, `plan`, `full` or `readonly`.
+    pub permission: Permission,
+    /// The native session id, once known.
+    pub session: Option<String>,
+    /// Native sessions of other executors that this pane ran before.
+    pub parked: BTreeMap<ExecutorId, Parked>,
+    /// Every route goes to rehearsal.
+    pub rehearse: bool,
+    /// Model named in the newest upstream answer.
+    #[serde(skip)]
+    pub served_model: Option<String>,
+    /// Sums over this pane's requests.
+    #[serde(skip)]
+    pub usage: Usage,
+    /// A switch that is under way or stopped half-way.
+    #[serde(skip)]
+    pub switch: Option<SwitchProgress>,
+}
+
+/// A native session left behind by a switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// The executor's own session id.
+    pub session: String,
+    /// The route it was served by.
+    pub auth: AuthMode,
+    /// Requests of the person that it has already seen.
+    pub seen_requests: usize,
+}
+
+/// Where a switch stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchProgress {
+    /// `plan`, `handoff`, `checkpoint`, `stop`, `start`, `deliver`, `confirm`.
+    pub step: String,
+    /// Set when it stopped there.
+    pub failed: Option<String>,
+}
+
+/// How much a harness may do without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    /// Ask before every command and edit.
+    #[default]
+    Ask,
+    /// Edits pass, commands ask.
+    Edits,
+    /// Plan only.
+    Plan,
+    /// Never ask.
+    Full,
+    /// Nothing is written.
+    Readonly,
+}
+
+/// Sums over a pane's model requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Input tokens, cached ones included.
+    pub input: u64,
+    /// Output tokens, reasoning included.
+    pub output: u64,
+    /// US dollars; `None` while nothing priced was served.
+    pub cost: Option<f64>,
+    /// Attempts beyond the first.
+    pub retries: u64,
+}
+
+/// Git facts of a workspace as the status line and the panel show them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitSummary {
+    /// False outside a repository.
+    pub repository: bool,
+    /// The branch, or `detached`.
+    pub branch: String,
+    /// Short commit id; empty before the first commit.
+    pub head: String,
+    /// Changed and untracked files.
+    pub changed: usize,
+    /// Commits ahead of upstream.
+    pub ahead: usize,
+    /// Commits behind upstream.
+    pub behind: usize,
+    /// Checkpoints under `refs/inspan/`.
+    pub checkpoints: usize,
+}
+
+/// One row of the picker and of the panel's executor list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExecutorReadiness {
+    /// Which one.
+    pub executor: ExecutorId,
+    /// `Claude Code`.
+    pub title: String,
+    /// Binary version when present.
+    pub version: Option<String>,
+    /// Where the binary is and why that one: `~/.local/bin`, `ours`.
+    pub origin: String,
+    /// Full path of the binary, when present.
+    pub binary: Option<PathBuf>,
+    /// Megabytes that an install takes, when it is missing.
+    pub install_mb: Option<u32>,
+    /// The CLI's own login: `Claude Max`, `logged in`, or `None`.
+    pub login: Option<String>,
+    /// The route it would take now, or why not.
+    pub route: Result<Route, Refusal>,
+    /// `ready`, `ready · untested`, `install`, `log in or add a key`, `disabled`, `not in this version`.
+    pub readiness: String,
+}
+
+/// An attached terminal.
+#[derive(Debug)]
+pub struct Client {
+    /// `&n`.
+    pub id: ClientId,
+    /// What it looks at.
+    pub session: SessionId,
+    /// Its size in cells.
+    pub size: (u16, u16),
+    /// Prefix pressed, a key of the table awaited.
+    pub prefix: bool,
+    /// The router panel is docked in this client's view.
+    pub panel_docked: bool,
+    /// What lies over the panes and takes the keys.
+    pub overlay: Option<overlay::Overlay>,
+    /// A passing line in the status line and when (unix seconds) it goes.
+    pub message: Option<(String, u64)>,
+    /// UTF-8 locale: draw shapes beyond ASCII.
+    pub utf8: bool,
+    /// Panes whose *done* this client has not looked at since.
+    pub unseen: BTreeSet<PaneId>,
+}

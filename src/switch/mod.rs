@@ -1,0 +1,1 @@
+//! Owns the durable switch sequence, its journal rows and its recovery.

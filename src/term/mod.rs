@@ -1,0 +1,3 @@
+//! Owns terminals: pty, emulator, byte-side scanner, input decoding, key and mouse encoding, canvas, frame writing.
+//!
+//! Must not know: sessions, panes' meaning, executors, the loop.

@@ -1,0 +1,1 @@
+//! Owns State -> Canvas: frames, status line, router panel, palette, dialogs.
