@@ -4,5 +4,6 @@
 pub mod ids;
 pub mod keys;
 pub mod layout;
+pub mod presets;
 
 pub use ids::{ClientId, PaneId, SessionId, WindowId};
