@@ -261,17 +261,24 @@ impl PrivateIndex {
     /// Takes everything that is not ignored, and says what could not be taken.
     fn add_everything(&self, top: &Path) -> Result<Vec<String>, CheckpointError> {
         let (left_out, mut warnings) = self.left_out(top)?;
-        let mut add = self.git(top).args(["add", "--all", "--ignore-errors"]);
-        if !left_out.is_empty() {
-            let mut paths = b":(top)\0".to_vec();
-            for path in &left_out {
-                paths.extend_from_slice(b":(top,exclude,literal)");
-                paths.extend_from_slice(path);
-                paths.push(0);
-            }
-            add = add.args(["--pathspec-from-file=-", "--pathspec-file-nul"]).input(paths);
+        let mut paths = Vec::new();
+        for path in &left_out {
+            paths.extend_from_slice(b":(top,exclude,literal)");
+            paths.extend_from_slice(path);
+            paths.push(0);
         }
-        let output = add.run()?;
+        let add = |option: Option<&str>| {
+            let add = self.git(top).args(["add", "--all", "--ignore-errors"]).args(option);
+            if left_out.is_empty() {
+                return add;
+            }
+            let paths = [b":(top)\0", paths.as_slice()].concat();
+            add.args(["--pathspec-from-file=-", "--pathspec-file-nul"]).input(paths)
+        };
+        let mut output = add(None).run()?;
+        if output.stderr.contains("sparse-checkout definition") {
+            output = add(Some("--sparse")).run()?;
+        }
         match output.status.code() {
             Some(0) => {}
             // With --ignore-errors the rest was added.

@@ -323,6 +323,20 @@ fn odd_names_and_kinds_survive() {
 }
 
 #[test]
+fn a_sparse_checkout_keeps_what_is_outside_of_it() {
+    let repository = Repository::new();
+    repository.write("in/a", "x");
+    repository.write("out/b", "x");
+    repository.commit("both");
+    repository.git(&["sparse-checkout", "set", "in"]);
+    assert!(!repository.path().join("out/b").exists(), "the checkout is sparse");
+    repository.write("out/new", "x");
+    let made = make(&repository);
+    assert_eq!(files(&repository, &made.commit), ["in/a", "out/b", "out/new"]);
+    assert_eq!((made.files_changed, made.warnings.len()), (1, 0));
+}
+
+#[test]
 fn a_subdirectory_keeps_the_whole_tree() {
     let repository = Repository::with_commit();
     repository.write("sub/x", "x");
