@@ -1,0 +1,305 @@
+//! Processes in panes: start, notice output and exit, stop.
+use super::{Server, Wake, environment, socket};
+use crate::{
+    mux::PaneId,
+    state::{ExitCard, Status, StatusReport, StatusSource},
+    term::{
+        Palette,
+        emulator::{Emulator, TermEvent},
+        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
+    },
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ffi::OsString,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Terminal events that wait for the loop, a pane. The newest of a kind matters, so the oldest go first.
+const NOTE_QUEUE: usize = 64;
+
+/// How long a process may take to leave after a polite signal.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// What the threads that parse a pane leave for the loop.
+#[derive(Debug)]
+pub struct Sink {
+    pane: PaneId,
+    wake: Arc<Wake>,
+    notes: Mutex<VecDeque<TermEvent>>,
+    exited: Mutex<Option<ExitStatus>>,
+}
+
+impl PaneSink for Sink {
+    fn output(&self) {
+        self.wake.pane(self.pane);
+    }
+
+    fn event(&self, event: TermEvent) {
+        let mut notes = lock(&self.notes);
+        if notes.len() >= NOTE_QUEUE {
+            notes.pop_front();
+        }
+        notes.push_back(event);
+        drop(notes);
+        self.wake.pane(self.pane);
+    }
+
+    fn exited(&self, status: ExitStatus) {
+        *lock(&self.exited) = Some(status);
+        self.wake.pane(self.pane);
+    }
+}
+
+/// A lock that outlives a panic of its holder: the pane's text is worth more than its consistency.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The terminal side of a pane.
+pub struct Screen {
+    /// What it shows.
+    pub emulator: Arc<Mutex<Emulator>>,
+    /// The live process's terminal.
+    pub pty: Option<Pty>,
+    sink: Arc<Sink>,
+    /// Lines scrolled back from the live end.
+    pub scroll: usize,
+    /// The newest OSC 7501 payload.
+    pub agent_state: Option<String>,
+    /// When the status is to be looked at again.
+    pub watch_due: Option<Instant>,
+    /// What to do when the process ends, instead of showing a card.
+    pub on_exit: Option<OnExit>,
+}
+
+/// What follows a process's end.
+pub type OnExit = Box<dyn FnOnce(&mut Server, PaneId, &ExitStatus) + Send>;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Program and arguments; empty means the user's shell.
+    pub argv: Vec<String>,
+    /// Set on top of the pane's environment.
+    pub env_set: BTreeMap<String, String>,
+    /// Taken from it.
+    pub env_remove: Vec<String>,
+    /// A harness: provider keys and base URLs are taken away.
+    pub harness: bool,
+}
+
+impl Launch {
+    /// A shell or program.
+    pub fn program(argv: Vec<String>) -> Self {
+        Self { argv, env_set: BTreeMap::new(), env_remove: Vec::new(), harness: false }
+    }
+}
+
+impl Server {
+    /// Gives a pane its terminal, before anything runs in it.
+    pub(crate) fn open_screen(&mut self, pane: PaneId) {
+        let Some((cols, rows)) = self.state.panes.get(&pane).map(|p| p.size) else { return };
+        let emulator = Emulator::new(cols, rows, self.settings.history, Palette::default());
+        self.screens.insert(
+            pane,
+            Screen {
+                emulator: Arc::new(Mutex::new(emulator)),
+                pty: None,
+                sink: Arc::new(Sink {
+                    pane,
+                    wake: self.wake.clone(),
+                    notes: Mutex::default(),
+                    exited: Mutex::default(),
+                }),
+                scroll: 0,
+                agent_state: None,
+                watch_due: None,
+                on_exit: None,
+            },
+        );
+    }
+
+    /// The environment of the session that a pane is in.
+    pub(crate) fn env_of(&self, pane: PaneId) -> BTreeMap<String, String> {
+        self.state
+            .window_of(pane)
+            .and_then(|w| self.state.session_of(w.id))
+            .and_then(|s| self.session_env.get(&s.id))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Starts a process in a pane. A program that cannot be started leaves its error in the pane.
+    pub(crate) fn start(&mut self, id: PaneId, launch: Launch) {
+        let base = self.env_of(id);
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        let socket = socket::path(&self.socket_dir, &self.name);
+        let agent_link = socket::agent_link(&self.socket_dir, &self.name);
+        let (mut env, removed) = environment::build(&environment::Pane {
+            base: &base,
+            socket: &socket.to_string_lossy(),
+            id: &id.to_string(),
+            key: &pane.key,
+            agent_link: &agent_link.to_string_lossy(),
+            harness: launch.harness,
+        });
+        if !removed.is_empty() {
+            pane.notes.push(format!("not passed on: {}", removed.join(", ")));
+        }
+        for name in &launch.env_remove {
+            env.remove(name);
+        }
+        env.extend(launch.env_set.clone());
+        let argv = if launch.argv.is_empty() { vec![shell(&base)] } else { launch.argv.clone() };
+        let cwd = if pane.cwd.is_dir() { pane.cwd.clone() } else { std::path::PathBuf::from("/") };
+        env.insert("PWD".into(), cwd.to_string_lossy().into_owned());
+        let (cols, rows) = pane.size;
+        let Some(screen) = self.screens.get_mut(&id) else { return };
+        screen.agent_state = None;
+        screen.scroll = 0;
+        *lock(&screen.sink.exited) = None;
+        let spec = SpawnSpec {
+            argv: argv.clone(),
+            cwd,
+            env: env.into_iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
+            cols,
+            rows,
+        };
+        let spawned = spawn(&self.panes_runtime, spec, screen.emulator.clone(), screen.sink.clone());
+        match spawned {
+            Ok(pty) => {
+                pane.pid = Some(pty.pid());
+                pane.exit = None;
+                pane.refusal = None;
+                screen.pty = Some(pty);
+                let status = if launch.harness { Status::Starting } else { Status::Idle };
+                self.set_status(id, StatusReport { status, source: StatusSource::Process, detail: String::new() });
+            }
+            Err(error) => {
+                tracing::warn!(pane = %id, %error, "cannot start");
+                self.ended(id, format!("could not start {}: {error}", argv[0]));
+            }
+        }
+        self.state.name_windows();
+        self.touch();
+    }
+
+    /// Puts the exit card up.
+    pub(crate) fn ended(&mut self, id: PaneId, what: String) {
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        pane.pid = None;
+        let mut keys = Vec::new();
+        let mut key = |k: &str, meaning: &str| keys.push((k.to_owned(), meaning.to_owned()));
+        match &pane.harness {
+            Some(harness) => {
+                if harness.session.is_some() {
+                    key("r", "resume");
+                }
+                key("f", "fresh");
+                key("s", "shell");
+            }
+            None if pane.argv.is_empty() => key("s", "shell again"),
+            None => {
+                key("f", "run again");
+                key("s", "shell");
+            }
+        }
+        key("x", "close");
+        pane.exit = Some(ExitCard { what: what.clone(), keys });
+        if let Some(screen) = self.screens.get_mut(&id) {
+            screen.pty = None;
+            lock(&screen.emulator).reset_modes();
+        }
+        self.set_status(id, StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what });
+        self.touch();
+    }
+
+    /// Looks at every pane that has something new.
+    pub(crate) fn drain_panes(&mut self) {
+        for id in self.wake.take() {
+            let Some(screen) = self.screens.get_mut(&id) else { continue };
+            let notes: Vec<TermEvent> = lock(&screen.sink.notes).drain(..).collect();
+            let exited = lock(&screen.sink.exited).take();
+            for note in notes {
+                self.pane_event(id, note);
+            }
+            self.pane_dirty(id);
+            self.watch_soon(id);
+            if let Some(status) = exited {
+                self.pane_exited(id, &status);
+            }
+        }
+    }
+
+    fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
+        let Some(screen) = self.screens.get_mut(&id) else { return };
+        let follow = screen.on_exit.take();
+        screen.pty = None;
+        if let Some(harness) = self.harnesses.get_mut(&id) {
+            harness.process_ended();
+        }
+        match follow {
+            Some(follow) => follow(self, id, status),
+            None => self.ended(id, status.to_string()),
+        }
+    }
+
+    /// Writes to a pane's process. A full queue is said, never waited for.
+    pub(crate) fn write(&mut self, id: PaneId, bytes: Vec<u8>) -> Result<(), String> {
+        let Some(screen) = self.screens.get_mut(&id) else { return Err(format!("no pane {id}")) };
+        if screen.scroll != 0 {
+            screen.scroll = 0;
+        }
+        let Some(pty) = &screen.pty else { return Err(format!("nothing runs in {id}")) };
+        pty.write(bytes).map_err(|_| format!("{id} does not read its input; nothing was sent"))
+    }
+
+    /// Stops whatever runs in a pane and forgets the pane.
+    pub(crate) fn close_pane(&mut self, id: PaneId) {
+        if let Some(pane) = self.state.panes.get(&id) {
+            self.drop_route(&pane.key.clone());
+        }
+        if let Some(screen) = self.screens.remove(&id) {
+            if let Some(pty) = screen.pty {
+                pty.stop(STOP_GRACE);
+            }
+        }
+        self.harnesses.remove(&id);
+        let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
+        self.state.remove_pane(id);
+        if let Some(session) = session {
+            if !self.state.sessions.contains_key(&session) {
+                self.session_ended(session);
+            }
+        }
+        self.state.name_windows();
+        self.resize_panes();
+        self.touch();
+    }
+
+    /// Gives every pane of every session the size that its layout says.
+    pub(crate) fn resize_panes(&mut self) {
+        for (id, (cols, rows)) in crate::ui::pane_sizes(&self.state) {
+            let Some(pane) = self.state.panes.get_mut(&id) else { continue };
+            if pane.size == (cols, rows) {
+                continue;
+            }
+            pane.size = (cols, rows);
+            if let Some(screen) = self.screens.get_mut(&id) {
+                lock(&screen.emulator).resize(cols, rows);
+                if let Some(pty) = &screen.pty {
+                    let _ = pty.resize(cols, rows);
+                }
+            }
+        }
+        self.dirty_all();
+    }
+}
+
+/// The user's shell.
+pub fn shell(env: &BTreeMap<String, String>) -> String {
+    env.get("SHELL").filter(|s| Path::new(s.as_str()).is_file()).cloned().unwrap_or_else(|| "/bin/sh".into())
+}

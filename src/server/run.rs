@@ -1,0 +1,309 @@
+//! The server's life: become a daemon, listen, loop, end.
+use super::{Ending, Event, EVENT_QUEUE, Server, Tasks, Wake, connection, input, socket};
+use crate::{
+    config::{self, Paths},
+    gateway, record,
+    state::State,
+    vault::Vault,
+};
+use anyhow::{Context, Result};
+use fs2::FileExt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write,
+    os::unix::fs::DirBuilderExt,
+    sync::Arc,
+    time::Instant,
+};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+/// Threads that parse panes and serve sockets. More buy contention, not speed.
+const PANE_WORKERS: usize = 2;
+
+/// How long the recorder may take to put its queue on disk when the server ends.
+const LAST_WORDS: &str = "server ended";
+
+/// Runs the server named `name` until it ends; the body of `inspan server`.
+///
+/// # Errors
+/// When it cannot start; the reason was already told to the waiting client.
+pub fn run(name: &str) -> Result<()> {
+    let started = prepare(name);
+    match started {
+        Ok(prepared) => serve(prepared),
+        Err(error) => {
+            say(&format!("{error:#}"));
+            Err(error)
+        }
+    }
+}
+
+/// Tells the client that started this server how it went; one line, then the pipe is closed.
+fn say(line: &str) {
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "{}", line.replace('\n', " "));
+    let _ = stdout.flush();
+    if let Ok(null) = fs::OpenOptions::new().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+struct Prepared {
+    name: String,
+    paths: Paths,
+    listener: std::os::unix::net::UnixListener,
+    lock: fs::File,
+    _log: tracing_appender::non_blocking::WorkerGuard,
+}
+
+fn private_dir(dir: &std::path::Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot create {}", dir.display()))
+}
+
+fn prepare(name: &str) -> Result<Prepared> {
+    socket::check_name(name).map_err(anyhow::Error::msg)?;
+    // Already a session leader when started by hand from a shell's job control; that is as good.
+    let _ = rustix::process::setsid();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // Orphans of panes come to us, so that nothing outlives its pane unseen.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let paths = Paths::from_env(|key| std::env::var(key).ok(), rustix::process::geteuid().as_raw());
+    socket::prepare_dir(&paths.socket_dir).map_err(anyhow::Error::msg)?;
+    let state_dir = paths.state.join(name);
+    private_dir(&state_dir)?;
+    let log_dir = state_dir.join("log");
+    private_dir(&log_dir)?;
+    let appender = tracing_appender::rolling::Builder::new()
+        .rotation(tracing_appender::rolling::Rotation::DAILY)
+        .filename_prefix("server")
+        .filename_suffix("log")
+        .max_log_files(7)
+        .build(&log_dir)
+        .with_context(|| format!("cannot write a log under {}", log_dir.display()))?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let filter = tracing_subscriber::EnvFilter::try_from_env("INSPAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
+    let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
+    let lock_path = paths.socket_dir.join(format!("{name}.lock"));
+    let lock = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .with_context(|| format!("cannot open {}", lock_path.display()))?;
+    if lock.try_lock_exclusive().is_err() {
+        say("taken");
+        std::process::exit(0);
+    }
+    let path = socket::path(&paths.socket_dir, name);
+    // We hold the lock, so whoever bound this socket is gone.
+    let _ = fs::remove_file(&path);
+    let listener = std::os::unix::net::UnixListener::bind(&path)
+        .with_context(|| format!("cannot listen on {}", path.display()))?;
+    listener.set_nonblocking(true)?;
+    Ok(Prepared { name: name.to_owned(), paths, listener, lock, _log: guard })
+}
+
+fn serve(prepared: Prepared) -> Result<()> {
+    let Prepared { name, paths, listener, lock, _log } = prepared;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), server = name, "server starts");
+    std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
+    let panes_runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(PANE_WORKERS)
+        .thread_name("panes")
+        .enable_all()
+        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (events, queue) = mpsc::channel(EVENT_QUEUE);
+
+    let (settings, problems) = config::load(&paths);
+    let (theme, theme_problems) = config::theme::load(&settings.theme, &paths, std::env::var_os("NO_COLOR").is_some());
+    let recorder = record::Recorder::open_or_warn(&paths.state.join(&name).join("inspan.db"));
+    let vault = Arc::new(Vault::new());
+    let routes = gateway::RouteTable::default();
+    let gateway = start_gateway(&routes, &recorder, &vault, &settings, &events);
+    let keys = input::KeyTable::new(&settings);
+    let mut server = Server {
+        state: State::default(),
+        socket_dir: paths.socket_dir.clone(),
+        name: name.clone(),
+        theme,
+        keys,
+        screens: BTreeMap::new(),
+        links: BTreeMap::new(),
+        connections: BTreeMap::new(),
+        harnesses: BTreeMap::new(),
+        session_env: BTreeMap::new(),
+        gateway: None,
+        routes,
+        recorder,
+        vault,
+        trusted: BTreeSet::new(),
+        tasks: Tasks(events.clone()),
+        wake: Arc::new(Wake::default()),
+        panes_runtime: panes_runtime.handle().clone(),
+        saved: String::new(),
+        changed: false,
+        git_due: BTreeMap::new(),
+        git_busy: BTreeSet::new(),
+        started: Instant::now(),
+        ending: None,
+        settings,
+        paths,
+    };
+    match gateway {
+        Ok(gateway) => server.gateway = Some(gateway),
+        Err(error) => server.state.warning = Some(format!("the gateway could not start: {error:#}")),
+    }
+    if let Some(problem) = problems.iter().chain(&theme_problems).next() {
+        server.state.warning = Some(problem.to_string());
+    }
+    for problem in problems.iter().chain(&theme_problems) {
+        tracing::warn!("{problem}");
+    }
+    server.restore();
+    let listening = events.clone();
+    panes_runtime.spawn(async move {
+        match UnixListener::from_std(listener) {
+            Ok(listener) => connection::accept(listener, listening).await,
+            Err(error) => tracing::error!(%error, "cannot listen"),
+        }
+    });
+    say("ready");
+    let ending = runtime.block_on(server.turn(queue, events));
+    tracing::info!(?ending, "server ends");
+    server.shut_down(ending, &panes_runtime);
+    let _ = fs::remove_file(socket::path(&server.socket_dir, &name));
+    let _ = fs::remove_file(socket::agent_link(&server.socket_dir, &name));
+    if !server.recorder.flush() {
+        tracing::warn!(LAST_WORDS);
+    }
+    drop(server);
+    panes_runtime.shutdown_background();
+    let _ = lock.unlock();
+    Ok(())
+}
+
+fn start_gateway(
+    routes: &gateway::RouteTable,
+    recorder: &record::Recorder,
+    vault: &Arc<Vault>,
+    settings: &config::Settings,
+    events: &mpsc::Sender<Event>,
+) -> Result<gateway::Gateway> {
+    let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
+    let gateway = gateway::start(gateway::GatewayConfig::new(
+        routes.clone(),
+        recorder.clone(),
+        vault.clone(),
+        Arc::new(crate::executors::classify),
+        sender,
+        settings,
+    ))?;
+    let events = events.clone();
+    std::thread::Builder::new().name("gateway-events".into()).spawn(move || {
+        while let Some(event) = receiver.blocking_recv() {
+            if events.blocking_send(Event::Gateway(event)).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(gateway)
+}
+
+impl Server {
+    /// The loop. Drains what is queued, then paints who is due, then sleeps until the next event or deadline.
+    async fn turn(&mut self, mut queue: mpsc::Receiver<Event>, events: mpsc::Sender<Event>) -> Ending {
+        let signals = async {
+            let mut term = signal(SignalKind::terminate()).ok();
+            let mut usr1 = signal(SignalKind::user_defined1()).ok();
+            Some((term.take()?, usr1.take()?))
+        }
+        .await;
+        if let Some((mut term, mut usr1)) = signals {
+            tokio::spawn(async move {
+                loop {
+                    let event = tokio::select! {
+                        _ = term.recv() => Event::Terminate,
+                        _ = usr1.recv() => Event::Listen,
+                    };
+                    if events.send(event).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let wake = self.wake.clone();
+        loop {
+            let deadline = self.next_deadline();
+            tokio::select! {
+                biased;
+                event = queue.recv() => {
+                    let Some(event) = event else { return Ending::Keep };
+                    self.dispatch(event);
+                }
+                () = wake.notify.notified() => {}
+                () = sleep_until(deadline), if deadline.is_some() => {}
+            }
+            while let Ok(event) = queue.try_recv() {
+                self.dispatch(event);
+            }
+            self.drain_panes();
+            self.due();
+            if self.changed {
+                self.save();
+            }
+            self.paint_due();
+            if let Some(ending) = self.ending {
+                return ending;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        if matches!(event, Event::Listen) {
+            self.listen_again();
+        } else {
+            self.handle(event);
+        }
+    }
+
+    /// Binds the socket anew after something cleaned it away, as tmux does on SIGUSR1.
+    fn listen_again(&mut self) {
+        let bound = socket::prepare_dir(&self.socket_dir).and_then(|()| {
+            let path = socket::path(&self.socket_dir, &self.name);
+            let _ = fs::remove_file(&path);
+            let listener = std::os::unix::net::UnixListener::bind(&path).map_err(|e| e.to_string())?;
+            listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+            Ok(listener)
+        });
+        match bound {
+            Ok(listener) => {
+                let events = self.tasks.0.clone();
+                self.panes_runtime.spawn(async move {
+                    if let Ok(listener) = UnixListener::from_std(listener) {
+                        connection::accept(listener, events).await;
+                    }
+                });
+            }
+            Err(error) => tracing::error!(error, "cannot listen again"),
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
