@@ -61,6 +61,10 @@ pub struct Link {
     pub(super) escape_due: Option<Instant>,
     /// Until when a repeatable key works without the prefix.
     pub(super) repeat_until: Option<Instant>,
+    /// When the clock, a message or a counter of this client moves next.
+    pub(super) tick_due: Option<Instant>,
+    /// That is every second.
+    pub(super) ticks_by_second: bool,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     pub(super) env: BTreeMap<String, String>,
@@ -182,6 +186,8 @@ impl Server {
                 last_key: Some(now),
                 escape_due: None,
                 repeat_until: None,
+                tick_due: None,
+                ticks_by_second: false,
                 drag: None,
                 env: hello.env,
                 since: Self::now(),

@@ -4,6 +4,7 @@
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
 mod connection;
+mod due;
 mod environment;
 mod harness;
 mod input;

@@ -1,8 +1,10 @@
 //! Owns what the loop owns and `ui` draws: sessions, windows, panes, clients, routes, statuses.
 //!
 //! Pure: no tokio, ptys, sockets, files or clock. Must not know: how a pane's bytes arrive or how it is drawn.
+pub mod ops;
 pub mod overlay;
 mod status;
+pub mod target;
 
 pub use status::{Status, StatusReport, StatusSource};
 

@@ -3,7 +3,7 @@
 use super::{GitSummary, NextIds, Pane, Session, State, StatusReport, Window};
 use crate::mux::{
     PaneId, SessionId, WindowId,
-    layout::{Axis, Layout},
+    layout::{Axis, Layout, Rect, Share},
 };
 use std::path::{Path, PathBuf};
 
@@ -32,8 +32,8 @@ impl NextIds {
 pub struct SplitPlace {
     /// Side by side or one above the other.
     pub axis: Axis,
-    /// The new pane's share of the split pane's space, 1..=99.
-    pub percent: u16,
+    /// The new pane's share of the split pane's space.
+    pub share: Share,
     /// The new pane comes first.
     pub before: bool,
 }
@@ -117,11 +117,12 @@ impl State {
 
     /// Puts `new` beside `target`; false when `target` is in no window.
     pub fn split(&mut self, target: PaneId, new: PaneId, place: SplitPlace, focus: bool) -> bool {
-        let Some(window) = self.windows.values_mut().find(|w| w.layout.panes().contains(&target)) else {
+        let area = self.area_of(target);
+        let Some(window) = self.windows.values_mut().find(|w| w.layout.contains(target)) else {
             return false;
         };
         window.zoomed = false;
-        let done = window.layout.split(target, place.axis, new, f32::from(place.percent) / 100.0, place.before);
+        let done = window.layout.split(target, place.axis, new, place.share, place.before, area);
         if done && focus {
             window.last = Some(window.active);
             window.active = new;
@@ -129,9 +130,15 @@ impl State {
         done
     }
 
+    /// The area that a pane's window tiles.
+    pub fn area_of(&self, pane: PaneId) -> Rect {
+        let size = self.window_of(pane).and_then(|w| self.session_of(w.id)).map_or((80, 23), |s| s.size);
+        Rect { x: 0, y: 0, width: size.0, height: size.1 }
+    }
+
     /// Focuses a pane and shows its window.
     pub fn focus(&mut self, pane: PaneId) {
-        let Some(window) = self.windows.values_mut().find(|w| w.layout.panes().contains(&pane)) else { return };
+        let Some(window) = self.windows.values_mut().find(|w| w.layout.contains(pane)) else { return };
         if window.active != pane {
             window.last = Some(window.active);
             window.active = pane;
@@ -153,7 +160,7 @@ impl State {
 
     /// Takes a pane out of its window without forgetting it; an emptied window and session end.
     pub fn take_out(&mut self, pane: PaneId) {
-        let Some(window) = self.windows.values_mut().find(|w| w.layout.panes().contains(&pane)) else { return };
+        let Some(window) = self.windows.values_mut().find(|w| w.layout.contains(pane)) else { return };
         let order = window.layout.panes();
         let at = order.iter().position(|p| *p == pane).unwrap_or(0);
         if order.len() == 1 {

@@ -21,7 +21,7 @@ impl State {
 
     /// The window of a pane.
     pub fn window_of(&self, pane: PaneId) -> Option<&Window> {
-        self.windows.values().find(|w| w.layout.panes().contains(&pane))
+        self.windows.values().find(|w| w.layout.contains(pane))
     }
 
     /// The pane with this ULID.
