@@ -177,6 +177,8 @@ pub struct NpmPackage {
     pub binaries: &'static [&'static str],
     /// Megabytes on disk, measured.
     pub size_mb: u32,
+    /// The oldest Node.js major version that runs the CLI itself; `None` for native binaries.
+    pub node: Option<u32>,
 }
 
 /// A native session found in an executor's own store.
@@ -236,6 +238,10 @@ pub trait Executor: Send + Sync {
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String>;
     /// What a model request is for.
     fn classify(&self, request: &RequestFacts<'_>) -> Class;
+    /// The native session that a model request belongs to, when the request names it.
+    fn session_of(&self, _request: &RequestFacts<'_>) -> Option<String> {
+        None
+    }
     /// How to type and submit a prompt.
     fn submit(&self, text: &str) -> Vec<SubmitStep>;
     /// How to interrupt a running turn.
