@@ -9,6 +9,7 @@ mod gemini;
 mod install;
 mod jsonl;
 mod launch;
+pub mod machine;
 mod overlay;
 mod screen;
 mod types;
