@@ -9,7 +9,7 @@ pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{
     mux::{ClientId, PaneId, SessionId, WindowId, layout::Layout},
-    router::{AuthMode, ExecutorId, Refusal, Route},
+    router::{AuthMode, ExecutorId, ModelRow, Refusal, Route},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -273,6 +273,13 @@ pub struct ModelChoice {
     pub provider: String,
     /// Why it cannot be taken now, in a few words; `None` when it can.
     pub refusal: Option<String>,
+}
+
+impl From<ModelRow> for ModelChoice {
+    fn from(row: ModelRow) -> Self {
+        let refusal = row.available.is_err().then(|| row.note().to_owned());
+        Self { id: row.display, provider: row.provider.to_owned(), refusal }
+    }
 }
 
 /// An attached terminal.

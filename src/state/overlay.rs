@@ -10,7 +10,7 @@ use crate::{
         ClientId, PaneId,
         keys::{Key, KeyCode, Mods},
     },
-    router::Refusal,
+    router::{PlanRequest, Refusal},
 };
 use std::path::PathBuf;
 
@@ -444,9 +444,19 @@ impl SwitchDialog {
 }
 
 impl RefusalDialog {
-    /// A dialog whose remedies run what they quote: a remedy with `` `inspan …` `` in it gets that command.
-    pub fn new(title: String, refusal: Refusal) -> Self {
-        let commands = refusal.remedies.iter().map(|remedy| quoted_command(remedy)).collect();
+    /// A dialog for a refused command line such as `["switch-dialog","-t","%2"]`: each alternative, in the words of
+    /// its remedy, runs that line with its own executor, model and auth mode. Other remedies are only words.
+    pub fn new(
+        title: String,
+        refusal: Refusal,
+        alternatives: &[(String, PlanRequest)],
+        command: &[String],
+    ) -> Self {
+        let runs = |remedy: &String| {
+            let found = alternatives.iter().find(|(text, _)| text == remedy);
+            found.map(|(_, request)| [command, &request_words(request)].concat()).unwrap_or_default()
+        };
+        let commands = refusal.remedies.iter().map(runs).collect();
         Self { title, refusal, commands }
     }
 
@@ -470,9 +480,16 @@ impl RefusalDialog {
     }
 }
 
-fn quoted_command(remedy: &str) -> Vec<String> {
-    let quoted = remedy.split('`').nth(1).and_then(|text| text.strip_prefix("inspan "));
-    quoted.and_then(|line| split_words(line).ok()).unwrap_or_default()
+/// A request as the options of a command line.
+fn request_words(request: &PlanRequest) -> Vec<String> {
+    let mut line = words(&["--executor", request.executor.as_str()]);
+    if let Some(model) = &request.model {
+        line.extend(words(&["--model", model]));
+    }
+    if let Some(auth) = request.auth {
+        line.extend(words(&["--auth", auth.as_str()]));
+    }
+    line
 }
 
 fn keys_key(list: &mut List, press: Press, context: &Context<'_>) -> Outcome {

@@ -9,28 +9,38 @@ use crate::{
 };
 use nucleo::{
     Config, Matcher, Utf32Str,
-    pattern::{CaseMatching, Normalization, Pattern},
+    pattern::{AtomKind, CaseMatching, Normalization, Pattern},
 };
 
 /// A typed filter, ready to be asked row by row.
-pub struct Filter(Option<(Pattern, Matcher)>);
+///
+/// Names are matched loosely (`ocd` finds opencode), sentences only by whole words: their many letters would let
+/// nearly every loose filter through.
+pub struct Filter {
+    loose: Option<(Pattern, Matcher)>,
+    words: Vec<String>,
+}
 
 impl Filter {
     /// Reads what was typed; a leading `/` only opens the filter and is not searched for.
     pub fn new(typed: &str) -> Self {
-        let words = typed.strip_prefix('/').unwrap_or(typed).trim();
-        if words.is_empty() {
-            return Self(None);
-        }
-        let pattern = Pattern::parse(words, CaseMatching::Ignore, Normalization::Smart);
-        Self(Some((pattern, Matcher::new(Config::DEFAULT))))
+        let typed = typed.strip_prefix('/').unwrap_or(typed).trim();
+        let words: Vec<_> = typed.split_whitespace().map(str::to_lowercase).collect();
+        let pattern = || Pattern::new(typed, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
+        Self { loose: (!words.is_empty()).then(|| (pattern(), Matcher::new(Config::DEFAULT))), words }
     }
 
-    /// How well a row matches; `None` hides it, higher is better.
-    pub fn score(&mut self, row: &str) -> Option<u32> {
-        let Some((pattern, matcher)) = &mut self.0 else { return Some(0) };
+    /// How well a name matches; `None` hides it, higher is better.
+    pub fn score(&mut self, name: &str) -> Option<u32> {
+        let Some((pattern, matcher)) = &mut self.loose else { return Some(0) };
         let mut chars = Vec::new();
-        pattern.score(Utf32Str::new(row, &mut chars), matcher)
+        pattern.score(Utf32Str::new(name, &mut chars), matcher)
+    }
+
+    /// Whether a sentence contains what was typed.
+    pub fn finds(&self, sentence: &str) -> bool {
+        let sentence = sentence.to_lowercase();
+        self.words.iter().all(|word| sentence.contains(word))
     }
 }
 
@@ -170,9 +180,8 @@ pub fn picker_rows<'a>(state: &'a State, typed: &str) -> Vec<PickerRow<'a>> {
 
 /// The rows of the key reference that a filter leaves, in table order.
 pub fn reference_rows<'a>(rows: &'a [ReferenceRow], typed: &str) -> Vec<&'a ReferenceRow> {
-    let mut filter = Filter::new(typed);
-    let matches =
-        |row: &&ReferenceRow| filter.score(&format!("{} {} {}", row.keys, row.command, row.help)).is_some();
+    let filter = Filter::new(typed);
+    let matches = |row: &&ReferenceRow| filter.finds(&format!("{} {} {}", row.keys, row.command, row.help));
     rows.iter().filter(matches).collect()
 }
 
@@ -183,30 +192,12 @@ pub fn palette_rows<'a>(rows: &'a [ReferenceRow], typed: &str) -> Vec<&'a Refere
         .filter_map(|row| {
             // The name counts before the help line, so that `kill` finds kill-pane before a sentence with kill.
             let name = filter.score(&row.command).map(|score| score.saturating_mul(2));
-            name.or_else(|| filter.score(&format!("{} {}", row.command, row.help))).map(|score| (score, row))
+            name.or_else(|| filter.finds(&row.help).then_some(0)).map(|score| (score, row))
         })
         .collect();
     scored.sort_by(|a, b| b.0.cmp(&a.0));
     let mut seen = std::collections::BTreeSet::new();
     scored.into_iter().map(|(_, row)| row).filter(|row| seen.insert(row.command.as_str())).collect()
-}
-
-/// A model's name without the family that its executor already says: `sonnet-4.6`, `3.1-pro`.
-pub fn short_model(model: &str) -> String {
-    for family in ["claude-", "gemini-", "grok-"] {
-        if let Some((before, after)) = model.split_once(family) {
-            return format!("{before}{after}");
-        }
-    }
-    model.to_owned()
-}
-
-/// The short name of an executor in narrow columns.
-pub fn short_executor(executor: &ExecutorId) -> &str {
-    match executor.as_str() {
-        "openai-agents" => "agents",
-        other => other,
-    }
 }
 
 /// How a route is paid, in the words of the picker: `your login`, `credits · openai`, `XAI_API_KEY`.
@@ -264,13 +255,6 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
         assert_eq!(wrap("a\n\nb", 5), ["a", "", "b"]);
-    }
-
-    #[test]
-    fn a_model_loses_its_family_name_only() {
-        assert_eq!(short_model("claude-sonnet-4.6"), "sonnet-4.6");
-        assert_eq!(short_model("auto-gemini-3"), "auto-3");
-        assert_eq!(short_model("gpt-5.3-codex"), "gpt-5.3-codex");
     }
 
     #[test]

@@ -49,8 +49,9 @@ pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) {
             left = seg("", Role::Dim);
         }
     }
-    let hints = [("⏎", "switch now"), ("d", "when done"), ("p", "preview"), ("esc", "")];
-    let hints = spread(pen, &hints, text);
+    let full = [("⏎", "switch now"), ("d", "when done"), ("p", "preview"), ("esc", "")];
+    let short = [("⏎", "switch"), ("d", "later"), ("p", "preview"), ("esc", "")];
+    let hints = spread(pen, &[(&full, 5), (&full, 3), (&short, 3), (&short, 1)], text);
     let height = lines.len() as u16 + 4;
     let outer = centered(area, width, height);
     let inner = pen.dialog(outer, Role::BorderFocus, &title, &[]);
@@ -64,24 +65,28 @@ pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) {
     pen.segs(x + indent, last, text, &hints);
 }
 
-/// Keys with their meanings, as far apart as there is room.
-fn spread(pen: &Pen<'_>, hints: &[(&'static str, &'static str)], room: u16) -> Vec<Seg<'static>> {
-    let build = |gap: usize| {
-        let mut line = Vec::new();
-        for (key, meaning) in hints {
+/// Keys with their meanings, and the columns between them.
+type Hints<'a> = (&'a [(&'static str, &'static str)], usize);
+
+/// The first of these ways to write the keys that fits, else the last.
+fn spread(pen: &Pen<'_>, ways: &[Hints<'_>], room: u16) -> Vec<Seg<'static>> {
+    let mut line = Vec::new();
+    for (hints, gap) in ways {
+        line.clear();
+        for (key, meaning) in *hints {
             if !line.is_empty() {
-                line.push(seg(" ".repeat(gap), Role::Dim));
+                line.push(seg(" ".repeat(*gap), Role::Dim));
             }
             line.push(seg(*key, Role::Accent));
             if !meaning.is_empty() {
                 line.push(seg(format!(" {meaning}"), Role::Dim));
             }
         }
-        line
-    };
-    let lines = [5, 3, 2].map(build);
-    let fitting = lines.iter().position(|line| pen.line_width(line) <= room);
-    lines.into_iter().nth(fitting.unwrap_or(2)).unwrap_or_default()
+        if pen.line_width(&line) <= room {
+            break;
+        }
+    }
+    line
 }
 
 /// The handoff as it would be delivered.

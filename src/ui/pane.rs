@@ -12,13 +12,17 @@ use ratatui::layout::Rect;
 pub(super) fn surround(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, pane: &Pane, at: Place) {
     let role = if at.focused { Role::BorderFocus } else { Role::Border };
     let room = if at.borders { at.outer.width.saturating_sub(4) } else { at.outer.width };
-    let left = title(pane, at);
-    let status = |length| words::status_seg(pane, client, scene.now, length);
-    let least = pen.line_width(&left).saturating_add(3);
-    let fits = |status: &Seg<'_>, pen: &Pen<'_>| pen.width(&status.text).saturating_add(least) <= room;
     let longest = if at.borders { Length::Full } else { Length::Short };
-    let lengths = [longest, Length::Short].map(status);
-    let right = lengths.into_iter().find(|status| fits(status, pen)).unwrap_or_else(|| status(Length::Shape));
+    let mut left = title(pane, at, true);
+    let mut right = words::status_seg(pane, client, scene.now, longest);
+    // In little room the status is told in fewer words, then the model goes: that it is a rehearsal must stay.
+    for (length, model) in [(Length::Short, true), (Length::Shape, true), (Length::Shape, false)] {
+        if pen.line_width(&left).saturating_add(pen.width(&right.text)).saturating_add(3) <= room {
+            break;
+        }
+        left = title(pane, at, model);
+        right = words::status_seg(pane, client, scene.now, length);
+    }
     if !at.borders {
         pen.clear(Rect { height: 1.min(at.outer.height), ..at.outer });
         pen.ends(at.outer.x, at.outer.y, at.outer.width, &left, &[right]);
@@ -42,14 +46,16 @@ pub(super) struct Place {
     pub borders: bool,
 }
 
-fn title(pane: &Pane, at: Place) -> Vec<Seg<'_>> {
+fn title(pane: &Pane, at: Place, model: bool) -> Vec<Seg<'_>> {
     let own = if at.focused { Role::Text } else { Role::Dim };
     let mut title = vec![seg(format!("{} ", pane.id), own)];
     match &pane.harness {
         Some(harness) => {
             let executor = &harness.route.executor;
             title.push(seg(executor.as_str(), words::executor_role(executor)));
-            title.push(seg(format!(" · {}", words::shown_model(harness)), own));
+            if model {
+                title.push(seg(format!(" · {}", words::shown_model(harness)), own));
+            }
             if words::is_rehearsal(harness) {
                 title.push(seg(" · ", own));
                 title.push(seg("rehearsal", Role::Warn));
@@ -133,21 +139,23 @@ fn stand<'a>(
     let boxed = inner.height >= 3 && inner.width >= 16;
     let frame = if boxed { 4 } else { 0 };
     let width = inner.width.min(CARD_WIDTH) - frame;
+    let mut hints = Vec::new();
     let mut hint = String::new();
     for key in &keys {
         if !hint.is_empty() && pen.width(&hint) + pen.width(key) + 3 > width {
-            lines.push(seg(std::mem::take(&mut hint), Role::Accent));
+            hints.push(seg(std::mem::take(&mut hint), Role::Accent));
         }
         hint = if hint.is_empty() { key.clone() } else { format!("{hint}   {key}") };
     }
     if !hint.is_empty() {
-        lines.push(seg(hint, Role::Accent));
+        hints.push(seg(hint, Role::Accent));
     }
+    // What gives way is the end of the words: what happened stands first, and the keys are the way on.
+    let title_rows = if boxed { 2 } else { 1 };
+    lines.truncate(usize::from(inner.height).saturating_sub(title_rows + hints.len()));
+    lines.extend(hints);
     if !boxed {
         lines.insert(0, title);
-        let skip = lines.len().saturating_sub(usize::from(inner.height));
-        // The title stays; of the rest the last lines, which hold the keys.
-        lines.drain(1.min(lines.len())..(1 + skip).min(lines.len()));
         let top = inner.bottom() - lines.len().min(usize::from(inner.height)) as u16;
         for (y, line) in (top..inner.bottom()).zip(&lines) {
             pen.clear(Rect { y, height: 1, ..inner });
@@ -155,8 +163,6 @@ fn stand<'a>(
         }
         return;
     }
-    let room = usize::from(inner.height - 2);
-    lines.drain(..lines.len().saturating_sub(room));
     let longest = lines.iter().map(|line| pen.width(&line.text)).max().unwrap_or(0);
     let columns = longest.max(pen.width(&title.text)).max(12).min(width) + frame;
     let rows = lines.len() as u16 + 2;

@@ -6,11 +6,9 @@ use super::{
     words,
 };
 use crate::{
-    router::{AuthMode, Provider, Route},
+    router::{AuthMode, Provider, Route, route_lines, short, short_executor},
     state::{
-        ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, State,
-        overlay::List,
-        view::{PanelRows, short_executor, short_model},
+        ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, State, overlay::List, view::PanelRows,
     },
 };
 use ratatui::layout::Rect;
@@ -55,7 +53,8 @@ pub(super) fn draw(
     };
     let (list, has_keys) = list;
     let rows = PanelRows::new(scene.state, list, focused);
-    let content = Content::new(scene, &rows, list, has_keys);
+    let mut content = Content::new(scene, &rows, list, has_keys);
+    content.fit(usize::from(docked.unwrap_or(area).height.saturating_sub(2)));
     let outer = docked.unwrap_or_else(|| overlay_area(area, content.wanted()));
     let pane = rows.pane.map_or_else(String::new, |pane| pane.id.to_string());
     let dashes = if pane.is_empty() { "" } else { " ── " };
@@ -126,16 +125,11 @@ impl<'a> Content<'a> {
             + usize::from(self.footer.is_some())
     }
 
-    fn draw(mut self, pen: &mut Pen<'_>, outer: Rect, inner: Rect, dividers: bool) {
-        let rows = usize::from(inner.height);
-        // What gives way first: git facts, then models and executors away from the chosen row, then the head.
+    /// Takes away what has no room: first git facts, then models and executors far from the chosen row, then the head.
+    fn fit(&mut self, rows: usize) {
         if self.wanted() > rows {
             self.workspace.clear();
         }
-        let cut = |lines: &mut Vec<Line<'a>>, over: usize| {
-            let keep = lines.len().saturating_sub(over).max(LEAST_ROWS.min(lines.len()));
-            keep_around_chosen(lines, keep);
-        };
         let over = self.wanted().saturating_sub(rows);
         cut(&mut self.models, over);
         let over = self.wanted().saturating_sub(rows);
@@ -148,7 +142,9 @@ impl<'a> Content<'a> {
         if self.wanted() > rows {
             self.head.clear();
         }
+    }
 
+    fn draw(&self, pen: &mut Pen<'_>, outer: Rect, inner: Rect, dividers: bool) {
         let footer_row = self.footer.is_some().then(|| inner.bottom().saturating_sub(1));
         let bottom = footer_row.unwrap_or(inner.bottom());
         let mut y = inner.y;
@@ -194,6 +190,12 @@ fn put(pen: &mut Pen<'_>, inner: Rect, y: u16, bottom: u16, line: &Line<'_>, cho
     y + 1
 }
 
+/// Takes `over` lines from a list, but leaves a few.
+fn cut(lines: &mut Vec<Line<'_>>, over: usize) {
+    let keep = lines.len().saturating_sub(over).max(LEAST_ROWS.min(lines.len()));
+    keep_around_chosen(lines, keep);
+}
+
 /// Cuts a list to `keep` lines that contain the chosen one.
 fn keep_around_chosen(lines: &mut Vec<Line<'_>>, keep: usize) {
     let chosen = lines.iter().position(|line| matches!(line, Line::Chosen(..))).unwrap_or(0);
@@ -221,9 +223,7 @@ fn head<'a>(state: &'a State, pane: &'a Pane) -> Vec<Line<'a>> {
     let mut lines = vec![Line::Ends(executor, vec![seg(title, Role::Dim)]), model_line(harness)];
     lines.extend(served_line(harness));
     lines.push(auth_line(harness, readiness));
-    let (first, second) = route_lines(route);
-    lines.push(Line::left(format!(" {first}"), Role::Text));
-    lines.extend(second.map(|second| Line::left(format!(" {second}"), Role::Text)));
+    lines.extend(route_lines(route).iter().map(|hop| Line::left(format!(" {hop}"), Role::Text)));
     lines.extend(usage_lines(harness));
     lines
 }
@@ -233,7 +233,7 @@ fn model_line(harness: &Harness) -> Line<'_> {
     let Some(model) = &route.model else { return Line::left(" your own default model", Role::Text) };
     let provider = match route.auth {
         AuthMode::Login if !route.verified => "unverified",
-        _ => words::provider_name(route.provider),
+        _ => route.provider.title(),
     };
     Line::Ends(vec![seg(format!(" {model}"), Role::Text)], vec![seg(provider, Role::Dim)])
 }
@@ -254,18 +254,6 @@ fn auth_line<'a>(harness: &'a Harness, readiness: Option<&'a ExecutorReadiness>)
         _ => (route.auth.as_str(), Role::Text),
     };
     Line::Ends(vec![seg(format!(" {how}"), role), seg(format!(" · {why}"), Role::Dim)], Vec::new())
-}
-
-/// The way of a request, in two lines with the dialects on the arrows; one line where no gateway is passed.
-fn route_lines(route: &Route) -> (String, Option<String>) {
-    let executor = route.executor.as_str();
-    let provider = words::provider_name(route.provider);
-    if route.auth == AuthMode::Login {
-        return (format!("{executor} ──→ {provider} (direct)"), None);
-    }
-    let first = format!("{executor} ─{}→ gateway", route.harness_dialect);
-    let indent = " ".repeat(executor.len());
-    (first, Some(format!("{indent} ─{}→ {}", route.upstream_dialect, route.provider)))
 }
 
 fn usage_lines(harness: &Harness) -> Vec<Line<'_>> {
@@ -301,7 +289,7 @@ fn executor_line<'a>(
     let here = own.filter(|route| route.executor == row.executor);
     let (readiness, role) = if here.is_some() { ("here", Role::Accent) } else { short_readiness(row) };
     let route = here.or(row.route.as_ref().ok());
-    let model = route.and_then(|route| route.model.as_deref()).map(short_model).unwrap_or_default();
+    let model = route.and_then(|route| route.model.as_deref()).map(short).unwrap_or_default();
     let name = short_executor(&row.executor);
     let padding = usize::from(NAME_WIDTH).saturating_sub(name.len()).max(1);
     let open = row.route.is_ok() || here.is_some();

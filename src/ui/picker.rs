@@ -5,10 +5,13 @@ use super::{
     theme::Role,
     words,
 };
-use crate::state::{
-    State,
-    overlay::Picker,
-    view::{PickerRow, payment, picker_rows},
+use crate::{
+    router::short_executor,
+    state::{
+        State,
+        overlay::Picker,
+        view::{PickerRow, payment, picker_rows},
+    },
 };
 use ratatui::layout::Rect;
 use std::path::Path;
@@ -18,7 +21,7 @@ const LEAD: u16 = 4;
 /// Columns between two columns of the table.
 const GAP: u16 = 2;
 /// The picker is no wider than is comfortable to read.
-const WIDTH: u16 = 84;
+const WIDTH: u16 = 90;
 
 /// One row of the table, column by column.
 struct Row<'a> {
@@ -26,13 +29,15 @@ struct Row<'a> {
 }
 
 const COLUMNS: usize = 5;
+const ORIGIN: usize = 2;
+const READINESS: usize = 4;
 /// Columns of the table by importance, the first one to give way first: origin, version, payment.
-const GIVE_WAY: [usize; 3] = [2, 1, 3];
+const GIVE_WAY: [usize; 3] = [ORIGIN, 1, 3];
 
 /// Draws the picker over the whole area when the session is empty, else as a box over its panes.
 pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, picker: &Picker, area: Rect) {
     let rows = picker_rows(scene.state, &picker.list.filter);
-    let table: Vec<_> = rows.iter().map(table_row).collect();
+    let mut table: Vec<_> = rows.iter().map(|row| table_row(row, true)).collect();
     let height = table.len() as u16 + 5;
     let empty = scene.state.focused_pane(scene.client).is_none();
     let inner = if empty {
@@ -52,7 +57,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, picker: &Picker, area: 
     let chosen = picker.list.selected.min(table.len().saturating_sub(1));
     let shown = usize::from(last.saturating_sub(first)).max(1);
     let from = chosen.saturating_sub(shown.saturating_sub(1));
-    let widths = widths(pen, &table, inner.width.saturating_sub(LEAD + 1));
+    let mut widths = widths(pen, &table, inner.width.saturating_sub(LEAD));
+    if widths[ORIGIN] == 0 {
+        // The size of an install is said even where its column is not.
+        table = rows.iter().map(|row| table_row(row, false)).collect();
+        widths[READINESS] = inner.width.saturating_sub(LEAD + widths[0] + GAP).min(widths[READINESS].max(14));
+    }
     for (y, (at, row)) in (first..last).zip(table.iter().enumerate().skip(from)) {
         let mut x = inner.x + LEAD;
         if at == chosen {
@@ -101,7 +111,7 @@ pub(super) fn short_path(path: &Path, home: &Path) -> String {
     }
 }
 
-fn table_row<'a>(row: &PickerRow<'a>) -> Row<'a> {
+fn table_row<'a>(row: &PickerRow<'a>, with_origin: bool) -> Row<'a> {
     let PickerRow::Executor(row) = row else {
         let empty = || seg("", Role::Dim);
         return Row { cells: [seg("shell", Role::Text), empty(), empty(), empty(), empty()] };
@@ -114,7 +124,11 @@ fn table_row<'a>(row: &PickerRow<'a>) -> Row<'a> {
     };
     let payment = row.route.as_ref().map_or_else(|_| "—".to_owned(), payment);
     // The size of an install already says that it is not there.
-    let readiness = if missing && row.readiness == "install" { "" } else { row.readiness.as_str() };
+    let readiness = match (missing && row.readiness == "install", with_origin) {
+        (true, true) => String::new(),
+        (true, false) => origin.clone(),
+        (false, _) => row.readiness.clone(),
+    };
     let role = match (&row.route, missing) {
         (Ok(_), false) => Role::Ok,
         (Err(_), false) => Role::Warn,
@@ -123,7 +137,7 @@ fn table_row<'a>(row: &PickerRow<'a>) -> Row<'a> {
     let name_role = if row.startable() { words::executor_role(&row.executor) } else { Role::Dim };
     Row {
         cells: [
-            seg(row.executor.as_str(), name_role),
+            seg(short_executor(&row.executor), name_role),
             seg(version, Role::Dim),
             seg(origin, Role::Dim),
             seg(payment, Role::Text),
@@ -150,7 +164,7 @@ fn widths(pen: &Pen<'_>, table: &[Row<'_>], room: u16) -> [u16; COLUMNS] {
         }
     }
     let over = sum(&widths).saturating_sub(room);
-    widths[COLUMNS - 1] = widths[COLUMNS - 1].saturating_sub(over);
+    widths[READINESS] = widths[READINESS].saturating_sub(over);
     widths
 }
 

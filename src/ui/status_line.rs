@@ -30,6 +30,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
     let compact = area.width < COMPACT_BELOW;
     let said = said(pen, scene, client, session, area.width);
     let mut left = vec![vec![seg(session.name.clone(), Role::Accent)]];
+    let windows_at = left.len();
     left.push(windows(scene.state, session, client, if compact { Windows::Active } else { Windows::All }));
     left.extend(counters(scene.state, session, client));
     let mut right = Vec::new();
@@ -40,6 +41,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
     }
     right.push((Drop::Keys, keys(scene, client)));
     right.push((Drop::Clock, vec![seg(scene.clock.to_owned(), Role::Dim)]));
+    if compact {
+        right.retain(|(kind, _)| *kind == Drop::Git || (*kind == Drop::Keys && client.prefix));
+    }
 
     let room = area.width.saturating_sub(2);
     let wanted = said.as_ref().map_or(0, |said| pen.line_width(said).min(MESSAGE_ROOM) + gap(compact));
@@ -53,7 +57,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
         }
     }
     if !fits(&left, &right) {
-        left[1] = windows(scene.state, session, client, Windows::Active);
+        left[windows_at] = windows(scene.state, session, client, Windows::Active);
     }
     if !fits(&left, &right) && said.is_some() {
         right.clear();
@@ -99,7 +103,7 @@ fn separator(compact: bool) -> Part {
 
 fn join(parts: Vec<Part>, compact: bool) -> Part {
     let mut line = Vec::new();
-    for part in parts {
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
         if !line.is_empty() {
             line.extend(separator(compact));
         }

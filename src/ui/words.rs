@@ -1,8 +1,8 @@
 //! Owns the words and shapes that several parts of the screen share: statuses, amounts, names of providers.
 use super::{paint::Seg, paint::seg, theme::Role};
 use crate::{
-    router::{AuthStep, ExecutorId, Provider},
-    state::{Client, Harness, Pane, Status, view::short_model},
+    router::{AuthStep, ExecutorId, Provider, short},
+    state::{Client, Harness, Pane, Status},
 };
 
 /// How much of a status there is room for.
@@ -72,9 +72,9 @@ pub(super) fn status_seg(pane: &Pane, client: &Client, now: u64, length: Length)
 }
 
 /// The model in a title: the one planned, else the one served, else that the CLI chooses itself.
-pub(super) fn shown_model(harness: &Harness) -> String {
+pub(super) fn shown_model(harness: &Harness) -> &str {
     let model = harness.route.model.as_deref().or(harness.served_model.as_deref());
-    model.map_or_else(|| "own model".to_owned(), short_model)
+    model.map_or("own model", short)
 }
 
 /// Whether requests of this harness go to the built-in offline provider.
@@ -114,18 +114,6 @@ pub(super) fn amount(tokens: u64) -> String {
 /// `$1.27`; below a cent with enough digits to be more than nothing.
 pub(super) fn dollars(amount: f64) -> String {
     if amount > 0.0 && amount < 0.01 { format!("${amount:.4}") } else { format!("${amount:.2}") }
-}
-
-/// A provider's own name.
-pub(super) fn provider_name(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Anthropic => "Anthropic",
-        Provider::OpenAi => "OpenAI",
-        Provider::Google => "Google",
-        Provider::OpenRouter => "OpenRouter",
-        Provider::Xai => "xAI",
-        Provider::Rehearsal => "rehearsal",
-    }
 }
 
 /// Which step chose the auth mode, to stand after it.

@@ -4,10 +4,11 @@ use crate::{
         ClientId, PaneId, SessionId, WindowId,
         layout::{Axis, Layout, Rect as Area, Share},
     },
-    router::{AuthMode, AuthStep, Dialect, ExecutorId, Provider, Refusal, Route},
+    router::{AuthMode, AuthStep, Dialect, ExecutorId, PlanRequest, Provider, Refusal, Route},
     state::{
         Client, ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, Permission, Session, State,
-        Status, StatusReport, Usage, Window, overlay::ReferenceRow,
+        Status, StatusReport, Usage, Window,
+        overlay::{ReferenceRow, RefusalDialog},
     },
     ui::{Canvas, Reference, Scene, Screens, Theme, frame},
 };
@@ -82,11 +83,24 @@ pub fn refusal() -> Refusal {
         rule: "byok.native-only".into(),
         reason: "your Anthropic key cannot pay for an OpenAI model".into(),
         remedies: vec![
-            "credits: claude with gpt-5.4 through the gateway: `inspan switch --executor claude --auth credits`"
-                .into(),
+            "credits: claude with gpt-5.4 through the gateway (key: team)".into(),
             "codex with gpt-5.4 on your OpenAI key".into(),
         ],
     }
+}
+
+/// The dialog for it: both remedies can be run.
+pub fn refusal_dialog() -> RefusalDialog {
+    let request = |executor: &str, auth| PlanRequest {
+        executor: executor.into(),
+        model: Some("gpt-5.4".into()),
+        auth: Some(auth),
+        rehearse: false,
+    };
+    let requests = [request("claude", AuthMode::Credits), request("codex", AuthMode::Byok)];
+    let alternatives: Vec<_> = refusal().remedies.into_iter().zip(requests).collect();
+    let command = ["switch-dialog", "-t", "%1"].map(str::to_owned);
+    RefusalDialog::new("gpt-5.4 under claude by BYOK".into(), refusal(), &alternatives, &command)
 }
 
 fn ready(

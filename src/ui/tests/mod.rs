@@ -5,7 +5,7 @@ use crate::{
     mux::{PaneId, SessionId, WindowId},
     state::{
         ExitCard, Guide, Status,
-        overlay::{Confirm, List, Overlay, Palette, Picker, RefusalDialog, SwitchDialog},
+        overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
     },
 };
 use fixture::{client, state, text, two_panes, workspace};
@@ -112,10 +112,7 @@ fn the_preview_of_a_handoff() {
 
 #[test]
 fn a_refusal_as_a_dialog() {
-    at_every_size("refusal", |size| {
-        let dialog = RefusalDialog::new("gpt-5.4 under claude by BYOK".into(), fixture::refusal());
-        with_overlay(size, Overlay::Refusal(dialog))
-    });
+    at_every_size("refusal", |size| with_overlay(size, Overlay::Refusal(fixture::refusal_dialog())));
 }
 
 #[test]
@@ -232,7 +229,7 @@ fn nothing_is_drawn_outside_and_nothing_panics_at_any_size() {
             Overlay::Picker(picker()),
             Overlay::Switch(switch_dialog()),
             Overlay::Switch(SwitchDialog { preview: true, ..switch_dialog() }),
-            Overlay::Refusal(RefusalDialog::new("x".into(), fixture::refusal())),
+            Overlay::Refusal(fixture::refusal_dialog()),
             Overlay::Keys(List::default()),
             Overlay::Palette(Palette::default()),
             Overlay::Confirm(Confirm { question: "really?".into(), command: Vec::new() }),
