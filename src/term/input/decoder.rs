@@ -62,7 +62,7 @@ enum State {
 pub struct Decoder {
     state: State,
     /// The bytes of what has begun; in a paste, its content.
-    held: Vec<u8>,
+    pub(super) held: Vec<u8>,
 }
 
 impl Decoder {
