@@ -241,18 +241,19 @@ impl Call {
     async fn forward(mut self, asked: &str) -> Response<Body> {
         let route = Arc::clone(&self.pane);
         let route = &route.route;
-        let secret = match self.front.config.vault.resolve(&route.credential) {
-            Ok(secret) => secret,
-            Err(error) => {
-                return self.fail(401, &format!("inspan has no key for {}: {error}.", route.provider));
-            }
-        };
         if route.base_url.is_empty() {
             return self.fail(400, "This pane's route has no upstream: it runs on its own login.");
         }
+        let secret = match self.front.config.vault.resolve(&route.credential) {
+            Ok(secret) => secret,
+            Err(error) => {
+                // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
+                return self.fail(403, &format!("inspan has no key for {}: {error}.", route.provider));
+            }
+        };
         let Some(headers) = upstream::request_headers(&self.headers, route, &secret) else {
             let text = format!("The key behind {} cannot be sent in a header.", route.credential);
-            return self.fail(401, &text);
+            return self.fail(403, &text);
         };
         let as_planned = route.wire_model.as_deref().is_none_or(|wire| wire == asked);
         let mut path = self.path.clone();

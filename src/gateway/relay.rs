@@ -82,7 +82,7 @@ impl Relay {
                 }
             },
             Ok(Err(error)) => {
-                let words = upstream::chain(&error.without_url());
+                let words = upstream::root(&error.without_url());
                 format!("{} broke the connection in the middle of the answer: {words}.", relay.provider)
             }
             Err(_) => format!("{} sent nothing for {} s.", relay.provider, relay.stall.as_secs()),

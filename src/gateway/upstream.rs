@@ -95,7 +95,7 @@ impl Upstream {
         let request = client.request(method, url).headers(headers).body(body);
         request.send().await.map_err(|error| {
             let (connect, builder) = (error.is_connect(), error.is_builder());
-            let words = chain(&error.without_url());
+            let words = root(&error.without_url());
             match (connect, builder) {
                 (_, true) => UpstreamError::Client(format!("cannot be asked: {words}")),
                 (true, _) => UpstreamError::Unreachable(words),
@@ -120,7 +120,7 @@ impl Upstream {
         let client = builder.build().map_err(|error| {
             UpstreamError::Client(format!(
                 "cannot be asked over TLS from this machine: {}; install the system's CA certificates",
-                chain(&error)
+                root(&error)
             ))
         })?;
         *slot = Some(client.clone());
@@ -208,24 +208,32 @@ fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// An error and its causes in one line, each said once.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !words.iter().any(|said| said.contains(&text)) {
-            words.push(text);
-        }
-        next = error.source();
+/// The cause behind an error's causes: what the layers above it add is where they were called.
+pub(super) fn root(error: &dyn Error) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
     }
-    words.join(": ")
+    root.to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gateway::tests::route;
+
+    #[test]
+    fn a_machine_without_certificates_gets_a_sentence() {
+        // Which of the two it is depends on the machine; neither panics, and only a client is remembered.
+        let upstream = Upstream::default();
+        match upstream.client(true) {
+            Ok(_) => assert!(upstream.tls.lock().unwrap().is_some()),
+            Err(error) => {
+                assert!(error.to_string().contains("install the system's CA certificates"), "{error}")
+            }
+        }
+        assert!(upstream.client(false).is_ok(), "plain connections need none");
+    }
 
     #[test]
     fn bases_join_with_and_without_their_version() {

@@ -123,7 +123,7 @@ async fn requests_that_cannot_be_served_say_why() {
 
     lab.route(|pane| pane.route.credential = "env:NOT_HERE".into());
     let keyless = lab.post("/v1/messages", "{\"model\":\"wire\"}").send().await.unwrap();
-    assert_eq!(keyless.status(), 401);
+    assert_eq!(keyless.status(), 403);
     assert!(keyless.text().await.unwrap().contains("NOT_HERE is not set"));
 
     lab.route(|pane| pane.route = Route { base_url: String::new(), ..route("") });
