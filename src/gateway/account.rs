@@ -4,7 +4,7 @@ use crate::{
     dialect::{End, Meter},
     executors::Class,
     handoff::Conversation,
-    router::Dialect,
+    router::{Dialect, Provider},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -163,7 +163,9 @@ impl Account {
             calls_tools = measured.calls_tools;
             said = (self.class == Class::Main && !measured.answer.is_empty()).then_some(measured.answer);
         }
-        if row.cost.is_none() {
+        if row.provider == Provider::Rehearsal.as_str() {
+            row.cost = Some(0.0);
+        } else if row.cost.is_none() {
             row.cost = self.front.config.price.as_ref().and_then(|price| price(&row));
         }
         self.front.config.recorder.ledger(row.clone());

@@ -5,6 +5,7 @@
 //! credential are replaced. Nothing is retried here yet: the harness knows how.
 //! Must not know: clients, windows, ptys. It reads the route table that the loop publishes and sends events back.
 mod account;
+mod call;
 mod front;
 mod model;
 mod path;

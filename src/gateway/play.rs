@@ -1,5 +1,5 @@
 //! The rehearsal provider on stage: plays a scripted reply with its delays, its faults included.
-use super::{account::Account, front::Call};
+use super::{account::Account, call::Call};
 use crate::{
     dialect::{self, End, Meter},
     executors::Class,

@@ -1,9 +1,5 @@
 //! The way back: an upstream's answer to the harness, byte for byte, and what is said when it fails on the way.
-use super::{
-    account::Account,
-    front::{Call, refuse},
-    upstream,
-};
+use super::{account::Account, call::Call, front::refuse, upstream};
 use crate::{
     dialect::{self, End, Meter},
     router::{Dialect, Provider},

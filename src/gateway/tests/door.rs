@@ -138,7 +138,7 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
     let head = format!(
         "POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nx-api-key: TOKEN\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n",
-        front::BODY_MAX + 1
+        call::BODY_MAX + 1
     );
     let answer = raw(&lab, &head).await;
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("64 MiB"), "{answer}");

@@ -272,6 +272,6 @@ async fn rehearsal_speaks_to_every_dialect() {
             (200, "", "rehearsal"),
             "{dialect}"
         );
-        assert!(row.output > 0, "{dialect}");
+        assert!(row.output > 0 && row.cost == Some(0.0), "{dialect}");
     }
 }
