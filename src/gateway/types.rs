@@ -20,6 +20,9 @@ pub struct PaneRoute {
     pub executor: ExecutorId,
     /// Where to, as planned.
     pub route: Route,
+    /// The wire id that the harness was started with, which it names until its user types `/model`. `None` takes the
+    /// first one that it names for a wish.
+    pub launched: Option<String>,
     /// Display and wire ids that a `Main` request of this pane may name itself (the user typed `/model`), as
     /// `(wire id, display id)`. Anything else is served by the route's model.
     pub allowed: Arc<Vec<(String, String)>>,
