@@ -104,7 +104,8 @@ fn what_a_program_leaves_behind_is_named() {
     };
     let enter = r"printf '\033[?1049h\033[?25l\033[?2004h\033[>1u\033[?1000;1006h\033[31m\033[2;5r\033[6 q\033=\033[>4;2m'";
     let leave = r"printf '\033[0m\033[r\033[0 q\033>\033[>4;0m\033[<u\033[?1000;1006l\033[?2004l\033[?25h\033[?1049l'";
-    assert_eq!(run(&format!("{enter}; stty raw; stty sane; {leave}; stty sane")), run("stty sane"));
+    let polite = format!(r#"was=$(stty -g); {enter}; stty raw; {leave}; stty "$was""#);
+    assert_eq!(run(&polite), Ok(()));
     assert_eq!(run("true"), Ok(()));
 
     let left = run(enter).unwrap_err();
@@ -177,7 +178,7 @@ fn a_condition_that_cannot_hold_any_more_fails_at_once_with_the_screen() {
 fn closing_a_terminal_types_nothing() {
     let sandbox = Sandbox::new();
     let file = sandbox.path("typed");
-    let script = r#"trap 'exit 0' HUP; stty raw -echo; printf ok; cat >"$1""#;
+    let script = r#"stty raw -echo; printf ok; exec cat >"$1""#;
     let program = sandbox.terminal(80, 24).run(&["sh", "-c", script, "sh", file.to_str().unwrap()]);
     program.wait_for("ok");
     drop(program);

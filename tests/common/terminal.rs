@@ -420,7 +420,9 @@ fn style(cell: &vt100::Cell) -> String {
 }
 
 fn line(master: &dyn MasterPty) -> String {
-    format!("{:?}", master.get_termios())
+    let all = format!("{:?}", master.get_termios());
+    // The same is said twice, as numbers and then in words.
+    all.split_once("input_flags").map(|(_, words)| format!("input_flags{words}")).unwrap_or(all)
 }
 
 fn nonzero(cells: u16) -> NonZeroU16 {
