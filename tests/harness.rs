@@ -15,6 +15,7 @@ fn a_shell_is_typed_into_and_read() {
     shell.wait_for(PROMPT.trim_end());
     shell.send("echo $((6 * 7))\r");
     shell.wait_until("the answer stands on its own row", |screen| rows(screen).iter().any(|row| row == "42"));
+    shell.wait_until("the prompt is back", |screen| screen.cursor_position() == (2, 7));
     assert_eq!(shell.cursor(), Some((2, 7)));
     shell.keys("C-d");
     assert_eq!(shell.exit_status(), exited(0));

@@ -347,10 +347,10 @@ impl Sandbox {
 
     /// The server, when it runs.
     pub fn server(&self) -> Option<Process> {
-        let binary = env!("CARGO_BIN_EXE_inspan");
+        let binary = Path::new(env!("CARGO_BIN_EXE_inspan")).canonicalize().ok()?;
         self.processes().into_iter().find(|process| {
-            let [program, args @ ..] = process.argv.as_slice() else { return false };
-            program == binary && args.iter().any(|word| word == "server")
+            let runs = fs::read_link(format!("/proc/{}/exe", process.pid)).is_ok_and(|exe| exe == binary);
+            runs && process.argv.iter().skip(1).any(|word| word == "server")
         })
     }
 
