@@ -5,6 +5,9 @@ pub mod overlay;
 mod status;
 pub mod view;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{

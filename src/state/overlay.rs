@@ -147,7 +147,7 @@ pub enum Outcome {
 }
 
 /// The columns of text in the switch dialog; the preview of a handoff is wrapped to it.
-pub const DIALOG_TEXT: usize = 67;
+pub const DIALOG_TEXT: usize = 68;
 /// The lines of a handoff that the preview shows at once.
 pub const PREVIEW_LINES: usize = 14;
 
@@ -231,7 +231,12 @@ impl Overlay {
             Self::Palette(palette) => &mut palette.input,
             Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) => return Outcome::None,
         };
-        typed.extend(line.chars().filter(|c| !c.is_control()).take(MAX_TYPED.saturating_sub(typed.len())));
+        for c in line.chars().filter(|c| !c.is_control()) {
+            if typed.len() + c.len_utf8() > MAX_TYPED {
+                break;
+            }
+            typed.push(c);
+        }
         Outcome::Redraw
     }
 }
@@ -297,7 +302,11 @@ fn router_key(list: &mut List, press: Press, state: &State, context: &Context<'_
     }
     let rows = PanelRows::new(state, list, focused).choices;
     let Some(outcome) = list.press(press, rows) else { return Outcome::None };
-    // The list stays on the executor that was passed last, so that going on to its models keeps them in view.
+    if !matches!(press, Press::Move(_) | Press::First | Press::Last) {
+        return outcome;
+    }
+    // The list stays on the executor that was walked to last, so that going on to its models, or typing the name of
+    // one, keeps them in view.
     let passed = match PanelRows::new(state, list, focused).chosen {
         Some(PanelChoice::Executor(row)) => Some(row.executor.as_str().to_owned()),
         Some(PanelChoice::Model(executor, _)) => Some(executor.as_str().to_owned()),
@@ -584,3 +593,6 @@ pub fn split_words(line: &str) -> Result<Vec<String>, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
