@@ -1,3 +1,11 @@
 //! Owns terminals: pty, emulator, byte-side scanner, input decoding, key and mouse encoding, canvas, frame writing.
 //!
 //! Must not know: sessions, panes' meaning, executors, the loop.
+pub mod canvas;
+pub mod emulator;
+pub mod frame;
+pub mod modes;
+pub mod osc;
+pub mod palette;
+pub mod pty;
+pub mod scanner;

@@ -1,0 +1,148 @@
+//! Owns the way from the core's cells to a canvas.
+use super::{Colours, Emulator};
+use crate::term::{
+    canvas::{Canvas, Link, Side, Underline},
+    osc::ColourSlot,
+};
+use alacritty_terminal::{
+    grid::Dimensions as _,
+    index::{Column, Line},
+    term::cell::{Cell, Flags},
+    vte::ansi::{Color as CoreColor, NamedColor},
+};
+use ratatui::{
+    buffer::Cell as CanvasCell,
+    layout::Rect,
+    style::{Color, Modifier},
+};
+
+impl Emulator {
+    /// Draws the screen into `area`, `scroll_offset` lines up in history; what does not fit is cut off, what is left
+    /// over is blanked. The cursor is the caller's business.
+    pub fn draw(&self, canvas: &mut Canvas, area: Rect, scroll_offset: usize) {
+        let area = area.intersection(canvas.area());
+        let grid = self.screen.term.grid();
+        let offset = i32::try_from(scroll_offset.min(grid.history_size())).unwrap_or(0);
+        let cols = area.width.min(u16::try_from(grid.columns()).unwrap_or(u16::MAX));
+        let rows = area.height.min(u16::try_from(grid.screen_lines()).unwrap_or(u16::MAX));
+        let colours = &self.screen.colours;
+        // Links repeat from cell to cell, so the last one is remembered.
+        let mut last_link: Option<(Link, u16)> = None;
+        for y in 0..rows {
+            let row = &grid[Line(i32::from(y) - offset)];
+            for x in 0..cols {
+                let cell = &row[Column(usize::from(x))];
+                let mut side = Side::default();
+                if let Some(extra) = cell.extra.as_ref().map(|_| cell) {
+                    if let Some(link) = extra.hyperlink() {
+                        let known =
+                            last_link.as_ref().filter(|(l, _)| l.id == link.id() && l.uri == link.uri());
+                        side.link = match known {
+                            Some((_, number)) => *number,
+                            None => {
+                                let link = Link { id: link.id().to_owned(), uri: link.uri().to_owned() };
+                                let number = canvas.link_number(&link);
+                                last_link = Some((link, number));
+                                number
+                            }
+                        };
+                    }
+                    if let Some(colour) = extra.underline_color() {
+                        side.underline_color = color(colour, colours);
+                    }
+                }
+                side.underline = underline(cell.flags);
+                canvas.put(area.x + x, area.y + y, cell_of(cell, colours, x + 1 == cols), side);
+            }
+        }
+        if cols < area.width {
+            canvas.clear(Rect { x: area.x + cols, width: area.width - cols, ..area });
+        }
+        if rows < area.height {
+            canvas.clear(Rect { y: area.y + rows, height: area.height - rows, ..area });
+        }
+    }
+}
+
+fn underline(flags: Flags) -> Underline {
+    match () {
+        () if !flags.intersects(Flags::ALL_UNDERLINES) => Underline::Single,
+        () if flags.contains(Flags::UNDERCURL) => Underline::Curl,
+        () if flags.contains(Flags::DOUBLE_UNDERLINE) => Underline::Double,
+        () if flags.contains(Flags::DOTTED_UNDERLINE) => Underline::Dotted,
+        () if flags.contains(Flags::DASHED_UNDERLINE) => Underline::Dashed,
+        () => Underline::Single,
+    }
+}
+
+fn cell_of(cell: &Cell, colours: &Colours, last_column: bool) -> CanvasCell {
+    let mut drawn = CanvasCell::EMPTY;
+    let spacer = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
+    let cut_off = last_column && cell.flags.contains(Flags::WIDE_CHAR);
+    if !cell.flags.intersects(spacer) && cell.c > ' ' && !cut_off {
+        match cell.zerowidth() {
+            None | Some([]) => {
+                drawn.set_char(cell.c);
+            }
+            Some(marks) => {
+                let narrow = !cell.flags.contains(Flags::WIDE_CHAR);
+                let symbol: String = std::iter::once(cell.c)
+                    // An emoji that found no room for its second column must not claim it at the client.
+                    .chain(marks.iter().copied().filter(|mark| !(narrow && *mark == '\u{fe0f}')))
+                    .collect();
+                drawn.set_symbol(&symbol);
+            }
+        }
+    }
+    drawn.fg = color(cell.fg, colours);
+    drawn.bg = color(cell.bg, colours);
+    drawn.modifier = modifier(cell.flags);
+    drawn
+}
+
+fn modifier(flags: Flags) -> Modifier {
+    let mut modifier = Modifier::empty();
+    if flags.is_empty() {
+        return modifier;
+    }
+    for (flag, drawn) in [
+        (Flags::BOLD, Modifier::BOLD),
+        (Flags::DIM, Modifier::DIM),
+        (Flags::ITALIC, Modifier::ITALIC),
+        (Flags::INVERSE, Modifier::REVERSED),
+        (Flags::HIDDEN, Modifier::HIDDEN),
+        (Flags::STRIKEOUT, Modifier::CROSSED_OUT),
+    ] {
+        if flags.contains(flag) {
+            modifier.insert(drawn);
+        }
+    }
+    if flags.intersects(Flags::ALL_UNDERLINES) {
+        modifier.insert(Modifier::UNDERLINED);
+    }
+    modifier
+}
+
+fn color(colour: CoreColor, colours: &Colours) -> Color {
+    let slot = match colour {
+        CoreColor::Spec(rgb) => return Color::Rgb(rgb.r, rgb.g, rgb.b),
+        CoreColor::Indexed(index) => ColourSlot::Indexed(index),
+        CoreColor::Named(named) => match named {
+            NamedColor::Foreground | NamedColor::BrightForeground | NamedColor::DimForeground => {
+                ColourSlot::Dynamic(10)
+            }
+            NamedColor::Background => ColourSlot::Dynamic(11),
+            NamedColor::Cursor => ColourSlot::Dynamic(12),
+            named => ColourSlot::Indexed(u8::try_from(named as usize).unwrap_or(7)),
+        },
+    };
+    if !colours.overrides.is_empty()
+        && let Some(rgb) = colours.overrides.get(&slot)
+    {
+        return Color::Rgb(rgb.0, rgb.1, rgb.2);
+    }
+    match slot {
+        ColourSlot::Indexed(index) => Color::Indexed(index),
+        ColourSlot::Dynamic(_) => Color::Reset,
+    }
+}

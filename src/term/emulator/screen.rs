@@ -1,0 +1,694 @@
+//! Owns the emulator core and everything that it gets wrong, drops or would grow without bound.
+//!
+//! A `Handler` around the core's own: queries are answered here at their exact place in the stream, modes and stacks
+//! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
+use super::{Colours, FeedOutput, TermEvent};
+use crate::term::{canvas::CursorShape as Shape, osc::ColourSlot, palette::Rgb};
+use alacritty_terminal::{
+    event::VoidListener,
+    grid::Dimensions,
+    index::{Column, Line, Point},
+    term::{
+        Config, Term, TermMode,
+        cell::{Cell, Flags},
+    },
+    vte::ansi::{
+        Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, KeyboardModes,
+        KeyboardModesApplyBehavior, LineClearMode, Mode, ModifyOtherKeys, NamedPrivateMode, PrivateMode,
+        Rgb as CoreRgb, ScpCharPath, ScpUpdateMode, StandardCharset, TabulationClearMode,
+        cursor_icon::CursorIcon,
+    },
+};
+use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthStr as _;
+
+/// Zero-width marks that one cell keeps: more than any script stacks; the rest is dropped, as memory per cell would
+/// have no bound.
+pub const MAX_MARKS: usize = 16;
+
+/// Depth of a screen's kitty keyboard stack; the oldest entry leaves when it is full.
+const MAX_KEYBOARD_STACK: usize = 32;
+
+/// Depth of the title stack; the oldest entry leaves when it is full.
+const MAX_TITLE_STACK: usize = 16;
+
+/// Bytes of replies that one call collects. A flood of queries beyond that goes unanswered: nobody reads so many.
+pub const MAX_REPLIES: usize = 256 * 1024;
+
+/// Events that one call collects; further ones of a slice are dropped.
+pub const MAX_EVENTS: usize = 1024;
+
+/// Size of a cell told to those who ask for pixels: nobody here knows the real one, and ratios are what is used.
+pub const CELL_PIXELS: (usize, usize) = (10, 20);
+
+const VS16: char = '\u{fe0f}';
+
+/// The size of a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub cols: usize,
+    pub rows: usize,
+}
+
+impl Dimensions for Size {
+    fn total_lines(&self) -> usize {
+        self.rows
+    }
+    fn screen_lines(&self) -> usize {
+        self.rows
+    }
+    fn columns(&self) -> usize {
+        self.cols
+    }
+}
+
+/// Modes that the core does not know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extra {
+    pub press_mouse: bool,
+    pub urxvt_mouse: bool,
+    pub color_scheme: bool,
+    pub modify_other_keys: u8,
+}
+
+/// The core and what stands around it.
+pub struct Screen {
+    pub term: Term<VoidListener>,
+    pub out: FeedOutput,
+    pub colours: Colours,
+    pub extra: Extra,
+    pub title: String,
+    /// A synchronized update is being applied.
+    pub in_sync: bool,
+    /// The last byte that went through the parser belonged to a plain character; see `Emulator::pass`.
+    pub charset: CharsetIndex,
+    titles: Vec<String>,
+    /// Kitty flags of the shown screen, the lowest entry being the base; and those of the hidden one.
+    keyboard: Vec<u8>,
+    hidden_keyboard: Vec<u8>,
+    /// Scroll region, rows from 0, end exclusive.
+    region: (usize, usize),
+    history: usize,
+}
+
+impl Screen {
+    pub fn new(size: Size, history: usize, colours: Colours) -> Self {
+        let config = Config { scrolling_history: history, ..Config::default() };
+        Self {
+            term: Term::new(config, &size, VoidListener),
+            out: FeedOutput::default(),
+            colours,
+            extra: Extra::default(),
+            title: String::new(),
+            in_sync: false,
+            charset: CharsetIndex::G0,
+            titles: Vec::new(),
+            keyboard: vec![0],
+            hidden_keyboard: vec![0],
+            region: (0, size.rows),
+            history,
+        }
+    }
+
+    /// A fresh core of the same size, for the case that the old one broke.
+    pub fn rebuilt(&self) -> Self {
+        let size = Size { cols: self.term.columns(), rows: self.term.screen_lines() };
+        let mut fresh = Self::new(size, self.history, self.colours.clone());
+        fresh.title.clone_from(&self.title);
+        fresh
+    }
+
+    pub fn resize(&mut self, size: Size) {
+        self.term.resize(size);
+        self.region = (0, size.rows);
+    }
+
+    pub fn reply(&mut self, bytes: &[u8]) {
+        if self.out.replies.len() + bytes.len() <= MAX_REPLIES {
+            self.out.replies.extend_from_slice(bytes);
+        }
+    }
+
+    pub fn event(&mut self, event: TermEvent) {
+        if self.out.events.len() < MAX_EVENTS {
+            self.out.events.push(event);
+        }
+    }
+
+    pub fn mode(&self) -> TermMode {
+        *self.term.mode()
+    }
+
+    pub fn kitty_flags(&self) -> u8 {
+        self.keyboard.last().copied().unwrap_or(0)
+    }
+
+    /// Forgets what input modes a program that is gone had asked for. Text and screens stay.
+    pub fn reset_input_modes(&mut self) {
+        use NamedPrivateMode as N;
+        for mode in [
+            N::CursorKeys,
+            N::ReportMouseClicks,
+            N::ReportCellMouseMotion,
+            N::ReportAllMouseMotion,
+            N::ReportFocusInOut,
+            N::Utf8Mouse,
+            N::SgrMouse,
+            N::BracketedPaste,
+            N::ShowCursor,
+        ] {
+            self.term.unset_private_mode(mode.into());
+        }
+        self.term.unset_keypad_application_mode();
+        self.extra = Extra::default();
+        self.keyboard = vec![0];
+        self.hidden_keyboard = vec![0];
+    }
+
+    /// DECSTR: modes, region, attributes and saved cursor go back, text and position stay.
+    pub fn soft_reset(&mut self) {
+        use NamedPrivateMode as N;
+        let point = self.term.grid().cursor.point;
+        self.term.set_scrolling_region(1, None);
+        self.region = (0, self.term.screen_lines());
+        for mode in [N::CursorKeys, N::Origin] {
+            self.term.unset_private_mode(mode.into());
+        }
+        for mode in [N::ShowCursor, N::LineWrap] {
+            self.term.set_private_mode(mode.into());
+        }
+        self.term.unset_mode(alacritty_terminal::vte::ansi::NamedMode::Insert.into());
+        self.term.unset_keypad_application_mode();
+        self.term.terminal_attribute(Attr::Reset);
+        self.set_active_charset(CharsetIndex::G0);
+        for index in [CharsetIndex::G0, CharsetIndex::G1, CharsetIndex::G2, CharsetIndex::G3] {
+            self.term.configure_charset(index, StandardCharset::Ascii);
+        }
+        let grid = self.term.grid_mut();
+        grid.cursor.point = Point::new(Line(0), Column(0));
+        grid.cursor.input_needs_wrap = false;
+        grid.saved_cursor = grid.cursor.clone();
+        grid.cursor.point = point;
+        self.extra.modify_other_keys = 0;
+    }
+
+    /// The position that a report names, from 1, relative to the region in origin mode.
+    pub fn reported_position(&self) -> (usize, usize) {
+        let point = self.term.grid().cursor.point;
+        let row = usize::try_from(point.line.0).unwrap_or(0);
+        let top = if self.mode().contains(TermMode::ORIGIN) { self.region.0 } else { 0 };
+        (row.saturating_sub(top) + 1, point.column.0 + 1)
+    }
+
+    /// The region as DECSTBM's parameters.
+    pub fn region(&self) -> (usize, usize) {
+        (self.region.0 + 1, self.region.1)
+    }
+
+    pub fn cursor_shape(&self) -> Shape {
+        // The core has no "not set" to ask for; its default style is set nowhere else.
+        let style = self.term.cursor_style();
+        let blink = style.blinking;
+        match style.shape {
+            CursorShape::Underline => Shape::Underline { blink },
+            CursorShape::Beam => Shape::Bar { blink },
+            CursorShape::Block if blink => Shape::Block { blink },
+            _ => Shape::Default,
+        }
+    }
+
+    /// Shows the other screen without touching its cursor: modes 47 and 1047.
+    fn swap_keeping_cursor(&mut self, alternate: bool) {
+        if self.mode().contains(TermMode::ALT_SCREEN) == alternate {
+            return;
+        }
+        let cursor = self.term.grid().cursor.clone();
+        let saved = self.term.grid().saved_cursor.clone();
+        self.term.swap_alt();
+        std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+        // The position belongs to the terminal here, not to the screen, and the swap wrote over what was saved.
+        let grid = self.term.grid_mut();
+        grid.saved_cursor = saved;
+        grid.cursor = cursor;
+    }
+
+    fn swap_saving_cursor(&mut self, alternate: bool) {
+        if self.mode().contains(TermMode::ALT_SCREEN) != alternate {
+            self.term.swap_alt();
+            std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+        }
+    }
+
+    fn set_unknown_mode(&mut self, mode: u16, on: bool) {
+        match mode {
+            9 => self.extra.press_mouse = on,
+            47 | 1047 => self.swap_keeping_cursor(on),
+            1015 => self.extra.urxvt_mouse = on,
+            1048 if on => self.term.save_cursor_position(),
+            1048 => self.term.restore_cursor_position(),
+            2031 => self.extra.color_scheme = on,
+            _ => {}
+        }
+    }
+
+    /// The cell that a zero-width character joins.
+    fn base_point(&self) -> Point {
+        let grid = self.term.grid();
+        let mut point = grid.cursor.point;
+        if !grid.cursor.input_needs_wrap {
+            point.column.0 = point.column.0.saturating_sub(1);
+        }
+        if grid[point].flags.contains(Flags::WIDE_CHAR_SPACER) {
+            point.column.0 = point.column.0.saturating_sub(1);
+        }
+        point
+    }
+
+    fn zero_width(&mut self, mark: char) {
+        let base = self.base_point();
+        let cell = &self.term.grid()[base];
+        if cell.zerowidth().map_or(0, <[char]>::len) >= MAX_MARKS {
+            return;
+        }
+        let bare = cell.zerowidth().is_none_or(<[char]>::is_empty);
+        let widens = mark == VS16 && bare && !cell.flags.intersects(Flags::WIDE_CHAR) && {
+            let mut text = [0u8; 8];
+            let base_len = cell.c.encode_utf8(&mut text).len();
+            let mark_len = mark.encode_utf8(&mut text[base_len..]).len();
+            std::str::from_utf8(&text[..base_len + mark_len]).is_ok_and(|text| text.width() == 2)
+        };
+        self.term.input(mark);
+        if widens {
+            self.widen(base);
+        }
+    }
+
+    /// Makes the narrow character just written two columns wide. In the last column there is no room: it stays.
+    fn widen(&mut self, base: Point) {
+        let columns = self.term.columns();
+        let insert = self.mode().contains(TermMode::INSERT);
+        let grid = self.term.grid_mut();
+        let next = base.column + 1;
+        if grid.cursor.input_needs_wrap || next.0 >= columns || grid.cursor.point.column != next {
+            return;
+        }
+        if insert {
+            self.term.insert_blank(1);
+        }
+        let grid = self.term.grid_mut();
+        let template = grid.cursor.template.clone();
+        let row = &mut grid[base.line];
+        // The column taken over may have been the left half of a wide character.
+        if row[next].flags.contains(Flags::WIDE_CHAR) && next.0 + 1 < columns {
+            row[next + 1].flags.remove(Flags::WIDE_CHAR_SPACER);
+        }
+        row[base.column].flags.insert(Flags::WIDE_CHAR);
+        let mut spacer = Cell { c: ' ', ..template };
+        spacer.flags.insert(Flags::WIDE_CHAR_SPACER);
+        row[next] = spacer;
+        if next.0 + 1 < columns {
+            grid.cursor.point.column = next + 1;
+        } else {
+            grid.cursor.point.column = next;
+            grid.cursor.input_needs_wrap = true;
+        }
+    }
+
+    fn report(&mut self, private: bool, mode: u16, state: Option<bool>) {
+        let mark = if private { "?" } else { "" };
+        let state = match state {
+            Some(true) => 1,
+            Some(false) => 2,
+            None => 0,
+        };
+        self.reply(format!("\x1b[{mark}{mode};{state}$y").as_bytes());
+    }
+
+    pub fn push_title(&mut self) {
+        if self.titles.len() >= MAX_TITLE_STACK {
+            self.titles.remove(0);
+        }
+        self.titles.push(self.title.clone());
+    }
+
+    pub fn pop_title(&mut self) {
+        if let Some(title) = self.titles.pop() {
+            self.set_title_text(title);
+        }
+    }
+
+    pub fn set_title_text(&mut self, title: String) {
+        if title != self.title {
+            self.title.clone_from(&title);
+            // Spinners set titles ten times a second; of one slice only the last is of interest.
+            self.out.events.retain(|event| !matches!(event, TermEvent::Title(_)));
+            self.event(TermEvent::Title(title));
+        }
+    }
+
+    fn set_keyboard(&mut self, flags: u8) {
+        if let Some(top) = self.keyboard.last_mut() {
+            *top = flags & 31;
+        }
+    }
+}
+
+/// Every method is written out: the trait's defaults do nothing, so a forgotten one would lose a feature in silence.
+#[deny(clippy::missing_trait_methods)]
+impl Handler for Screen {
+    fn set_title(&mut self, title: Option<String>) {
+        self.set_title_text(title.unwrap_or_default());
+    }
+    fn set_cursor_style(&mut self, style: Option<CursorStyle>) {
+        self.term.set_cursor_style(style);
+    }
+    fn set_cursor_shape(&mut self, shape: CursorShape) {
+        self.term.set_cursor_shape(shape);
+    }
+    #[inline]
+    fn input(&mut self, c: char) {
+        // Below U+0300 nothing has width zero but the soft hyphen, which the core treats alike.
+        if c < '\u{300}' || unicode_width::UnicodeWidthChar::width(c) != Some(0) {
+            self.term.input(c);
+        } else {
+            self.zero_width(c);
+        }
+    }
+    fn goto(&mut self, line: i32, col: usize) {
+        self.term.goto(line, col);
+    }
+    fn goto_line(&mut self, line: i32) {
+        self.term.goto_line(line);
+    }
+    fn goto_col(&mut self, col: usize) {
+        self.term.goto_col(col);
+    }
+    fn insert_blank(&mut self, count: usize) {
+        self.term.insert_blank(count);
+    }
+    fn move_up(&mut self, rows: usize) {
+        self.term.move_up(rows);
+    }
+    fn move_down(&mut self, rows: usize) {
+        self.term.move_down(rows);
+    }
+    fn identify_terminal(&mut self, intermediate: Option<char>) {
+        match intermediate {
+            // VT220 with colour and clipboard writing.
+            None => self.reply(b"\x1b[?62;22;52c"),
+            Some('>') => self.reply(b"\x1b[>61;100;0c"),
+            // "INSP" in hexadecimal, as DA3 wants.
+            Some('=') => self.reply(b"\x1bP!|494e5350\x1b\\"),
+            _ => {}
+        }
+    }
+    fn device_status(&mut self, arg: usize) {
+        match arg {
+            5 => self.reply(b"\x1b[0n"),
+            6 => {
+                let (row, column) = self.reported_position();
+                self.reply(format!("\x1b[{row};{column}R").as_bytes());
+            }
+            _ => {}
+        }
+    }
+    fn move_forward(&mut self, cols: usize) {
+        self.term.move_forward(cols);
+    }
+    fn move_backward(&mut self, cols: usize) {
+        self.term.move_backward(cols);
+    }
+    fn move_down_and_cr(&mut self, rows: usize) {
+        self.term.move_down_and_cr(rows);
+    }
+    fn move_up_and_cr(&mut self, rows: usize) {
+        self.term.move_up_and_cr(rows);
+    }
+    fn put_tab(&mut self, count: u16) {
+        self.term.put_tab(count);
+    }
+    fn backspace(&mut self) {
+        self.term.backspace();
+    }
+    fn carriage_return(&mut self) {
+        self.term.carriage_return();
+    }
+    #[inline]
+    fn linefeed(&mut self) {
+        // The parser calls this for LF; the core keeps mode 20 but looks at it only in `newline`.
+        self.term.newline();
+    }
+    fn bell(&mut self) {
+        if !self.out.events.contains(&TermEvent::Bell) {
+            self.event(TermEvent::Bell);
+        }
+    }
+    fn substitute(&mut self) {
+        self.term.substitute();
+    }
+    fn newline(&mut self) {
+        self.term.newline();
+    }
+    fn set_horizontal_tabstop(&mut self) {
+        self.term.set_horizontal_tabstop();
+    }
+    fn scroll_up(&mut self, rows: usize) {
+        self.term.scroll_up(rows);
+    }
+    fn scroll_down(&mut self, rows: usize) {
+        self.term.scroll_down(rows);
+    }
+    fn insert_blank_lines(&mut self, count: usize) {
+        self.term.insert_blank_lines(count);
+    }
+    fn delete_lines(&mut self, count: usize) {
+        self.term.delete_lines(count);
+    }
+    fn erase_chars(&mut self, count: usize) {
+        self.term.erase_chars(count);
+    }
+    fn delete_chars(&mut self, count: usize) {
+        self.term.delete_chars(count);
+    }
+    fn move_backward_tabs(&mut self, count: u16) {
+        self.term.move_backward_tabs(count);
+    }
+    fn move_forward_tabs(&mut self, count: u16) {
+        self.term.move_forward_tabs(count);
+    }
+    fn save_cursor_position(&mut self) {
+        self.term.save_cursor_position();
+    }
+    fn restore_cursor_position(&mut self) {
+        self.term.restore_cursor_position();
+    }
+    fn clear_line(&mut self, mode: LineClearMode) {
+        self.term.clear_line(mode);
+    }
+    fn clear_screen(&mut self, mode: ClearMode) {
+        if matches!(mode, ClearMode::Above) && self.term.grid().cursor.point.line == Line(1) {
+            // The core forgets the first row when the cursor is on the second.
+            self.term.grid_mut().reset_region(..Line(1));
+        }
+        self.term.clear_screen(mode);
+    }
+    fn clear_tabs(&mut self, mode: TabulationClearMode) {
+        self.term.clear_tabs(mode);
+    }
+    fn set_tabs(&mut self, interval: u16) {
+        self.term.set_tabs(interval);
+    }
+    fn reset_state(&mut self) {
+        self.term.reset_state();
+        self.extra = Extra::default();
+        self.keyboard = vec![0];
+        self.hidden_keyboard = vec![0];
+        self.titles.clear();
+        self.charset = CharsetIndex::G0;
+        self.region = (0, self.term.screen_lines());
+        self.colours.overrides.clear();
+    }
+    fn reverse_index(&mut self) {
+        self.term.reverse_index();
+    }
+    #[inline]
+    fn terminal_attribute(&mut self, attr: Attr) {
+        self.term.terminal_attribute(attr);
+    }
+    fn set_mode(&mut self, mode: Mode) {
+        self.term.set_mode(mode);
+    }
+    fn unset_mode(&mut self, mode: Mode) {
+        self.term.unset_mode(mode);
+    }
+    fn report_mode(&mut self, mode: Mode) {
+        let state = match mode.raw() {
+            4 => Some(self.mode().contains(TermMode::INSERT)),
+            20 => Some(self.mode().contains(TermMode::LINE_FEED_NEW_LINE)),
+            _ => None,
+        };
+        self.report(false, mode.raw(), state);
+    }
+    fn set_private_mode(&mut self, mode: PrivateMode) {
+        match mode {
+            PrivateMode::Unknown(mode) => self.set_unknown_mode(mode, true),
+            PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
+                self.swap_saving_cursor(true)
+            }
+            PrivateMode::Named(_) => self.term.set_private_mode(mode),
+        }
+    }
+    fn unset_private_mode(&mut self, mode: PrivateMode) {
+        match mode {
+            PrivateMode::Unknown(mode) => self.set_unknown_mode(mode, false),
+            PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
+                self.swap_saving_cursor(false)
+            }
+            PrivateMode::Named(_) => self.term.unset_private_mode(mode),
+        }
+    }
+    fn report_private_mode(&mut self, mode: PrivateMode) {
+        let set = |flag| Some(self.mode().contains(flag));
+        let state = match mode.raw() {
+            1 => set(TermMode::APP_CURSOR),
+            6 => set(TermMode::ORIGIN),
+            7 => set(TermMode::LINE_WRAP),
+            9 => Some(self.extra.press_mouse),
+            12 => Some(self.term.cursor_style().blinking),
+            25 => set(TermMode::SHOW_CURSOR),
+            47 | 1047 | 1049 => set(TermMode::ALT_SCREEN),
+            66 => set(TermMode::APP_KEYPAD),
+            1000 => set(TermMode::MOUSE_REPORT_CLICK),
+            1002 => set(TermMode::MOUSE_DRAG),
+            1003 => set(TermMode::MOUSE_MOTION),
+            1004 => set(TermMode::FOCUS_IN_OUT),
+            1005 => set(TermMode::UTF8_MOUSE),
+            1006 => set(TermMode::SGR_MOUSE),
+            1007 => set(TermMode::ALTERNATE_SCROLL),
+            1015 => Some(self.extra.urxvt_mouse),
+            1042 => set(TermMode::URGENCY_HINTS),
+            2004 => set(TermMode::BRACKETED_PASTE),
+            2026 => Some(self.in_sync),
+            2031 => Some(self.extra.color_scheme),
+            _ => None,
+        };
+        self.report(true, mode.raw(), state);
+    }
+    fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
+        let rows = self.term.screen_lines();
+        let end = bottom.unwrap_or(rows);
+        if top < end {
+            self.region = ((top.max(1) - 1).min(rows), end.min(rows));
+        }
+        self.term.set_scrolling_region(top.max(1), bottom);
+    }
+    fn set_keypad_application_mode(&mut self) {
+        self.term.set_keypad_application_mode();
+    }
+    fn unset_keypad_application_mode(&mut self) {
+        self.term.unset_keypad_application_mode();
+    }
+    fn set_active_charset(&mut self, index: CharsetIndex) {
+        self.charset = index;
+        self.term.set_active_charset(index);
+    }
+    fn configure_charset(&mut self, index: CharsetIndex, charset: StandardCharset) {
+        self.term.configure_charset(index, charset);
+    }
+    // Colours, links, clipboard and titles come from the scanner; the parser never sees an OSC. These are still
+    // answered as the core would, so that nothing depends on that.
+    fn set_color(&mut self, index: usize, colour: CoreRgb) {
+        if let Some(slot) = slot(index) {
+            self.colours.overrides.insert(slot, Rgb(colour.r, colour.g, colour.b));
+        }
+    }
+    fn dynamic_color_sequence(&mut self, prefix: String, index: usize, terminator: &str) {
+        if let Some(slot) = slot(index) {
+            let colour = crate::term::palette::print(self.colours.get(slot));
+            self.reply(format!("\x1b]{prefix};{colour}{terminator}").as_bytes());
+        }
+    }
+    fn reset_color(&mut self, index: usize) {
+        if let Some(slot) = slot(index) {
+            self.colours.overrides.remove(&slot);
+        }
+    }
+    fn clipboard_store(&mut self, clipboard: u8, data: &[u8]) {
+        self.term.clipboard_store(clipboard, data);
+    }
+    fn clipboard_load(&mut self, clipboard: u8, terminator: &str) {
+        self.term.clipboard_load(clipboard, terminator);
+    }
+    fn decaln(&mut self) {
+        self.term.decaln();
+    }
+    fn push_title(&mut self) {
+        Self::push_title(self);
+    }
+    fn pop_title(&mut self) {
+        Self::pop_title(self);
+    }
+    fn text_area_size_pixels(&mut self) {
+        let (width, height) = (self.term.columns() * CELL_PIXELS.0, self.term.screen_lines() * CELL_PIXELS.1);
+        self.reply(format!("\x1b[4;{height};{width}t").as_bytes());
+    }
+    fn text_area_size_chars(&mut self) {
+        let (cols, rows) = (self.term.columns(), self.term.screen_lines());
+        self.reply(format!("\x1b[8;{rows};{cols}t").as_bytes());
+    }
+    fn set_hyperlink(&mut self, link: Option<Hyperlink>) {
+        self.term.set_hyperlink(link);
+    }
+    fn set_mouse_cursor_icon(&mut self, icon: CursorIcon) {
+        self.term.set_mouse_cursor_icon(icon);
+    }
+    fn report_keyboard_mode(&mut self) {
+        let flags = self.kitty_flags();
+        self.reply(format!("\x1b[?{flags}u").as_bytes());
+    }
+    fn push_keyboard_mode(&mut self, mode: KeyboardModes) {
+        if self.keyboard.len() >= MAX_KEYBOARD_STACK {
+            self.keyboard.remove(1);
+        }
+        self.keyboard.push(mode.bits() & 31);
+    }
+    fn pop_keyboard_modes(&mut self, count: u16) {
+        let left = self.keyboard.len().saturating_sub(usize::from(count));
+        if left == 0 {
+            self.keyboard = vec![0];
+        } else {
+            self.keyboard.truncate(left);
+        }
+    }
+    fn set_keyboard_mode(&mut self, mode: KeyboardModes, behavior: KeyboardModesApplyBehavior) {
+        let old = self.kitty_flags();
+        let flags = match behavior {
+            KeyboardModesApplyBehavior::Replace => mode.bits(),
+            KeyboardModesApplyBehavior::Union => old | mode.bits(),
+            KeyboardModesApplyBehavior::Difference => old & !mode.bits(),
+        };
+        self.set_keyboard(flags);
+    }
+    fn set_modify_other_keys(&mut self, mode: ModifyOtherKeys) {
+        self.extra.modify_other_keys = mode as u8;
+    }
+    fn report_modify_other_keys(&mut self) {
+        let level = self.extra.modify_other_keys;
+        self.reply(format!("\x1b[>4;{level}m").as_bytes());
+    }
+    fn set_scp(&mut self, path: ScpCharPath, update: ScpUpdateMode) {
+        self.term.set_scp(path, update);
+    }
+}
+
+/// The core's numbering of colours in ours.
+fn slot(index: usize) -> Option<ColourSlot> {
+    match index {
+        0..=255 => u8::try_from(index).ok().map(ColourSlot::Indexed),
+        256..=258 => u8::try_from(index - 246).ok().map(ColourSlot::Dynamic),
+        _ => None,
+    }
+}
+
+/// Colours that a program changed, over the palette.
+pub type Overrides = BTreeMap<ColourSlot, Rgb>;
