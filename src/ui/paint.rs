@@ -1,8 +1,9 @@
 //! Owns the strokes that everything is drawn with: clipped text, lines with a left and a right end, boxes.
 //!
-//! Writes only inside the buffer, whatever rectangle it is given. Must not know: the state.
+//! Writes only inside the canvas, whatever rectangle it is given. Must not know: the state.
 use super::theme::{Role, Theme};
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use crate::term::canvas::{self, Canvas};
+use ratatui::{layout::Rect, style::Style};
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -44,9 +45,9 @@ fn plain(c: char) -> &'static str {
     }
 }
 
-/// Draws into one buffer with one theme and one set of shapes.
+/// Draws into one canvas with one theme and one set of shapes.
 pub(super) struct Pen<'a> {
-    pub buf: &'a mut Buffer,
+    pub canvas: &'a mut Canvas,
     pub theme: &'a Theme,
     pub utf8: bool,
 }
@@ -74,7 +75,7 @@ impl Pen<'_> {
 
     /// Writes pieces one after the other in at most `max` columns; returns the columns used.
     pub fn segs(&mut self, x: u16, y: u16, max: u16, segs: &[Seg<'_>]) -> u16 {
-        let area = *self.buf.area();
+        let area = self.canvas.area();
         if y < area.y || y >= area.bottom() || x >= area.right() || x < area.x {
             return 0;
         }
@@ -129,7 +130,7 @@ impl Pen<'_> {
     }
 
     fn cell(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
-        if let Some(cell) = self.buf.cell_mut((x, y)) {
+        if let Some(cell) = self.canvas.buffer.cell_mut((x, y)) {
             cell.reset();
             cell.set_symbol(symbol).set_style(style);
         }
@@ -137,17 +138,15 @@ impl Pen<'_> {
 
     /// Empties a rectangle; a wide character that reaches into it from the left is taken away whole.
     pub fn clear(&mut self, area: Rect) {
-        let area = area.intersection(*self.buf.area());
-        let style = self.theme.style(Role::Text);
+        let area = area.intersection(self.canvas.area());
+        self.canvas.clear(area);
+        self.canvas.buffer.set_style(area, self.theme.style(Role::Text));
+        let Some(before) = area.x.checked_sub(1) else { return };
         for y in area.y..area.bottom() {
-            if area.x > self.buf.area().x && self.buf[(area.x - 1, y)].symbol().width() > 1 {
-                self.buf[(area.x - 1, y)].set_symbol(" ");
-            }
-            if area.right() < self.buf.area().right() && self.buf[(area.right(), y)].symbol().is_empty() {
-                self.buf[(area.right(), y)].set_symbol(" ");
-            }
-            for x in area.x..area.right() {
-                self.cell(x, y, " ", style);
+            if let Some(cell) = self.canvas.buffer.cell_mut((before, y))
+                && canvas::width(cell.symbol()) > 1
+            {
+                cell.set_symbol(" ");
             }
         }
     }
@@ -155,8 +154,8 @@ impl Pen<'_> {
     /// Gives a stretch of a row the look of the chosen row.
     pub fn select(&mut self, x: u16, y: u16, width: u16) {
         let style = self.theme.style(Role::Selection);
-        let row = Rect { x, y, width, height: 1 }.intersection(*self.buf.area());
-        self.buf.set_style(row, style);
+        let row = Rect { x, y, width, height: 1 }.intersection(self.canvas.area());
+        self.canvas.buffer.set_style(row, style);
     }
 
     /// Draws a rounded border around `area`.

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use insta::assert_snapshot;
-use screen::{draw, text};
+use screen::{cursor, text};
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
@@ -185,7 +185,7 @@ fn key_help_and_palette() {
     let palette = Palette { input: "pane".into(), selected: 1, error: Some("no such pane: %9".into()) };
     let state = with_overlay(SMALL, Overlay::Palette(palette));
     assert_snapshot!("palette_80x24", text(&state));
-    assert_eq!(draw(&state).1, Some((9, 1)), "the cursor stands after what was typed");
+    assert_eq!(cursor(&state), Some((9, 1)), "the cursor stands after what was typed");
 }
 
 #[test]
@@ -242,8 +242,7 @@ fn nothing_is_drawn_outside_and_nothing_panics_at_any_size() {
                 let mut state = with_overlay((width, height), overlay);
                 client(&mut state).panel_docked = true;
                 state.panes.get_mut(&PaneId(2)).unwrap().exit = Some(exit_card());
-                let (_, cursor) = draw(&state);
-                assert!(cursor.is_none_or(|(x, y)| x < width && y < height), "{width}x{height}");
+                assert!(cursor(&state).is_none_or(|(x, y)| x < width && y < height), "{width}x{height}");
             }
         }
     }

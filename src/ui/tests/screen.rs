@@ -5,9 +5,10 @@ use crate::{
         State,
         fixture::{CLIENT, HOME, NOW, reference},
     },
-    ui::{Canvas, Reference, Scene, Screens, Theme, frame},
+    term::canvas::{Canvas, CanvasCursor, CursorShape},
+    ui::{Reference, Scene, Screens, Theme, frame},
 };
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::layout::Rect;
 use std::path::Path;
 
 /// Panes full of text that is wider than they are, wide characters included.
@@ -26,19 +27,17 @@ impl Screens for Paper {
                 }
                 _ => String::new(),
             };
-            canvas.set_stringn(area.x, y, line, usize::from(area.width), ratatui::style::Style::new());
+            canvas.buffer.set_stringn(area.x, y, line, usize::from(area.width), ratatui::style::Style::new());
         }
     }
 
-    fn cursor(&self, _: PaneId) -> Option<(u16, u16)> {
-        Some((3, 2))
+    fn cursor(&self, _: PaneId) -> Option<CanvasCursor> {
+        Some(CanvasCursor { x: 3, y: 2, shape: CursorShape::Default })
     }
 }
 
-/// Draws a frame; the buffer and where its cursor stands.
-pub fn draw(state: &State) -> (Buffer, Option<(u16, u16)>) {
-    let (width, height) = state.clients[&CLIENT].size;
-    let mut canvas = Buffer::empty(Rect { x: 0, y: 0, width, height });
+/// Draws a frame.
+pub fn draw(state: &State) -> Canvas {
     let rows = reference();
     let theme = Theme::default();
     let scene = Scene {
@@ -51,26 +50,17 @@ pub fn draw(state: &State) -> (Buffer, Option<(u16, u16)>) {
         clock: "14:02",
         now: NOW,
     };
-    let cursor = frame(&scene, &mut canvas);
-    (canvas, cursor.map(|at| (at.x, at.y)))
+    let mut canvas = Canvas::new(1, 1);
+    frame(&scene, &mut canvas);
+    canvas
+}
+
+/// Where the cursor of a frame stands.
+pub fn cursor(state: &State) -> Option<(u16, u16)> {
+    draw(state).cursor.map(|cursor| (cursor.x, cursor.y))
 }
 
 /// A frame as text, one line for each row, without trailing spaces.
 pub fn text(state: &State) -> String {
-    use unicode_width::UnicodeWidthStr;
-    let (buffer, _) = draw(state);
-    let mut text = String::new();
-    for y in 0..buffer.area().height {
-        let mut row = String::new();
-        let mut x = 0;
-        while x < buffer.area().width {
-            let symbol = buffer[(x, y)].symbol();
-            let columns = symbol.width().max(1) as u16;
-            row.push_str(if symbol.is_empty() { " " } else { symbol });
-            x += columns;
-        }
-        text.push_str(row.trim_end());
-        text.push('\n');
-    }
-    text
+    draw(state).text()
 }
