@@ -193,7 +193,7 @@ pub fn palette_rows<'a>(rows: &'a [ReferenceRow], typed: &str) -> Vec<&'a Refere
             name.or_else(|| filter.finds(&row.help).then_some(0)).map(|score| (score, row))
         })
         .collect();
-    scored.sort_by(|a, b| b.0.cmp(&a.0));
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     let mut seen = std::collections::BTreeSet::new();
     scored.into_iter().map(|(_, row)| row).filter(|row| seen.insert(row.command.as_str())).collect()
 }

@@ -49,7 +49,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
         both.saturating_add(wanted + 1) <= room
     };
     for dropped in [Drop::Spend, Drop::Clock, Drop::Keys] {
-        if !fits(&left, &right) && !(dropped == Drop::Keys && client.prefix) {
+        let wanted_now = dropped == Drop::Keys && client.prefix;
+        if !wanted_now && !fits(&left, &right) {
             right.retain(|(kind, _)| *kind != dropped);
         }
     }

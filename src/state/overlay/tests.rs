@@ -1,5 +1,8 @@
-use super::*;
-use crate::state::fixture::{CLIENT, client, reference, refusal_dialog, state, workspace};
+use super::{keys::MAX_TYPED, *};
+use crate::state::{
+    fixture::{CLIENT, client, reference, refusal_dialog, state, workspace},
+    view::{PanelChoice, PanelRows},
+};
 use proptest::prelude::*;
 
 const SIZE: (u16, u16) = (80, 24);
