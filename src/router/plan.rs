@@ -408,7 +408,10 @@ impl Planning<'_> {
         let (provider, wire_model) = self.account_model(picked, known)?;
         let dialect = self.executor.dialect(provider).unwrap_or(Dialect::Chat);
         // The account serves its own provider's models; a CLI without a home provider may be logged in to any.
-        let confirmed = |model: &Model| self.executor.native.is_none_or(|native| native == model.provider);
+        let confirmed = |model: &Model| {
+            self.executor.native.is_none_or(|native| native == model.provider)
+                && model.only.as_ref().is_none_or(|only| only == id)
+        };
         Ok(Route {
             executor: id.clone(),
             model: known.map(|m| m.id.clone()).or_else(|| picked.map(str::to_owned)),

@@ -93,6 +93,13 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The policy of a file that exists and cannot be read: every executor stays off.
+    pub fn closed(file: &str, fault: &str) -> Self {
+        let origin = Origin { file: file.to_owned(), line: 0 };
+        let broken = Some(Rule { value: fault.to_owned(), origin });
+        Self { all: ExecutorPolicy { broken, ..ExecutorPolicy::default() }, ..Self::default() }
+    }
+
     /// The preset in force.
     pub fn preset(&self) -> Preset {
         self.preset.as_ref().map(|rule| rule.value).unwrap_or_default()
@@ -118,7 +125,7 @@ impl Policy {
     }
 
     /// The glob that blocks any of these names of one model under the executor.
-    pub fn model_disabled<'a>(&self, executor: &ExecutorId, names: &[&'a str]) -> Option<&Rule<String>> {
+    pub fn model_disabled(&self, executor: &ExecutorId, names: &[&str]) -> Option<&Rule<String>> {
         let spellings: Vec<String> = names
             .iter()
             .flat_map(|name| {

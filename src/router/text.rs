@@ -5,6 +5,9 @@ use std::fmt;
 /// A name below this similarity is no help as a suggestion (Jaro-Winkler, 0 to 1).
 const NEAR_ENOUGH: f64 = 0.78;
 
+/// What a single slip scores, however short the word.
+const ONE_SLIP: f64 = 0.9;
+
 /// A longer name is no slip of a known one; comparing costs memory by its length.
 const MAX_COMPARED: usize = 128;
 
@@ -63,9 +66,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let mut best = None;
     for candidate in candidates {
         let lower = candidate.to_ascii_lowercase();
-        // A swap of two letters should count as one slip, which Jaro-Winkler alone rates low in short names.
-        let score =
-            strsim::jaro_winkler(&name, &lower).max(strsim::normalized_damerau_levenshtein(&name, &lower));
+        let slips = strsim::damerau_levenshtein(&name, &lower);
+        // Jaro-Winkler rates one slip in a short word low, so that one is counted.
+        let score = strsim::jaro_winkler(&name, &lower).max(if slips <= 1 { ONE_SLIP } else { 0.0 });
         if score >= NEAR_ENOUGH && best.is_none_or(|(top, _)| score > top) {
             best = Some((score, candidate));
         }
@@ -126,6 +129,7 @@ mod tests {
         assert_eq!(nearest("enbled", known), Some("enabled"));
         assert_eq!(nearest("auht_method", known), Some("auth_method"));
         assert_eq!(nearest("disabledModel", known), Some("disabled_models"));
+        assert_eq!(nearest("aks", ["ask", "edits"]), Some("ask"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest(&"enabled".repeat(10_000), known), None);
         assert_eq!(nearest("cluade", ["claude", "codex"]), Some("claude"));

@@ -7,6 +7,9 @@ mod status;
 pub mod target;
 pub mod view;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{

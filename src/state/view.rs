@@ -14,8 +14,7 @@ use nucleo::{
 
 /// A typed filter, ready to be asked row by row.
 ///
-/// Names are matched loosely (`ocd` finds opencode), sentences only by whole words: their many letters would let
-/// nearly every loose filter through.
+/// Rows of a list contain every typed word; commands may also match loosely (`spw` finds split-window), ranked.
 pub struct Filter {
     loose: Option<(Pattern, Matcher)>,
     words: Vec<String>,
@@ -37,10 +36,10 @@ impl Filter {
         pattern.score(Utf32Str::new(name, &mut chars), matcher)
     }
 
-    /// Whether a sentence contains what was typed.
-    pub fn finds(&self, sentence: &str) -> bool {
-        let sentence = sentence.to_lowercase();
-        self.words.iter().all(|word| sentence.contains(word))
+    /// Whether a row contains every word that was typed.
+    pub fn finds(&self, row: &str) -> bool {
+        let row = row.to_lowercase();
+        self.words.iter().all(|word| row.contains(word))
     }
 }
 
@@ -86,19 +85,19 @@ impl<'a> PanelRows<'a> {
     /// Reads the lists for `list`, or for `focused` when the list names no pane.
     pub fn new(state: &'a State, list: &'a List, focused: Option<PaneId>) -> Self {
         let pane = list.pane.or(focused).and_then(|id| state.panes.get(&id));
-        let mut filter = Filter::new(&list.filter);
+        let filter = Filter::new(&list.filter);
         let executors: Vec<_> =
-            state.executors.iter().filter(|row| filter.score(&executor_text(row)).is_some()).collect();
+            state.executors.iter().filter(|row| filter.finds(&executor_text(row))).collect();
         let own = pane.and_then(|pane| pane.harness.as_ref()).map(|harness| &harness.route.executor);
         let mut models_of = match executors.get(list.selected) {
             Some(row) => Some(&row.executor),
             None => listed_executor(state, list).or(own).or(executors.first().map(|row| &row.executor)),
         };
-        let mut models = models_of.map_or_else(Vec::new, |id| models_matching(state, id, &mut filter));
+        let mut models = models_of.map_or_else(Vec::new, |id| models_matching(state, id, &filter));
         if executors.is_empty() && models.is_empty() {
             // Nothing here matches: the words may name a model of another executor.
             for row in &state.executors {
-                models = models_matching(state, &row.executor, &mut filter);
+                models = models_matching(state, &row.executor, &filter);
                 if !models.is_empty() {
                     models_of = Some(&row.executor);
                     break;
@@ -139,10 +138,9 @@ fn executor_text(row: &ExecutorReadiness) -> String {
     format!("{} {}", row.executor, row.title)
 }
 
-fn models_matching<'a>(state: &'a State, id: &ExecutorId, filter: &mut Filter) -> Vec<&'a ModelChoice> {
+fn models_matching<'a>(state: &'a State, id: &ExecutorId, filter: &Filter) -> Vec<&'a ModelChoice> {
     let Some(models) = state.models.get(id) else { return Vec::new() };
-    let matches =
-        |model: &&ModelChoice| filter.score(&format!("{id} {} {}", model.id, model.provider)).is_some();
+    let matches = |model: &&ModelChoice| filter.finds(&format!("{id} {} {}", model.id, model.provider));
     models.iter().filter(matches).collect()
 }
 
@@ -167,12 +165,12 @@ impl PickerRow<'_> {
 
 /// The rows of the picker that a filter leaves: executors in catalogue order, then the shell.
 pub fn picker_rows<'a>(state: &'a State, typed: &str) -> Vec<PickerRow<'a>> {
-    let mut filter = Filter::new(typed);
+    let filter = Filter::new(typed);
     let mut rows: Vec<_> = (state.executors.iter())
-        .filter(|row| filter.score(&executor_text(row)).is_some())
+        .filter(|row| filter.finds(&executor_text(row)))
         .map(PickerRow::Executor)
         .collect();
-    if filter.score("shell").is_some() {
+    if filter.finds("shell") {
         rows.push(PickerRow::Shell);
     }
     rows
@@ -195,7 +193,7 @@ pub fn palette_rows<'a>(rows: &'a [ReferenceRow], typed: &str) -> Vec<&'a Refere
             name.or_else(|| filter.finds(&row.help).then_some(0)).map(|score| (score, row))
         })
         .collect();
-    scored.sort_by(|a, b| b.0.cmp(&a.0));
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     let mut seen = std::collections::BTreeSet::new();
     scored.into_iter().map(|(_, row)| row).filter(|row| seen.insert(row.command.as_str())).collect()
 }

@@ -110,3 +110,76 @@ pub fn pane_rects(window: &Window, size: (u16, u16)) -> Vec<(PaneId, Rect, Rect)
     let outer = |rect: layout::Rect| Rect { x: rect.x, y: rect.y, width: rect.w, height: rect.h };
     rects.into_iter().map(|(pane, rect)| (pane, outer(rect), inside(outer(rect)))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mux::{SessionId, WindowId},
+        state::fixture::{CLIENT, client, state},
+    };
+
+    const ONE: PaneId = PaneId(1);
+    const TWO: PaneId = PaneId(2);
+
+    #[test]
+    fn panes_and_panel_and_status_tile_a_wide_screen() {
+        let state = state((160, 40));
+        let geometry = geometry(&state, CLIENT);
+        let panel = geometry.panel.unwrap();
+        assert_eq!((panel.x, panel.width, panel.height), (127, 33, 39));
+        assert_eq!(geometry.status, Rect { x: 0, y: 39, width: 160, height: 1 });
+        let cells: u32 = geometry.panes.iter().map(|(_, outer, _)| outer.area()).sum();
+        assert_eq!(cells + panel.area() + geometry.status.area(), 160 * 40);
+    }
+
+    #[test]
+    fn a_cell_belongs_to_the_inside_of_one_pane_or_to_none() {
+        let state = state((80, 24));
+        let geometry = geometry(&state, CLIENT);
+        assert_eq!(geometry.pane_at(1, 1), Some((ONE, 0, 0)));
+        assert_eq!(geometry.pane_at(0, 1), None, "the border");
+        assert_eq!(geometry.pane_at(5, 23), None, "the status line");
+        let inner = geometry.inner(TWO).unwrap();
+        assert_eq!(geometry.pane_at(inner.x + 2, inner.y + 1), Some((TWO, 2, 1)));
+    }
+
+    #[test]
+    fn a_zoomed_window_shows_its_active_pane_alone() {
+        let mut state = state((80, 24));
+        state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+        let geometry = geometry(&state, CLIENT);
+        let outer = Rect { x: 0, y: 0, width: 80, height: 23 };
+        assert_eq!(geometry.panes, [(TWO, outer, Rect { x: 1, y: 1, width: 78, height: 21 })]);
+    }
+
+    #[test]
+    fn below_fifty_columns_the_active_pane_has_a_title_line_and_the_whole_width() {
+        let state = state((49, 20));
+        let geometry = geometry(&state, CLIENT);
+        assert!(!geometry.borders);
+        let outer = Rect { x: 0, y: 0, width: 49, height: 19 };
+        assert_eq!(geometry.panes, [(TWO, outer, Rect { y: 1, height: 18, ..outer })]);
+    }
+
+    #[test]
+    fn a_pinned_panel_takes_its_columns_from_the_session_only_where_panes_keep_enough() {
+        let mut state = state((100, 30));
+        let client = client(&mut state);
+        assert_eq!(session_size(client), (100, 29));
+        client.panel_docked = true;
+        assert_eq!(session_size(client), (67, 29));
+        client.size = (82, 30);
+        assert_eq!(session_size(client), (82, 29));
+    }
+
+    #[test]
+    fn another_clients_session_size_is_kept() {
+        let mut state = state((80, 24));
+        state.sessions.get_mut(&SessionId(1)).unwrap().size = (120, 39);
+        let geometry = geometry(&state, CLIENT);
+        assert_eq!(geometry.area, Rect { x: 0, y: 0, width: 80, height: 23 });
+        let right = geometry.panes.iter().map(|(_, outer, _)| outer.right()).max();
+        assert_eq!(right, Some(120), "laid out for the other client, cut here when drawn");
+    }
+}

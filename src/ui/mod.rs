@@ -28,24 +28,19 @@ use crate::{
         Client, State,
         overlay::{Overlay, ReferenceRow},
     },
+    term::canvas::{Canvas, CanvasCursor, CursorShape},
 };
 use paint::Pen;
 use pane::Place;
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use ratatui::layout::{Position, Rect};
 use std::path::Path;
-
-/// What a frame is drawn into.
-pub type Canvas = Buffer;
 
 /// The contents of panes.
 pub trait Screens {
     /// Draws a pane's screen into `area`, cutting what does not fit.
     fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect);
     /// Where the pane shows its cursor, from its own top left corner; `None` when hidden or scrolled back.
-    fn cursor(&self, pane: PaneId) -> Option<(u16, u16)>;
+    fn cursor(&self, pane: PaneId) -> Option<CanvasCursor>;
 }
 
 /// The words of the key and command tables that the screen shows.
@@ -78,14 +73,18 @@ pub struct Scene<'a> {
     pub now: u64,
 }
 
-/// Draws a client's frame; returns where its cursor stands, `None` when it is hidden.
+/// Draws a client's frame, cursor included, into a canvas that it gives the client's size.
 ///
-/// Touches only panes that are shown. The canvas should have the client's size; what does not fit is cut.
-pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) -> Option<Position> {
-    canvas.reset();
-    let client = scene.state.clients.get(&scene.client)?;
+/// Asks only for panes that are shown; a client that is not in the state leaves the canvas as it is.
+pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) {
+    let Some(client) = scene.state.clients.get(&scene.client) else { return };
+    canvas.reset(client.size.0, client.size.1);
+    canvas.cursor = shapes(scene, client, canvas);
+}
+
+fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<CanvasCursor> {
     let geometry = geometry(scene.state, scene.client);
-    let bounds = geometry.area.intersection(*canvas.area());
+    let bounds = geometry.area;
     let mut cursor = None;
     let window = scene.state.shown_window(scene.client);
     for (id, outer, inner) in &geometry.panes {
@@ -112,7 +111,8 @@ pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) -> Option<Position> {
     }
     let mut pen = pen(canvas, scene, client);
     if geometry.panes.iter().any(|(_, outer, _)| outer.right() > bounds.right()) {
-        pen.clear(Rect { x: bounds.right(), width: canvas_width(&pen) - bounds.right(), ..bounds });
+        // A session laid out for a wider client reaches under the panel.
+        pen.clear(Rect { x: bounds.right(), width: client.size.0.saturating_sub(bounds.right()), ..bounds });
     }
     if let Some(docked) = geometry.panel {
         let list = match &client.overlay {
@@ -128,18 +128,14 @@ pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) -> Option<Position> {
     }
 }
 
-fn canvas_width(pen: &Pen<'_>) -> u16 {
-    pen.buf.area().right()
-}
-
 fn pen<'a>(canvas: &'a mut Canvas, scene: &Scene<'a>, client: &Client) -> Pen<'a> {
-    Pen { buf: canvas, theme: scene.theme, utf8: client.utf8 }
+    Pen { canvas, theme: scene.theme, utf8: client.utf8 }
 }
 
-fn pane_cursor(screens: &dyn Screens, pane: PaneId, visible: Rect) -> Option<Position> {
-    let (x, y) = screens.cursor(pane)?;
-    let at = Position { x: visible.x.checked_add(x)?, y: visible.y.checked_add(y)? };
-    visible.contains(at).then_some(at)
+fn pane_cursor(screens: &dyn Screens, pane: PaneId, visible: Rect) -> Option<CanvasCursor> {
+    let cursor = screens.cursor(pane)?;
+    let (x, y) = (visible.x.checked_add(cursor.x)?, visible.y.checked_add(cursor.y)?);
+    visible.contains(Position { x, y }).then_some(CanvasCursor { x, y, ..cursor })
 }
 
 /// Draws what lies over the panes; returns its text cursor, if it has one.
@@ -149,7 +145,7 @@ fn draw_overlay(
     overlay: &Overlay,
     docked: Option<Rect>,
     area: Rect,
-) -> Option<Position> {
+) -> Option<CanvasCursor> {
     if area.is_empty() {
         return None;
     }
@@ -160,7 +156,10 @@ fn draw_overlay(
         Overlay::Switch(dialog) => dialogs::switch(pen, dialog, area),
         Overlay::Refusal(dialog) => dialogs::refusal(pen, dialog, area),
         Overlay::Keys(list) => reference::keys(pen, scene, list, area),
-        Overlay::Palette(palette) => return reference::palette(pen, scene, palette, area),
+        Overlay::Palette(palette) => {
+            let at = reference::palette(pen, scene, palette, area)?;
+            return Some(CanvasCursor { x: at.x, y: at.y, shape: CursorShape::Bar { blink: true } });
+        }
         Overlay::Confirm(confirm) => dialogs::confirm(pen, confirm, area),
     }
     None

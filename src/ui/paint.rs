@@ -1,8 +1,9 @@
 //! Owns the strokes that everything is drawn with: clipped text, lines with a left and a right end, boxes.
 //!
-//! Writes only inside the buffer, whatever rectangle it is given. Must not know: the state.
+//! Writes only inside the canvas, whatever rectangle it is given. Must not know: the state.
 use super::theme::{Role, Theme};
-use ratatui::{buffer::Buffer, layout::Rect};
+use crate::term::canvas::{self, Canvas};
+use ratatui::{layout::Rect, style::Style};
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -44,9 +45,9 @@ fn plain(c: char) -> &'static str {
     }
 }
 
-/// Draws into one buffer with one theme and one set of shapes.
+/// Draws into one canvas with one theme and one set of shapes.
 pub(super) struct Pen<'a> {
-    pub buf: &'a mut Buffer,
+    pub canvas: &'a mut Canvas,
     pub theme: &'a Theme,
     pub utf8: bool,
 }
@@ -74,7 +75,7 @@ impl Pen<'_> {
 
     /// Writes pieces one after the other in at most `max` columns; returns the columns used.
     pub fn segs(&mut self, x: u16, y: u16, max: u16, segs: &[Seg<'_>]) -> u16 {
-        let area = *self.buf.area();
+        let area = self.canvas.area();
         if y < area.y || y >= area.bottom() || x >= area.right() || x < area.x {
             return 0;
         }
@@ -82,16 +83,16 @@ impl Pen<'_> {
         let cut = self.line_width(segs) > max;
         let room = if cut { max.saturating_sub(1) } else { max };
         let mut used = 0;
-        let mut last = Role::Text;
+        let mut style = Style::new();
         'line: for seg in segs {
-            last = seg.role;
+            style = self.theme.style(seg.role);
             for grapheme in seg.text.graphemes(true) {
                 if !self.utf8 && !grapheme.is_ascii() {
                     for byte in grapheme.chars().flat_map(|c| plain(c).chars()) {
                         if used >= room {
                             break 'line;
                         }
-                        self.cell(x + used, y, byte.encode_utf8(&mut [0; 4]), seg.role);
+                        self.cell(x + used, y, byte.encode_utf8(&mut [0; 4]), style);
                         used += 1;
                     }
                     continue;
@@ -106,15 +107,15 @@ impl Pen<'_> {
                 if used + columns > room {
                     break 'line;
                 }
-                self.cell(x + used, y, grapheme, seg.role);
+                self.cell(x + used, y, grapheme, style);
                 for more in 1..columns {
-                    self.cell(x + used + more, y, " ", seg.role);
+                    self.cell(x + used + more, y, " ", style);
                 }
                 used += columns;
             }
         }
         if cut && used < max {
-            self.cell(x + used, y, if self.utf8 { "…" } else { "~" }, last);
+            self.cell(x + used, y, if self.utf8 { "…" } else { "~" }, style);
             used += 1;
         }
         used
@@ -128,9 +129,8 @@ impl Pen<'_> {
         self.segs(x + (width - right_width), y, right_width, right);
     }
 
-    fn cell(&mut self, x: u16, y: u16, symbol: &str, role: Role) {
-        let style = self.theme.style(role);
-        if let Some(cell) = self.buf.cell_mut((x, y)) {
+    fn cell(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
+        if let Some(cell) = self.canvas.buffer.cell_mut((x, y)) {
             cell.reset();
             cell.set_symbol(symbol).set_style(style);
         }
@@ -138,16 +138,15 @@ impl Pen<'_> {
 
     /// Empties a rectangle; a wide character that reaches into it from the left is taken away whole.
     pub fn clear(&mut self, area: Rect) {
-        let area = area.intersection(*self.buf.area());
+        let area = area.intersection(self.canvas.area());
+        self.canvas.clear(area);
+        self.canvas.buffer.set_style(area, self.theme.style(Role::Text));
+        let Some(before) = area.x.checked_sub(1) else { return };
         for y in area.y..area.bottom() {
-            if area.x > self.buf.area().x && self.buf[(area.x - 1, y)].symbol().width() > 1 {
-                self.buf[(area.x - 1, y)].set_symbol(" ");
-            }
-            if area.right() < self.buf.area().right() && self.buf[(area.right(), y)].symbol().is_empty() {
-                self.buf[(area.right(), y)].set_symbol(" ");
-            }
-            for x in area.x..area.right() {
-                self.cell(x, y, " ", Role::Text);
+            if let Some(cell) = self.canvas.buffer.cell_mut((before, y))
+                && canvas::width(cell.symbol()) > 1
+            {
+                cell.set_symbol(" ");
             }
         }
     }
@@ -155,8 +154,8 @@ impl Pen<'_> {
     /// Gives a stretch of a row the look of the chosen row.
     pub fn select(&mut self, x: u16, y: u16, width: u16) {
         let style = self.theme.style(Role::Selection);
-        let row = Rect { x, y, width, height: 1 }.intersection(*self.buf.area());
-        self.buf.set_style(row, style);
+        let row = Rect { x, y, width, height: 1 }.intersection(self.canvas.area());
+        self.canvas.buffer.set_style(row, style);
     }
 
     /// Draws a rounded border around `area`.
@@ -164,21 +163,22 @@ impl Pen<'_> {
         if area.width < 2 || area.height < 2 {
             return;
         }
+        let style = self.theme.style(role);
         let (right, bottom) = (area.right() - 1, area.bottom() - 1);
         let (h, v) = if self.utf8 { ("─", "│") } else { ("-", "|") };
         let corners = if self.utf8 { ["╭", "╮", "╰", "╯"] } else { ["+"; 4] };
         for x in area.x + 1..right {
-            self.cell(x, area.y, h, role);
-            self.cell(x, bottom, h, role);
+            self.cell(x, area.y, h, style);
+            self.cell(x, bottom, h, style);
         }
         for y in area.y + 1..bottom {
-            self.cell(area.x, y, v, role);
-            self.cell(right, y, v, role);
+            self.cell(area.x, y, v, style);
+            self.cell(right, y, v, style);
         }
-        self.cell(area.x, area.y, corners[0], role);
-        self.cell(right, area.y, corners[1], role);
-        self.cell(area.x, bottom, corners[2], role);
-        self.cell(right, bottom, corners[3], role);
+        self.cell(area.x, area.y, corners[0], style);
+        self.cell(right, area.y, corners[1], style);
+        self.cell(area.x, bottom, corners[2], style);
+        self.cell(right, bottom, corners[3], style);
     }
 
     /// Writes into a border row: `╭ left ─── right ╮`. Each end keeps a space on both sides.
@@ -213,10 +213,11 @@ impl Pen<'_> {
 
     /// A line across a box, joined to its sides, with a heading: `├ executors ───┤`.
     pub fn divider(&mut self, area: Rect, y: u16, heading: &str, role: Role) {
+        let style = self.theme.style(role);
         let strokes = if self.utf8 { ["├", "─", "┤"] } else { ["+", "-", "+"] };
         for x in area.x..area.right() {
             let at = if x == area.x { 0 } else { usize::from(x + 1 == area.right()) + 1 };
-            self.cell(x, y, strokes[at], role);
+            self.cell(x, y, strokes[at], style);
         }
         self.on_border(area, y, &[seg(heading, Role::Dim)], &[]);
     }

@@ -184,17 +184,17 @@ fn hints(pen: &Pen<'_>, filter: &str, room: u16) -> Vec<Seg<'static>> {
         ("r", " rehearse (no key, offline)"),
         ("?", " help"),
     ];
-    let short = [("⏎", " start"), ("s", " two"), ("i", " install"), ("r", " rehearse"), ("?", "")];
-    let build = |words: [(&'static str, &'static str); 5]| {
+    let short = [("⏎", " start"), ("s", " two"), ("i", " install"), ("r", " rehearse")];
+    let build = |words: &[(&'static str, &'static str)], gap: &'static str| {
         let mut line = Vec::new();
-        for (key, meaning) in words {
+        for &(key, meaning) in words {
             if !line.is_empty() {
-                line.push(seg("   ", Role::Dim));
+                line.push(seg(gap, Role::Dim));
             }
             line.extend([seg(key, Role::Accent), seg(meaning, Role::Dim)]);
         }
         line
     };
-    let line = build(full);
-    if pen.line_width(&line) <= room { line } else { build(short) }
+    let line = build(&full, "   ");
+    if pen.line_width(&line) <= room { line } else { build(&short, "  ") }
 }

@@ -12,9 +12,6 @@ use ratatui::layout::Rect;
 
 /// Below this many columns parts stand close together, without strokes between them.
 const COMPACT_BELOW: u16 = 50;
-/// A message, a guide or a warning gets at least this many columns before parts on the right give way.
-const MESSAGE_ROOM: u16 = 24;
-
 /// One part of the line; parts are parted by a stroke.
 type Part = Vec<Seg<'static>>;
 
@@ -46,23 +43,25 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
     }
 
     let room = area.width.saturating_sub(2);
-    let wanted = said.as_ref().map_or(0, |said| pen.line_width(said).min(MESSAGE_ROOM) + gap(compact));
+    let wanted = said.as_ref().map_or(0, |said| pen.line_width(said).saturating_add(gap(compact)));
     let fits = |left: &[Part], right: &[(Drop, Part)]| {
         let both = left_width(pen, left, compact) + right_width(pen, right, compact);
         both.saturating_add(wanted + 1) <= room
     };
     for dropped in [Drop::Spend, Drop::Clock, Drop::Keys] {
-        if !fits(&left, &right) && !(dropped == Drop::Keys && client.prefix) {
+        let wanted_now = dropped == Drop::Keys && client.prefix;
+        if !wanted_now && !fits(&left, &right) {
             right.retain(|(kind, _)| *kind != dropped);
         }
     }
     if !fits(&left, &right) {
         left[windows_at] = windows(scene.state, session, client, Windows::Active);
     }
+    // What is said goes before everything else; without words the branch outlives the session's name.
     if !fits(&left, &right) && said.is_some() {
         right.clear();
     }
-    if !fits(&left, &right) && left.len() > 2 {
+    while !fits(&left, &right) && left.len() > usize::from(said.is_none()) {
         left.remove(0);
     }
     if !fits(&left, &right) {
@@ -72,7 +71,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
     let mut line = join(left, compact);
     let tail: Vec<_> = join(right.into_iter().map(|(_, part)| part).collect(), compact);
     if let Some(said) = said {
-        line.extend(separator(compact));
+        if !line.is_empty() {
+            line.extend(separator(compact));
+        }
         line.extend(said);
     }
     pen.ends(area.x + 1, area.y, room, &line, &tail);

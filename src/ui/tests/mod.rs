@@ -1,15 +1,16 @@
 //! Frames as text, at the sizes that people have.
-mod fixture;
+mod screen;
 
 use crate::{
     mux::{PaneId, SessionId, WindowId},
     state::{
         ExitCard, Guide, Status,
+        fixture::{self, client, state, two_panes, workspace},
         overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
     },
 };
-use fixture::{client, state, text, two_panes, workspace};
 use insta::assert_snapshot;
+use screen::{cursor, text};
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
@@ -184,7 +185,7 @@ fn key_help_and_palette() {
     let palette = Palette { input: "pane".into(), selected: 1, error: Some("no such pane: %9".into()) };
     let state = with_overlay(SMALL, Overlay::Palette(palette));
     assert_snapshot!("palette_80x24", text(&state));
-    assert_eq!(fixture::draw(&state).1, Some((9, 1)), "the cursor stands after what was typed");
+    assert_eq!(cursor(&state), Some((9, 1)), "the cursor stands after what was typed");
 }
 
 #[test]
@@ -241,8 +242,7 @@ fn nothing_is_drawn_outside_and_nothing_panics_at_any_size() {
                 let mut state = with_overlay((width, height), overlay);
                 client(&mut state).panel_docked = true;
                 state.panes.get_mut(&PaneId(2)).unwrap().exit = Some(exit_card());
-                let (_, cursor) = fixture::draw(&state);
-                assert!(cursor.is_none_or(|(x, y)| x < width && y < height), "{width}x{height}");
+                assert!(cursor(&state).is_none_or(|(x, y)| x < width && y < height), "{width}x{height}");
             }
         }
     }
