@@ -401,6 +401,10 @@ impl Planning<'_> {
         let picked = self.request.model.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let known = picked.and_then(|name| self.catalogue.model(name).ok());
         if let Some(name) = picked {
+            // It becomes an argument of the CLI, where a dash would make it an option.
+            if name.starts_with('-') || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err(refuse("model.unknown", format!("{name:?} cannot be the id of a model"), []));
+            }
             let spellings = known.map(|m| [m.id.as_str(), m.wire.as_str()]);
             let names: Vec<&str> = std::iter::once(name).chain(spellings.into_iter().flatten()).collect();
             self.model_enabled(&names)?;

@@ -314,6 +314,9 @@ fn a_login_passes_no_model_until_one_is_picked() {
             (Some(typed), false, Provider::Anthropic)
         );
     }
+    for no_id in ["--dangerously-skip-permissions", "a b", "a\u{1b}[2J"] {
+        assert_eq!(login("claude", Some(no_id)).unwrap_err().rule, "model.unknown", "{no_id:?}");
+    }
     assert_eq!(login("openai-agents", None).unwrap_err().rule, "login.unsupported");
     let refusal = refused(&request("claude", None, Some(AuthMode::Login)), &Facts::default());
     assert_eq!(refusal.rule, "login.absent");
