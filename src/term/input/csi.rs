@@ -121,6 +121,10 @@ fn meaning(csi: &Csi<'_>, raw: &[u8]) -> Option<Input> {
     }
 }
 
+fn is_modified_f3(csi: &Csi<'_>) -> bool {
+    csi.param(0) == Some(1) && csi.param(1).is_some_and(|mods| (2..=16).contains(&mods))
+}
+
 fn position(csi: &Csi<'_>) -> Option<Reply> {
     Some(Reply::CursorPosition { x: from_one(csi.param(1)?), y: from_one(csi.param(0)?) })
 }

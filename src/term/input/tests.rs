@@ -160,6 +160,7 @@ fn replies_are_recognised() {
         ("\x1b]11;rgba:f/0/f/8\x07", Reply::Colour { osc: 11, rgb: (255, 0, 255) }),
         ("\x1b[24;80R", Reply::CursorPosition { x: 79, y: 23 }),
         ("\x1b[?24;80R", Reply::CursorPosition { x: 79, y: 23 }),
+        ("\x1b[1;1R", Reply::CursorPosition { x: 0, y: 0 }),
         ("\x1b[1;80R", Reply::CursorPosition { x: 79, y: 0 }),
         ("\x1b[?997;1n", Reply::ColourScheme { dark: true }),
         ("\x1b]52;c;aGk=\x1b\\", Reply::Clipboard { selection: "c".into(), data: b"hi".to_vec() }),
