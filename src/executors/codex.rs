@@ -34,8 +34,9 @@ const QUESTIONS: &[&str] = &[
     "Do you want to ",
     "Trust this folder?",
     "Choose how you want to use Codex",
-    "need review before they can run",
-    "Try new model",
+    "Hooks need review",
+    "1. Try new model",
+    "Background server has incompatible",
     "Continue anyway? [y/N]",
 ];
 
@@ -214,6 +215,9 @@ impl Executor for Codex {
         }
         if let Some(word @ ("idle" | "done")) = state {
             return report(Status::Idle, StatusSource::Osc7501, word);
+        }
+        if signals.title.contains("Action Required") {
+            return report(Status::NeedsYou, StatusSource::Title, signals.title);
         }
         if signals.title.starts_with(|c: char| ('\u{2800}'..='\u{28ff}').contains(&c)) {
             return report(Status::Working, StatusSource::Title, signals.title);

@@ -38,6 +38,14 @@ const QUESTIONS: &[&str] = &[
     "Enter Gemini API Key",
 ];
 
+/// The tool with which a sub-agent, and nobody else, hands in its result.
+const REPORT_TOOL: &str = "complete_task";
+
+/// Resuming leaves a second file that holds no talk, and the cleanup of the next start removes every file of such a
+/// session. In the user's own home the setting that prevents it is theirs.
+const RETENTION_NOTE: &str = "Gemini CLI may remove a resumed session when it next starts in this directory: \
+     general.sessionRetention.enabled = false in its settings prevents that";
+
 /// The executor `gemini`.
 pub struct Gemini;
 
@@ -105,6 +113,9 @@ impl Executor for Gemini {
             Home::Users => {
                 plan.config_home =
                     home(request.env).ok_or("HOME is not set: Gemini CLI has no home to run in")?;
+                if matches!(request.session, SessionChoice::Resume(_)) {
+                    plan.notes.push(RETENTION_NOTE.into());
+                }
             }
             Home::Overlay { inherit_user } => overlay::furnish(request, &mut plan, inherit_user)?,
             Home::Empty => overlay::furnish(request, &mut plan, false)?,
@@ -136,11 +147,17 @@ impl Executor for Gemini {
         Ok(plan)
     }
 
-    /// The conversation streams and offers tools; the router, summaries and token counts do not.
+    /// The conversation streams and offers tools; the router, summaries and token counts do not. A sub-agent is told
+    /// by its tools, for no header names it.
     fn classify(&self, request: &RequestFacts<'_>) -> Class {
         let path = request.path.split('?').next().unwrap_or_default();
-        let tools = request.body.get("tools").and_then(Value::as_array).is_some_and(|t| !t.is_empty());
-        if path.ends_with(":streamGenerateContent") && tools { Class::Main } else { Class::Side }
+        let groups = request.body.get("tools").and_then(Value::as_array).into_iter().flatten();
+        let mut tools =
+            groups.flat_map(|g| g["functionDeclarations"].as_array().into_iter().flatten()).peekable();
+        if !path.ends_with(":streamGenerateContent") || tools.peek().is_none() {
+            return Class::Side;
+        }
+        if tools.any(|tool| tool["name"] == REPORT_TOOL) { Class::Subagent } else { Class::Main }
     }
 
     /// Text, a pause, Enter. Several lines go as a paste, or each break would submit.

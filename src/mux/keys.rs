@@ -165,9 +165,9 @@ impl Key {
             c => {
                 return if mods.contains(Mods::CTRL) {
                     // C-A is C-a to every terminal; only an explicit Shift makes a difference.
-                    Self { code: KeyCode::Char(single(c.to_lowercase()).unwrap_or(c)), mods }
+                    Self { code: KeyCode::Char(small(c).unwrap_or(c)), mods }
                 } else if mods.contains(Mods::SHIFT) {
-                    match single(c.to_uppercase()) {
+                    match capital(c) {
                         Some(upper) if upper != c || c.is_uppercase() => {
                             Self { code: KeyCode::Char(upper), mods: mods.without(Mods::SHIFT) }
                         }
@@ -180,6 +180,16 @@ impl Key {
         };
         Self { code, mods }
     }
+}
+
+/// The capital of a letter, where it is one character.
+pub(crate) fn capital(c: char) -> Option<char> {
+    single(c.to_uppercase())
+}
+
+/// The small form of a letter, where it is one character.
+pub(crate) fn small(c: char) -> Option<char> {
+    single(c.to_lowercase())
 }
 
 /// The only item of an iterator, if there is exactly one: case mappings such as `ß` to `SS` are no key.

@@ -81,6 +81,10 @@ pub(super) fn furnish(
     let mut ours = json!({
         "env": { "ANTHROPIC_BASE_URL": gateway.base_url, "ANTHROPIC_AUTH_TOKEN": gateway.token },
         "skipDangerousModePermissionPrompt": true,
+        // Otherwise it registers itself with the desktop, in the user's home.
+        "disableDeepLinkRegistration": "disable",
+        // Its safety check is a service of the vendor's that a gateway does not have: every command would stop.
+        "permissions": { "disableAutoMode": "disable" },
     });
     plan.argv.extend(["--settings".into(), launch.display().to_string()]);
     if request.home == Home::Empty {

@@ -34,6 +34,14 @@ const OVERRULED: &[&str] = &[
     "oss_provider",
 ];
 
+/// Offers of a newer model that the CLI would open a dialog for; answered in advance, for the route has chosen.
+const UPGRADES: &[(&str, &str)] = &[
+    ("gpt-5.5", "gpt-6-sol"),
+    ("gpt-5.6-luna", "gpt-6-luna"),
+    ("gpt-5.6-sol", "gpt-6-sol"),
+    ("gpt-5.6-terra", "gpt-6-sol"),
+];
+
 /// Adds the overlay and the variable that points to it.
 pub(super) fn furnish(
     request: &LaunchRequest<'_>,
@@ -61,14 +69,13 @@ pub(super) fn furnish(
     config.insert("check_for_update_on_startup".into(), false.into());
     within(&mut config, "analytics", |t| put_in(t, "enabled", false.into()));
     within(&mut config, "features", |t| put_in(t, "daemon_auto_start", false.into()));
-    if let Some(model) = &request.route.wire_model {
-        // Answers the vendor's offer of a newer model in advance: the route has chosen.
-        within(&mut config, "notice", |notice| {
-            within(notice, "model_migrations", |known| {
-                known.entry(model.as_str()).or_insert_with(|| model.as_str().into());
-            });
+    within(&mut config, "notice", |notice| {
+        within(notice, "model_migrations", |known| {
+            for (model, newer) in UPGRADES {
+                put_in(known, model, (*newer).into());
+            }
         });
-    }
+    });
     config.remove("projects");
     if request.trusted {
         let trust = || Value::Table(table([("trust_level", "trusted".into())]));

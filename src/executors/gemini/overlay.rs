@@ -48,6 +48,9 @@ pub(super) fn furnish(
     set(&mut settings, &["security", "auth"], json!({ "selectedType": "gemini-api-key" }));
     set(&mut settings, &["general", "enableAutoUpdate"], false.into());
     set(&mut settings, &["general", "enableAutoUpdateNotification"], false.into());
+    // Its cleanup at start removes every file of a session that was resumed and then stopped; measured, that took the
+    // user's own history, which is shared here.
+    set(&mut settings, &["general", "sessionRetention", "enabled"], false.into());
     set(&mut settings, &["privacy", "usageStatisticsEnabled"], false.into());
     put(plan, overlay.join("settings.json"), settings.to_string());
 
@@ -55,13 +58,14 @@ pub(super) fn furnish(
         ("GEMINI_CLI_HOME", home.to_string_lossy().as_ref()),
         ("GEMINI_API_KEY", &gateway.token),
         ("GOOGLE_GEMINI_BASE_URL", &gateway.base_url),
-        // One process instead of two, and one that heeds signals.
-        ("GEMINI_CLI_NO_RELAUNCH", "true"),
     ] {
         plan.env_set.insert(name.into(), value.into());
     }
     if request.trusted {
         plan.env_set.insert("GEMINI_CLI_TRUST_WORKSPACE".into(), "true".into());
+        // One process instead of two, and one that heeds signals. Untrusted, it must be able to start itself again
+        // once its own question is answered.
+        plan.env_set.insert("GEMINI_CLI_NO_RELAUNCH".into(), "true".into());
     }
     bypass_proxy(plan, request.env);
     Ok(())

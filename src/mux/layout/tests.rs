@@ -247,6 +247,14 @@ fn the_space_of_a_removed_pane_goes_to_its_sibling() {
     assert_eq!(layout.rects(area(80, 24)), [(p(2), area(80, 24))]);
     assert!(layout.remove(p(2)));
     assert_eq!(layout, Layout::default());
+    // The one before gets it, and for the first one the one after.
+    for (gone, widths) in [(1, [60, 20]), (2, [60, 20]), (3, [40, 40])] {
+        let mut row = Layout::single(p(1));
+        row.split(p(1), Axis::Horizontal, p(2), Share::Half, false, area(80, 24));
+        row.split(p(2), Axis::Horizontal, p(3), Share::Half, false, area(80, 24));
+        assert!(row.remove(p(gone)));
+        assert_eq!(row.rects(area(80, 24)).iter().map(|(_, r)| r.w).collect::<Vec<_>>(), widths, "{gone}");
+    }
 }
 
 #[test]

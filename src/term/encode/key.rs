@@ -1,6 +1,6 @@
 //! Owns keys in the three forms that programs ask for: legacy, xterm's modifyOtherKeys, the kitty protocol.
 use crate::{
-    mux::keys::{Key, KeyCode, Mods},
+    mux::keys::{Key, KeyCode, Mods, capital, small},
     term::input::{KeyKind, codes},
 };
 
@@ -141,7 +141,7 @@ fn modify_other_keys(key: &Key, level: u8) -> Option<Vec<u8>> {
     }
     // xterm tells the character that the key types with Shift.
     let shifted = match code {
-        KeyCode::Char(c) if mods.contains(Mods::SHIFT) => c.to_uppercase().next().map_or(number, u32::from),
+        KeyCode::Char(c) if mods.contains(Mods::SHIFT) => capital(c).map_or(number, u32::from),
         _ => number,
     };
     Some(format!("\x1b[27;{};{shifted}~", mods_number(mods)).into_bytes())
@@ -192,7 +192,7 @@ fn kitty(key: &Key, kind: KeyKind, modes: &KeyModes) -> Vec<u8> {
             };
             return format!("\x1b[13{tail}~").into_bytes();
         }
-        KeyCode::Char(c) if c.is_uppercase() => match single_lower(c) {
+        KeyCode::Char(c) if c.is_uppercase() => match unshifted(c) {
             Some(lower) => {
                 mods |= Mods::SHIFT;
                 u32::from(lower)
@@ -208,7 +208,7 @@ fn kitty(key: &Key, kind: KeyKind, modes: &KeyModes) -> Vec<u8> {
     if flag(ALTERNATES)
         && mods.contains(Mods::SHIFT)
         && let KeyCode::Char(c) = code
-        && let Some(upper) = c.to_uppercase().next().filter(|upper| u32::from(*upper) != number)
+        && let Some(upper) = capital(c).filter(|upper| u32::from(*upper) != number)
     {
         out.push_str(&format!(":{}", u32::from(upper)));
     }
@@ -225,9 +225,7 @@ fn kitty(key: &Key, kind: KeyKind, modes: &KeyModes) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The small letter of a capital, if it is one character that has this capital.
-fn single_lower(c: char) -> Option<char> {
-    let mut lower = c.to_lowercase();
-    let first = lower.next().filter(|first| *first != c)?;
-    (lower.next().is_none() && first.to_uppercase().eq([c])).then_some(first)
+/// The small letter of which a character is the capital.
+fn unshifted(c: char) -> Option<char> {
+    small(c).filter(|small| *small != c && capital(*small) == Some(c))
 }

@@ -86,12 +86,8 @@ fn meaning(csi: &Csi<'_>, raw: &[u8]) -> Option<Input> {
             reply(Reply::Mode { mode: csi.param(0)?, value: csi.param(1)?, private: marker.is_some() })
         }
         (Some(b'?'), b"", b'R') => reply(position(csi)?),
-        // F3 with modifiers and a cursor in the first row look alike; nobody asks for the latter in that row and column.
-        (None, b"", b'R')
-            if csi.params.len() >= 2 && !(csi.param(0) == Some(1) && csi.param(1) <= Some(16)) =>
-        {
-            reply(position(csi)?)
-        }
+        // F3 with modifiers and a cursor in columns 2 to 16 of the first row look alike; the key is the likelier.
+        (None, b"", b'R') if csi.params.len() >= 2 && !is_modified_f3(csi) => reply(position(csi)?),
         (None, b"", b'I') if csi.params.is_empty() => Some(Input::FocusIn),
         (None, b"", b'O') if csi.params.is_empty() => Some(Input::FocusOut),
         (None, b"", b'M') => {
@@ -119,6 +115,11 @@ fn meaning(csi: &Csi<'_>, raw: &[u8]) -> Option<Input> {
         (None, b"", letter) => key(Key::new(codes::of_letter(letter)?, csi.mods())),
         _ => None,
     }
+}
+
+fn is_modified_f3(csi: &Csi<'_>) -> bool {
+    let modified = csi.param(1).is_some_and(|mods| (2..=16).contains(&mods));
+    csi.param(0) == Some(1) && (modified || csi.sub(1, 1).is_some())
 }
 
 fn position(csi: &Csi<'_>) -> Option<Reply> {

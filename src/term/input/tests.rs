@@ -160,6 +160,7 @@ fn replies_are_recognised() {
         ("\x1b]11;rgba:f/0/f/8\x07", Reply::Colour { osc: 11, rgb: (255, 0, 255) }),
         ("\x1b[24;80R", Reply::CursorPosition { x: 79, y: 23 }),
         ("\x1b[?24;80R", Reply::CursorPosition { x: 79, y: 23 }),
+        ("\x1b[1;1R", Reply::CursorPosition { x: 0, y: 0 }),
         ("\x1b[1;80R", Reply::CursorPosition { x: 79, y: 0 }),
         ("\x1b[?997;1n", Reply::ColourScheme { dark: true }),
         ("\x1b]52;c;aGk=\x1b\\", Reply::Clipboard { selection: "c".into(), data: b"hi".to_vec() }),
@@ -226,23 +227,25 @@ fn pastes_arrive_whole_whatever_is_in_them() {
 
 #[test]
 fn a_long_paste_is_passed_on_in_parts_and_nothing_is_lost() {
-    // Three-byte characters, so that the bound falls within one, and end marks all but complete.
-    let text = "界\x1b[201 ".repeat(PASTE_CHUNK / 4).into_bytes();
-    let mut decoder = Decoder::new();
-    let mut inputs = decoder.feed(b"\x1b[200~");
-    inputs.extend(decoder.feed(&text));
-    inputs.extend(decoder.feed(b"\x1b[201~"));
-    let parts: Vec<Vec<u8>> = inputs
-        .into_iter()
-        .map(|input| match input {
-            Input::Paste(part) => part,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert!(parts.len() > 1);
-    assert!(parts.iter().all(|part| part.len() <= PASTE_CHUNK && std::str::from_utf8(part).is_ok()));
-    assert!(parts.concat() == text);
-    assert_eq!(decoder.pending(), None);
+    // Three-byte characters and end marks all but complete, shifted so that the bound falls everywhere in them.
+    for shift in 0..9 {
+        let text = ["a".repeat(shift), "界\x1b[201 ".repeat(PASTE_CHUNK / 8)].concat().into_bytes();
+        let mut decoder = Decoder::new();
+        let mut inputs = decoder.feed(b"\x1b[200~");
+        inputs.extend(decoder.feed(&text));
+        inputs.extend(decoder.feed(b"\x1b[201~"));
+        let parts: Vec<Vec<u8>> = inputs
+            .into_iter()
+            .map(|input| match input {
+                Input::Paste(part) => part,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(parts.len(), 2);
+        assert!(parts.iter().all(|part| part.len() <= PASTE_CHUNK && std::str::from_utf8(part).is_ok()));
+        assert!(parts.concat() == text);
+        assert_eq!(decoder.pending(), None);
+    }
 }
 
 #[test]
