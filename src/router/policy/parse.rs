@@ -202,7 +202,7 @@ impl Reader<'_> {
             match canonical(name) {
                 "enabled" => match value.get_ref().as_bool() {
                     Some(true) => {}
-                    Some(false) => read.disabled = Some(self.rule((), &span)),
+                    Some(false) => read.disabled = Some(self.rule(true, &span)),
                     None => {
                         let fault = format!("wants true or false, not {}", shown(value));
                         self.close(&closes, &span, &path, &fault, None);
