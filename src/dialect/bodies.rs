@@ -63,7 +63,10 @@ mod tests {
         let models = [("claude-opus-4-6", "claude-opus-4.6"), ("gpt-5.4", "gpt-5.4")];
         let parse = |d| serde_json::from_slice::<Value>(&models_body(d, &models)).unwrap();
         let anthropic = parse(Dialect::Messages);
-        assert_eq!((&anthropic["first_id"], &anthropic["last_id"]), (&json!("claude-opus-4-6"), &json!("gpt-5.4")));
+        assert_eq!(
+            (&anthropic["first_id"], &anthropic["last_id"]),
+            (&json!("claude-opus-4-6"), &json!("gpt-5.4"))
+        );
         assert_eq!(anthropic["data"][0]["display_name"], "claude-opus-4.6");
         assert_eq!(parse(Dialect::Chat)["data"][1]["id"], "gpt-5.4");
         assert_eq!(parse(Dialect::Responses)["models"], json!([]));

@@ -99,7 +99,8 @@ mod tests {
             {"role": "assistant", "content": [{"type": "text", "text": "done"}]},
             {"role": "user", "content": [{"type": "text", "text": "and now?"}]},
         ]});
-        let turns: Vec<String> = conversation(Dialect::Chat, &body).turns.into_iter().map(|t| t.text).collect();
+        let turns: Vec<String> =
+            conversation(Dialect::Chat, &body).turns.into_iter().map(|t| t.text).collect();
         assert_eq!(turns, ["make it", "bash: {\"command\": \"ls\"}", "a.rs", "done", "and now?"]);
         assert_eq!(newest_prompt(Dialect::Chat, &body).unwrap(), "and now?");
     }
@@ -122,6 +123,6 @@ mod tests {
         let failed = measured(&format!(
             "{text}data: {{\"error\":{{\"code\":502,\"message\":\"gone\"}},\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n"
         ));
-        assert!(matches!(failed.end, End::Failed(_) | End::Complete));
+        assert_eq!(failed.end, End::Failed("502: gone".into()));
     }
 }

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn each_body_has_its_dialect_s_own_shape() {
-        let parse = |d, status| serde_json::from_slice::<Value>(&error_body(d, status, "no", "rule.x")).unwrap();
+        let parse =
+            |d, status| serde_json::from_slice::<Value>(&error_body(d, status, "no", "rule.x")).unwrap();
         assert_eq!(
             parse(Dialect::Messages, 529),
             json!({"type": "error", "error": {"type": "overloaded_error", "message": "no"}, "request_id": null})
@@ -137,7 +138,10 @@ mod tests {
             assert!(meter.at_boundary());
             meter.feed(&stream_error(dialect, 502, "upstream closed", ""));
             let end = meter.finish().end;
-            assert!(matches!(&end, End::Failed(words) if words.contains("upstream closed")), "{dialect}: {end:?}");
+            assert!(
+                matches!(&end, End::Failed(words) if words.contains("upstream closed")),
+                "{dialect}: {end:?}"
+            );
         }
     }
 }

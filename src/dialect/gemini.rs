@@ -32,7 +32,10 @@ pub(super) fn tell(body: &Value, telling: &mut Telling) {
 
 fn output(response: &Value) -> String {
     let text = |key: &str| response[key].as_str().map(str::to_owned);
-    text("output").or_else(|| text("result")).or_else(|| text("error")).unwrap_or_else(|| response.to_string())
+    text("output")
+        .or_else(|| text("result"))
+        .or_else(|| text("error"))
+        .unwrap_or_else(|| response.to_string())
 }
 
 fn is_thought(part: &Value) -> bool {
@@ -135,10 +138,7 @@ mod tests {
     fn frames_in_every_framing() {
         let first = r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"text":"hi"}]}}],"modelVersion":"g"}"#;
         let last = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"x"}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":40,"toolUsePromptTokenCount":5,"candidatesTokenCount":7,"thoughtsTokenCount":3}}"#;
-        for body in [
-            format!("data: {first}\r\n\r\ndata: {last}\r\n\r\n"),
-            format!("[{first},\n{last}]"),
-        ] {
+        for body in [format!("data: {first}\r\n\r\ndata: {last}\r\n\r\n"), format!("[{first},\n{last}]")] {
             let done = measured(&body);
             assert_eq!(done.usage, Usage { input: 65, cache_read: 40, cache_write: 0, output: 10 });
             assert_eq!((done.answer.as_str(), done.model.as_str()), ("hi", "g"));
@@ -151,7 +151,10 @@ mod tests {
     #[test]
     fn errors_and_blocks_are_failures() {
         for (body, word) in [
-            (r#"data: {"error":{"code":503,"status":"UNAVAILABLE","message":"later"}}"#, "UNAVAILABLE: later"),
+            (
+                r#"data: {"error":{"code":503,"status":"UNAVAILABLE","message":"later"}}"#,
+                "UNAVAILABLE: later",
+            ),
             (r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#, "SAFETY: the prompt was blocked"),
             (r#"{"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL"}]}"#, "MALFORMED_FUNCTION_CALL"),
         ] {

@@ -107,7 +107,8 @@ impl Measured {
             Value::Number(number) => number.to_string(),
             _ => String::new(),
         };
-        let code = ["type", "status", "code"].into_iter().map(word).find(|w| !w.is_empty()).unwrap_or_default();
+        let code =
+            ["type", "status", "code"].into_iter().map(word).find(|w| !w.is_empty()).unwrap_or_default();
         let message = error.as_str().map_or_else(|| word("message"), str::to_owned);
         self.fail(&code, &message);
         true
@@ -244,3 +245,7 @@ fn whole(dialect: Dialect, body: &Value, so_far: &mut Measured, state: &mut Stat
 pub(super) fn count(value: &Value) -> Option<u64> {
     value.as_u64()
 }
+
+#[cfg(test)]
+#[path = "meter_tests.rs"]
+mod tests;

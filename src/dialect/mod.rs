@@ -23,4 +23,4 @@ pub use meter::{End, Measured, Meter, Usage};
 pub use said::{Newest, conversation, newest, newest_prompt};
 pub use splice::{SpliceError, splice_model};
 
-pub(crate) use said::{Said, said};
+pub(crate) use said::{Said, newest_of, said};

@@ -150,7 +150,9 @@ mod tests {
         let mut events = Events::default();
         let mut none = |_: Event<'_>| {};
         assert!(events.at_boundary());
-        for (piece, boundary) in [("data: x", false), ("\n", false), ("\n", true), (": c", false), ("\r\n\r\n", true)] {
+        for (piece, boundary) in
+            [("data: x", false), ("\n", false), ("\n", true), (": c", false), ("\r\n\r\n", true)]
+        {
             events.feed(piece.as_bytes(), &mut none);
             assert_eq!(events.at_boundary(), boundary, "{piece:?}");
         }

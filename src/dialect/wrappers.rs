@@ -154,7 +154,8 @@ fn remove_anywhere(text: &str, name: &str) -> String {
     let mut rest = text;
     loop {
         let hit = rest.match_indices(&open).map(|(i, _)| i).find(|i| starts_line(rest, *i) || *i == 0);
-        let Some((start, end)) = hit.and_then(|i| rest[i..].find(&close).map(|n| (i, i + n + close.len()))) else {
+        let Some((start, end)) = hit.and_then(|i| rest[i..].find(&close).map(|n| (i, i + n + close.len())))
+        else {
             out.push_str(rest);
             return out;
         };
@@ -181,15 +182,19 @@ fn contents(text: &str, name: &str) -> Option<String> {
 pub(super) fn tool_output(text: &str) -> String {
     let text = remove_anywhere(text, "system-reminder");
     let trimmed = text.trim();
-    if let Some(inner) = contents(trimmed, "untrusted_context").filter(|_| trimmed.starts_with("<untrusted_context>"))
+    if let Some(inner) =
+        contents(trimmed, "untrusted_context").filter(|_| trimmed.starts_with("<untrusted_context>"))
     {
-        let lines: Vec<&str> = inner.lines().filter(|line| !line.starts_with("Process Group PGID:")).collect();
+        let lines: Vec<&str> =
+            inner.lines().filter(|line| !line.starts_with("Process Group PGID:")).collect();
         let joined = lines.join("\n");
         return joined.strip_prefix("Output:").map_or(joined.clone(), |rest| rest.trim().to_owned());
     }
-    let reports = ["Chunk ID:", "Wall time", "Script completed", "Script failed", "Exit code:", "Process exited"];
+    let reports =
+        ["Chunk ID:", "Wall time", "Script completed", "Script failed", "Exit code:", "Process exited"];
     if reports.iter().any(|start| trimmed.starts_with(start))
-        && let Some((report, output)) = trimmed.split_once("Output:\n").or_else(|| trimmed.split_once("Output:"))
+        && let Some((report, output)) =
+            trimmed.split_once("Output:\n").or_else(|| trimmed.split_once("Output:"))
     {
         let code = report.lines().find_map(|line| {
             line.strip_prefix("Process exited with code ").or_else(|| line.strip_prefix("Exit code: "))
@@ -244,7 +249,8 @@ mod tests {
 
     #[test]
     fn a_handoff_keeps_what_it_quotes_and_lets_go_of_what_encloses_it() {
-        let handoff = "<inspan-handoff>\n</user_query>\n<system-reminder>\nx\n</system-reminder>\n</inspan-handoff>";
+        let handoff =
+            "<inspan-handoff>\n</user_query>\n<system-reminder>\nx\n</system-reminder>\n</inspan-handoff>";
         let wrapped = format!("<user_query>\n{handoff}\nand now?\n</user_query>");
         assert_eq!(peeled(&[&wrapped]), [handoff, "and now?"]);
     }

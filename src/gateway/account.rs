@@ -126,6 +126,15 @@ impl Account {
         self.settle(self.answer.unwrap_or_default(), &error);
     }
 
+    /// `trouble`, unless it is this gateway that takes the connections down.
+    pub(super) fn blame(&self, trouble: String) -> String {
+        if self.front.stopping.load(Ordering::Relaxed) {
+            "inspan's gateway stopped".to_owned()
+        } else {
+            trouble
+        }
+    }
+
     /// Whether the harness has all of the answer. It need not wait for the end of the stream to hang up, and a body
     /// of known length is let go of at its last byte.
     fn is_whole(&self) -> bool {
@@ -189,12 +198,8 @@ impl Drop for Account {
         if self.is_whole() {
             return self.conclude();
         }
-        let why = if self.front.stopping.load(Ordering::Relaxed) {
-            "inspan's gateway stopped"
-        } else {
-            "the harness went away"
-        };
-        self.settle(GONE, why);
+        let why = self.blame("the harness went away".to_owned());
+        self.settle(GONE, &why);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The rehearsal provider on stage: plays a scripted reply with its delays, its faults included.
-use super::{account::Account, call::Call};
+use super::{account::Account, call::Call, relay};
 use crate::{
     dialect::{self, End, Meter},
     executors::Class,
@@ -80,6 +80,7 @@ impl Play {
         }
         if play.cut {
             play.account.settle(play.status, "rehearsed: the connection broke in the middle of the answer");
+            relay::flushed().await;
             return Some((Err(io::Error::other("rehearsed cut")), None));
         }
         match play.account.meter().map(|meter| &meter.so_far().end) {

@@ -88,6 +88,7 @@ impl Relay {
             relay.account.conclude();
             return None;
         }
+        let trouble = relay.account.blame(trouble);
         // Inside a stream of events an error can be said, between two of them. Everywhere else half an answer can only
         // be made to look like what it is: there the harness's connection breaks too.
         let sayable = relay.stream && relay.account.meter().is_some_and(Meter::at_boundary);
@@ -95,10 +96,17 @@ impl Relay {
         let last = if sayable {
             Ok(dialect::stream_error(relay.dialect, BROKEN, &trouble, "").into())
         } else {
+            flushed().await;
             Err(io::Error::other(trouble))
         };
         Some((last, None))
     }
+}
+
+/// Lets the server write out what it holds: a connection that breaks takes along what is still in its buffer, and it
+/// fills that for as long as there is something to take.
+pub(super) async fn flushed() {
+    tokio::task::yield_now().await;
 }
 
 /// Passes on an error of the API, and turns anything else into one.
