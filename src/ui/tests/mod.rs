@@ -3,8 +3,9 @@ mod screen;
 
 use crate::{
     mux::{PaneId, SessionId, WindowId},
+    router::ExecutorId,
     state::{
-        ExitCard, Guide, Status,
+        ExitCard, Guide, ModelChoice, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
         overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
     },
@@ -83,6 +84,43 @@ fn the_panel_of_a_login_on_little_room() {
     let mut list = List::for_panel(&probe, PaneId(1));
     list.filter = "cla".into();
     assert_snapshot!(text(&with_overlay(SMALL, Overlay::Router(list))));
+}
+
+#[test]
+fn models_that_cannot_run_give_way_to_git_facts() {
+    let mut state = state(LARGE);
+    client(&mut state).size = (160, 28);
+    let codex = state.models.get_mut(&ExecutorId::CODEX).unwrap();
+    let closed = codex.pop().unwrap();
+    codex.extend((0..9).map(|n| ModelChoice { id: format!("model-{n}"), ..closed.clone() }));
+    let text = text(&state);
+    let panel: Vec<_> = text.lines().map(|line| line.chars().rev().take(33).collect::<Vec<_>>()).collect();
+    let panel: Vec<String> = panel.into_iter().map(|line| line.into_iter().rev().collect()).collect();
+    assert_snapshot!(panel[..27].join("\n"));
+}
+
+#[test]
+fn a_switch_in_the_border_of_its_pane() {
+    let mut state = state(SMALL);
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    pane.notes = vec!["removed for this harness: OPENAI_API_KEY, OPENAI_BASE_URL".into()];
+    let ends = |state: &crate::state::State| {
+        let text = text(state);
+        let lines: Vec<_> = text.lines().collect();
+        [lines[0], lines[22]].join("\n")
+    };
+    assert_snapshot!("noted", ends(&state));
+    let switch = |failed: Option<&str>| {
+        Some(SwitchProgress { step: "deliver".into(), failed: failed.map(str::to_owned) })
+    };
+    let harness = |state: &mut crate::state::State, switch| {
+        state.panes.get_mut(&PaneId(2)).unwrap().harness.as_mut().unwrap().switch = switch;
+    };
+    harness(&mut state, switch(None));
+    assert_snapshot!("switching", ends(&state));
+    harness(&mut state, switch(Some("claude did not take the handoff within 60 s")));
+    assert_snapshot!("switch_stopped", ends(&state));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! A frame of the fixed state as text.
 use crate::{
+    config::Theme,
     mux::PaneId,
     state::{
         State,
         fixture::{CLIENT, HOME, NOW, reference},
     },
     term::canvas::{Canvas, CanvasCursor, CursorShape},
-    ui::{Reference, Scene, Screens, Theme, frame},
+    ui::{Reference, Scene, Screens, frame},
 };
 use ratatui::layout::Rect;
 use std::path::Path;
