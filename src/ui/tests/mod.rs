@@ -9,9 +9,11 @@ use crate::{
         fixture::{self, client, state, two_panes, workspace},
         overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
     },
+    term::canvas::{Canvas, CanvasCursor, CursorShape},
 };
 use insta::assert_snapshot;
-use screen::{cursor, text};
+use ratatui::layout::Rect;
+use screen::{cursor, draw_with, text};
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
@@ -284,4 +286,45 @@ fn nothing_is_drawn_outside_and_nothing_panics_at_any_size() {
             }
         }
     }
+}
+
+/// Remembers what it was asked to draw.
+#[derive(Default)]
+struct Asked(std::cell::RefCell<Vec<(PaneId, Rect)>>);
+
+impl super::Screens for Asked {
+    fn draw(&self, pane: PaneId, _: &mut Canvas, area: Rect) {
+        self.0.borrow_mut().push((pane, area));
+    }
+
+    fn cursor(&self, _: PaneId) -> Option<CanvasCursor> {
+        Some(CanvasCursor { x: 500, y: 0, shape: CursorShape::Default })
+    }
+}
+
+#[test]
+fn only_shown_panes_are_asked_for_and_only_as_far_as_they_show() {
+    let asked = |state: &crate::state::State| {
+        let screens = Asked::default();
+        assert_eq!(draw_with(state, &screens).cursor, None, "a cursor outside its pane is not shown");
+        screens.0.into_inner()
+    };
+    let mut state = state(SMALL);
+    let ids = |asked: Vec<(PaneId, Rect)>| asked.into_iter().map(|(pane, _)| pane.0).collect::<Vec<_>>();
+    assert_eq!(ids(asked(&state)), [1, 2, 3], "the other window's pane is hidden");
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    assert_eq!(ids(asked(&state)), [2]);
+    state.sessions.get_mut(&SessionId(1)).unwrap().size = (200, 60);
+    assert_eq!(asked(&state), [(PaneId(2), Rect { x: 1, y: 1, width: 79, height: 22 })]);
+}
+
+#[test]
+fn the_cursor_is_the_focused_panes_unless_something_lies_over_it_or_it_ended() {
+    let mut state = two_panes(SMALL);
+    assert_eq!(cursor(&state), Some((4, 3)));
+    state.panes.get_mut(&PaneId(1)).unwrap().exit = Some(exit_card());
+    assert_eq!(cursor(&state), None);
+    state.panes.get_mut(&PaneId(1)).unwrap().exit = None;
+    client(&mut state).overlay = Some(Overlay::Router(List::default()));
+    assert_eq!(cursor(&state), None);
 }
