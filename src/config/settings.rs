@@ -1,7 +1,7 @@
 //! The settings in force, and how a user's text changes them.
 use super::{EXAMPLE, Problem, schema};
 use crate::{
-    router::{Catalogue, ExecutorId, Provider, nearest, position},
+    router::{Catalogue, ExecutorId, Facts, Policy, Provider, nearest, position},
     state::Permission,
 };
 use serde::{Deserialize, Serialize};
@@ -169,6 +169,18 @@ impl Settings {
         self.providers.iter().filter_map(|(id, settings)| Some((*id, url(settings)?))).collect()
     }
 
+    /// What planning needs to know of the settings. `is_set` answers for the client's environment; who is logged in
+    /// and what is installed is for the caller to add.
+    pub fn facts(&self, policy: Policy, is_set: impl Fn(&str) -> bool) -> Facts {
+        Facts {
+            policy,
+            byok: self.byok.clone(),
+            provider_keys: self.provider_keys(is_set),
+            base_urls: self.base_urls(),
+            ..Facts::default()
+        }
+    }
+
     /// Puts back what the key and command tables do not understand, and reports it: prefixes get their default,
     /// bindings are taken out (the key then does what it does by default, if anything).
     ///
@@ -324,10 +336,10 @@ fn broken_part(text: &str, offset: usize) -> Range<usize> {
     let mut end =
         bytes[offset..].iter().position(|b| *b == b'\n').map_or(text.len(), |newline| offset + newline);
     if text[start..end].trim_start().starts_with('[') {
-        let mut after = text[end..].split_inclusive('\n').skip(1).peekable();
-        while let Some(line) = after.next_if(|line| !line.trim_start().starts_with('[')) {
-            end += line.len();
-        }
+        let after = text[end..].split_inclusive('\n');
+        // The first of them is the header's own newline, which stays.
+        let body = after.skip(1).take_while(|line| !line.trim_start().starts_with('['));
+        end = (end + body.map(str::len).sum::<usize>() + 1).min(text.len());
     }
     start..end
 }

@@ -97,9 +97,6 @@ pub struct Model {
     /// The one executor whose own routing this id is; nobody else can serve it, under any preset.
     #[serde(default)]
     pub only: Option<ExecutorId>,
-    /// Globs of the models that requests under this id may name.
-    #[serde(default)]
-    pub admits: Vec<String>,
 }
 
 impl ExecutorEntry {
@@ -232,11 +229,6 @@ impl Catalogue {
     /// What is known of a provider; `None` for rehearsal, which is built in.
     pub fn provider(&self, id: Provider) -> Option<&ProviderEntry> {
         self.providers.iter().find(|p| p.id == id)
-    }
-
-    /// `(wire id, display id)` of every model, for gateways that must recognise what a request names.
-    pub fn wire_ids(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.models.iter().map(|m| (m.wire.as_str(), m.id.as_str()))
     }
 }
 

@@ -13,6 +13,6 @@ pub use catalogue::{Catalogue, short, short_executor};
 pub use lines::route_lines;
 pub use plan::{alternatives, plan};
 pub use policy::Policy;
-pub use rows::{ModelRow, models_for, short_reason};
+pub use rows::{ModelRow, allowed_models, models_for, short_reason};
 pub use text::{Problem, glob, nearest, position};
 pub use types::*;

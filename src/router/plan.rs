@@ -1,12 +1,13 @@
 //! Planning: one request and the facts of the machine in, a route or a refusal out.
+mod ways;
+
+pub use ways::alternatives;
+
 use super::{
-    AuthMode, AuthStep, Catalogue, Dialect, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route,
+    AuthMode, AuthStep, Catalogue, Dialect, Facts, PlanRequest, Provider, Refusal, Route,
     catalogue::{ExecutorEntry, Model, Speaks, Unknown},
     policy::Preset,
 };
-
-/// More ways out than these are no help at the moment of a refusal.
-const MAX_ALTERNATIVES: usize = 3;
 
 /// Every rule that planning can refuse by, and its few words for a narrow column.
 pub const RULES: [(&str, &str); 17] = [
@@ -44,70 +45,6 @@ pub fn plan(request: &PlanRequest, facts: &Facts) -> Result<Route, Refusal> {
         refusal.remedies = ways.chain(refusal.remedies).collect();
         refusal
     })
-}
-
-/// What could be run instead of a refused request: the words of the remedy, and the request that does it.
-pub fn alternatives(request: &PlanRequest, facts: &Facts) -> Vec<(String, PlanRequest)> {
-    let catalogue = Catalogue::builtin();
-    let mut found: Vec<(Route, PlanRequest)> = Vec::new();
-    for candidate in candidates(request, catalogue) {
-        let Ok(route) = decide(&candidate, facts) else { continue };
-        // An unverified id may fail at the vendor's door: nothing to send a person to.
-        if !route.verified || found.iter().any(|(known, _)| same(known, &route)) {
-            continue;
-        }
-        let auth = if request.rehearse { None } else { Some(route.auth) };
-        found.push((route, PlanRequest { auth, ..candidate }));
-        if found.len() == MAX_ALTERNATIVES {
-            break;
-        }
-    }
-    found.into_iter().map(|(route, request)| (remedy(&route), request)).collect()
-}
-
-fn same(a: &Route, b: &Route) -> bool {
-    (&a.executor, &a.model, a.auth) == (&b.executor, &b.model, b.auth)
-}
-
-/// Requests near the refused one, likeliest first: the same pair paid otherwise, the same model elsewhere, another
-/// model here.
-fn candidates(request: &PlanRequest, catalogue: &Catalogue) -> Vec<PlanRequest> {
-    let executor = match catalogue.executor(&request.executor) {
-        Ok(executor) => executor.id.clone(),
-        Err(Unknown { nearest: Some(nearest), .. }) => ExecutorId::from(nearest.as_str()),
-        Err(_) => return Vec::new(),
-    };
-    let model = request.model.as_ref().map(|name| match catalogue.model(name) {
-        Err(Unknown { nearest: Some(nearest), .. }) => nearest,
-        _ => name.clone(),
-    });
-    let here = PlanRequest { executor, model, ..request.clone() };
-    let mut list = vec![here.clone()];
-    list.extend(AuthMode::ALL.map(|auth| PlanRequest { auth: Some(auth), ..here.clone() }));
-    if here.model.is_some() {
-        let elsewhere = catalogue.executors.iter().map(|e| e.id.clone()).filter(|id| *id != here.executor);
-        list.extend(elsewhere.map(|executor| PlanRequest { executor, auth: None, ..here.clone() }));
-    }
-    for auth in [request.auth, None] {
-        let default = std::iter::once(None);
-        let others = default.chain(catalogue.models.iter().map(|m| Some(m.id.clone())));
-        list.extend(others.map(|model| PlanRequest { model, auth, ..here.clone() }));
-    }
-    list
-}
-
-/// A way out in words.
-fn remedy(route: &Route) -> String {
-    let executor = &route.executor;
-    let model = route.model.as_deref().unwrap_or("its own default model");
-    match route.auth {
-        _ if route.step == AuthStep::Rehearsal => format!("rehearsal: {executor} with {model}"),
-        AuthMode::Credits => {
-            format!("credits: {executor} with {model} through the gateway (key: {})", route.credential)
-        }
-        AuthMode::Byok => format!("{executor} with {model} on your {} key", route.provider.title()),
-        AuthMode::Login => format!("{executor} with {model} on your own login"),
-    }
 }
 
 fn refuse(rule: &'static str, reason: String, remedies: impl IntoIterator<Item = String>) -> Refusal {
@@ -401,6 +338,10 @@ impl Planning<'_> {
         let picked = self.request.model.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let known = picked.and_then(|name| self.catalogue.model(name).ok());
         if let Some(name) = picked {
+            // It becomes an argument of the CLI, where a dash would make it an option.
+            if name.starts_with('-') || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err(refuse("model.unknown", format!("{name:?} cannot be the id of a model"), []));
+            }
             let spellings = known.map(|m| [m.id.as_str(), m.wire.as_str()]);
             let names: Vec<&str> = std::iter::once(name).chain(spellings.into_iter().flatten()).collect();
             self.model_enabled(&names)?;

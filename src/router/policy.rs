@@ -68,7 +68,7 @@ pub struct Rule<T> {
 pub struct ExecutorPolicy {
     /// The rule that disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disabled: Option<Rule<()>>,
+    pub disabled: Option<Rule<bool>>,
     /// The only auth mode that it may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_method: Option<Rule<AuthMode>>,

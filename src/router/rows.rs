@@ -1,5 +1,7 @@
 //! The models of an executor as the panel lists them.
-use super::{AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Refusal, plan, plan::RULES};
+use super::{
+    AuthMode, AuthStep, Catalogue, ExecutorId, Facts, PlanRequest, Refusal, Route, plan, plan::RULES,
+};
 
 /// One model of an executor's list.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,23 @@ pub fn models_for(
     rows
 }
 
+/// `(wire id, display id)` of the models that a running harness may change to by itself: those that planning allows
+/// it and that the place its requests go to now serves as well, paid by the same credential.
+pub fn allowed_models(route: &Route, facts: &Facts) -> Vec<(String, String)> {
+    let rehearse = route.step == AuthStep::Rehearsal;
+    let auth = (!rehearse).then_some(route.auth);
+    let place = |route: &Route| {
+        (route.provider, route.base_url.clone(), route.upstream_dialect, route.credential.clone())
+    };
+    let here = place(route);
+    let planned = Catalogue::builtin().models.iter().filter_map(|model| {
+        let (executor, id) = (route.executor.clone(), model.id.clone());
+        let planned = plan(&PlanRequest { executor, model: Some(id.clone()), auth, rehearse }, facts).ok()?;
+        (planned.verified && place(&planned) == here).then_some((planned.wire_model?, id))
+    });
+    planned.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +111,19 @@ mod tests {
         assert!(rows.iter().all(|row| row.note() == "log in or add a key"), "{:?}", drawn(&rows));
         let rows = models_for(&ExecutorId::CODEX, None, true, &Facts::default());
         assert_eq!(rows.iter().filter(|row| row.available.is_ok()).count(), 2);
+    }
+
+    #[test]
+    fn a_harness_changes_by_itself_only_to_what_its_place_serves() {
+        let facts = Facts::default().assume_all();
+        let allowed = |executor, model: Option<&str>, rehearse: bool| {
+            let (model, auth) = (model.map(str::to_owned), (!rehearse).then_some(AuthMode::Credits));
+            let route = plan(&PlanRequest { executor, model, auth, rehearse }, &facts).unwrap();
+            allowed_models(&route, &facts).into_iter().map(|(wire, _)| wire).collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(ExecutorId::CLAUDE, None, false), ["claude-opus-4-6", "claude-sonnet-4-6"]);
+        assert_eq!(allowed(ExecutorId::CLAUDE, Some("gpt-5.4"), false), ["gpt-5.4", "gpt-5.3-codex"]);
+        assert_eq!(allowed(ExecutorId::CODEX, None, true), ["gpt-5.4", "gpt-5.3-codex"]);
+        assert_eq!(allowed(ExecutorId::CLAUDE, None, true).len(), 9);
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::router::Policy;
 
 fn read(text: &str) -> (Settings, Vec<Problem>) {
     Settings::parse(&[("config.toml", text)])
@@ -221,4 +222,23 @@ fn bindings_that_nobody_understands_are_reported_with_their_place() {
     assert_eq!(problems[1].nearest.as_deref(), Some("split-window"));
     settings.origins.clear();
     assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn facts_take_what_is_set() {
+    let settings = clean("[byok]\nclaude = \"env:MINE\"\n[providers.xai]\nbase_url = \"http://x\"\n");
+    let facts = settings.facts(Policy::default(), |name| name == "XAI_API_KEY");
+    assert_eq!(facts.byok[&ExecutorId::CLAUDE], "env:MINE");
+    assert_eq!(facts.provider_keys, [(Provider::Xai, "env:XAI_API_KEY".to_owned())].into());
+    assert_eq!(facts.base_urls[&Provider::Xai], "http://x");
+    assert!(!facts.translation && facts.logins.is_empty());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_text_is_read_without_a_crash(text in "[\\[\\]a-z.=\"'#{},0-9 é\r\n_-]{0,120}") {
+        read(&text);
+    }
 }

@@ -202,7 +202,7 @@ impl Reader<'_> {
             match canonical(name) {
                 "enabled" => match value.get_ref().as_bool() {
                     Some(true) => {}
-                    Some(false) => read.disabled = Some(self.rule((), &span)),
+                    Some(false) => read.disabled = Some(self.rule(true, &span)),
                     None => {
                         let fault = format!("wants true or false, not {}", shown(value));
                         self.close(&closes, &span, &path, &fault, None);
@@ -223,8 +223,15 @@ impl Reader<'_> {
         }
         let slot = self.policy.executors.entry(id).or_default();
         slot.disabled = slot.disabled.take().or(read.disabled);
-        slot.auth_method = slot.auth_method.take().or(read.auth_method);
         slot.disabled_models.extend(read.disabled_models);
+        match (&slot.auth_method, read.auth_method) {
+            (Some(first), Some(second)) if first.value != second.value => {
+                let fault = format!("says {} where {} says {}", second.value, first.origin, first.value);
+                self.close(&closes, &span, &path, &fault, None);
+            }
+            (None, second) => slot.auth_method = second,
+            _ => {}
+        }
     }
 
     fn globs(&mut self, value: &Spanned<DeValue<'_>>, path: &str, closes: &Closes) -> Vec<Rule<String>> {
@@ -265,11 +272,11 @@ impl Reader<'_> {
         let span = error.span().unwrap_or(0..0);
         let fault = format!("not TOML: {}", error.message().lines().next().unwrap_or("unreadable"));
         let line = line_at(readable, span.start);
-        let alone = readable[line.clone()].trim();
+        // Only a line that tries to say a rule belongs to the table above it for sure; any other may be a header.
+        let key = readable[line.clone()].trim().split(|c: char| c == '=' || c.is_whitespace()).next();
+        let says_a_rule = key.is_some_and(|key| nearest(canonical(key), RULES).is_some());
         let closes = match enclosing_executor(readable, line.start) {
-            Some(name) if !alone.is_empty() && !alone.starts_with('[') => {
-                Closes::Executor(ExecutorId::from(name))
-            }
+            Some(name) if says_a_rule => Closes::Executor(ExecutorId::from(name)),
             _ => Closes::Everything,
         };
         self.close(&closes, &span, "", &fault, None);

@@ -89,19 +89,74 @@ fn what_names_nobody_for_sure_closes_everybody() {
     for text in [
         "[executors.claude\nenabled = false\n",
         "disabled_models = [\"a\"\n[executors.claude]\nenabled = false\n",
-        "[executors.claude]\ndisabled_models = \"\"\"\n[executors.codex]\nenabled = false\n",
         "disabled_modles = [\"a\"]\n",
         "enabled = false\n",
         "executors = 3\n",
         "[executors.claude]\nenabled = true\n[executors.claude]\nenabled = false\n",
+        &"[executors.claude]\n= =\n".replace("= =\n", &"= =\n".repeat(100)),
     ] {
         let (policy, problems) = read(text);
-        // A multi-line string may end up charged to the one executor that it stands under; then the tables that it
-        // swallowed must still hold.
-        let held = shut(&policy).len() == 6
-            || (shut(&policy).contains(&"claude") && policy.disabled(&ExecutorId::CODEX).is_some());
-        assert!(held, "{text:?}: {policy:?}");
+        assert_eq!(shut(&policy).len(), 6, "{text:?}: {policy:?}");
         assert!(!problems.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn an_open_string_hides_no_rule_below_it() {
+    let (policy, _) =
+        read("[executors.claude]\ndisabled_models = \"\"\"\n[executors.codex]\nenabled = false\n");
+    for executor in [ExecutorId::CLAUDE, ExecutorId::CODEX] {
+        assert!(
+            policy.broken(&executor).is_some() || policy.disabled(&executor).is_some(),
+            "{executor}: {policy:?}"
+        );
+    }
+}
+
+#[test]
+fn two_answers_to_one_question_close() {
+    let (policy, problems) =
+        read("[claude]\nauth_method = \"byok\"\n[executors.claude]\nauth_method = \"login\"\n");
+    assert_eq!(shut(&policy), ["claude"]);
+    assert!(problems[0].message.contains("says login where policy.toml line 2 says byok"), "{}", problems[0]);
+}
+
+/// Takes away each character, and swaps each two neighbours: whatever the slip, nothing that was closed is open.
+#[test]
+fn no_slip_of_the_pen_opens_a_door() {
+    let text = "[executors.claude]\nenabled = false\n\n[executors.codex]\nauth_method = \"credits\"\n";
+    let chars: Vec<char> = text.chars().collect();
+    let mut slips = Vec::new();
+    for at in 0..chars.len() {
+        let mut without = chars.clone();
+        without.remove(at);
+        slips.push(without);
+        if at + 1 < chars.len() {
+            let mut swapped = chars.clone();
+            swapped.swap(at, at + 1);
+            slips.push(swapped);
+        }
+    }
+    for slip in slips {
+        let slip: String = slip.into_iter().collect();
+        let (policy, problems) = read(&slip);
+        let off = |id: &ExecutorId| policy.broken(id).is_some() || policy.disabled(id).is_some();
+        assert!(off(&ExecutorId::CLAUDE), "{slip}\n{problems:#?}");
+        let forced =
+            policy.auth_method(&ExecutorId::CODEX).is_some_and(|rule| rule.value == AuthMode::Credits);
+        assert!(forced || off(&ExecutorId::CODEX), "{slip}\n{problems:#?}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_text_is_read_without_a_crash(text in "[\\[\\]a-z.=\"'#{},0-9 é\r\n_-]{0,120}") {
+        let (_, problems) = read(&text);
+        for problem in problems {
+            proptest::prop_assert!(problem.line <= text.lines().count() + 1);
+        }
     }
 }
 
