@@ -9,7 +9,10 @@ use crate::{
         fixture::{self, client, state, two_panes, workspace},
         overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
     },
-    term::canvas::{Canvas, CanvasCursor, CursorShape},
+    term::{
+        canvas::{Canvas, CanvasCursor, CursorShape},
+        frame::{Caps, FrameWriter},
+    },
 };
 use insta::assert_snapshot;
 use ratatui::layout::Rect;
@@ -327,4 +330,21 @@ fn the_cursor_is_the_focused_panes_unless_something_lies_over_it_or_it_ended() {
     state.panes.get_mut(&PaneId(1)).unwrap().exit = None;
     client(&mut state).overlay = Some(Overlay::Router(List::default()));
     assert_eq!(cursor(&state), None);
+}
+
+#[test]
+fn an_independent_terminal_shows_what_was_drawn() {
+    // Overlays come and go over wide characters: whatever the writer saves, the outer screen must end up as drawn.
+    let mut writer = FrameWriter::new(Caps::default());
+    let mut outer = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+    let dialog = || Overlay::Switch(switch_dialog());
+    let panel = || Overlay::Router(List::default());
+    for overlay in [None, Some(panel()), Some(dialog()), None, Some(Overlay::Palette(Palette::default()))] {
+        let mut state = state(SMALL);
+        client(&mut state).overlay = overlay;
+        let canvas = draw_with(&state, &screen::Paper);
+        outer.process(&writer.render(&canvas));
+        let rows: Vec<_> = outer.screen().rows(0, SMALL.0).map(|row| row.trim_end().to_owned()).collect();
+        assert_eq!(rows.join("\n"), canvas.text().trim_end_matches('\n'));
+    }
 }
