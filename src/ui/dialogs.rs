@@ -1,11 +1,11 @@
 //! Owns the dialogs: the previewed switch, a refusal with its remedies, a yes-or-no question.
-use super::{
-    paint::{Pen, Seg, centered, seg},
-    theme::Role,
-};
-use crate::state::{
-    overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, RefusalDialog, SwitchDialog},
-    view::wrap,
+use super::paint::{Pen, Seg, centered, seg};
+use crate::{
+    config::Role,
+    state::{
+        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, RefusalDialog, SwitchDialog},
+        view::wrap,
+    },
 };
 use ratatui::layout::Rect;
 

@@ -10,7 +10,6 @@ mod panel;
 mod picker;
 mod reference;
 mod status_line;
-mod theme;
 mod words;
 
 #[cfg(test)]
@@ -20,9 +19,9 @@ pub use geometry::{
     BORDERS_FROM, DOCK_FROM, Geometry, PANEL_WIDTH, docks_by_itself, geometry, has_borders, is_docked,
     pane_rects, session_size,
 };
-pub use theme::{Role, Theme};
 
 use crate::{
+    config::Theme,
     mux::{ClientId, PaneId},
     state::{
         Client, State,

@@ -1,8 +1,10 @@
 //! Owns the strokes that everything is drawn with: clipped text, lines with a left and a right end, boxes.
 //!
 //! Writes only inside the canvas, whatever rectangle it is given. Must not know: the state.
-use super::theme::{Role, Theme};
-use crate::term::canvas::{self, Canvas};
+use crate::{
+    config::{Role, Theme},
+    term::canvas::{self, Canvas},
+};
 use ratatui::{layout::Rect, style::Style};
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;

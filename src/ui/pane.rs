@@ -2,10 +2,12 @@
 use super::{
     Scene,
     paint::{Pen, Seg, centered, seg},
-    theme::Role,
     words::{self, Length},
 };
-use crate::state::{Client, ExitCard, Pane, view::wrap};
+use crate::{
+    config::Role,
+    state::{Client, ExitCard, Pane, view::wrap},
+};
 use ratatui::layout::Rect;
 
 /// Draws the border of a pane with its title, or the title line when there are no borders.
@@ -52,7 +54,7 @@ fn title(pane: &Pane, at: Place, model: bool) -> Vec<Seg<'_>> {
     match &pane.harness {
         Some(harness) => {
             let executor = &harness.route.executor;
-            title.push(seg(executor.as_str(), words::executor_role(executor)));
+            title.push(seg(executor.as_str(), Role::of(executor)));
             if model {
                 title.push(seg(format!(" · {}", words::shown_model(harness)), own));
             }

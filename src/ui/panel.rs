@@ -2,10 +2,10 @@
 use super::{
     Scene,
     paint::{Pen, Seg, seg},
-    theme::Role,
     words,
 };
 use crate::{
+    config::Role,
     router::{AuthMode, Provider, Route, route_lines, short, short_executor},
     state::{
         ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, State, overlay::List, view::PanelRows,
@@ -86,6 +86,8 @@ struct Content<'a> {
     executors: Vec<Line<'a>>,
     models_title: String,
     models: Vec<Line<'a>>,
+    /// Models that cannot run, each with the line that says why.
+    closed: Vec<[Line<'a>; 2]>,
     workspace: Vec<Line<'a>>,
     footer: Option<Line<'a>>,
     has_keys: bool,
@@ -97,18 +99,25 @@ impl<'a> Content<'a> {
         let executors = (rows.executors.iter())
             .map(|row| executor_line(row, own, rows.is_chosen_executor(row), has_keys))
             .collect::<Vec<_>>();
-        let models = (rows.models.iter())
-            .flat_map(|model| {
-                let mine = own.filter(|route| rows.models_of == Some(&route.executor));
-                model_lines(model, mine, rows.is_chosen_model(model) && has_keys)
-            })
-            .collect();
+        let mine = own.filter(|route| rows.models_of == Some(&route.executor));
+        let mut models = Vec::new();
+        let mut closed = Vec::new();
+        for model in &rows.models {
+            match &model.refusal {
+                None => models.push(model_line(model, mine, rows.is_chosen_model(model) && has_keys)),
+                Some(reason) => closed.push([
+                    Line::left(format!("  {}", model.id), Role::Dim),
+                    Line::left(format!("    {reason}"), Role::Dim),
+                ]),
+            }
+        }
         let nothing = || vec![Line::left("  nothing matches", Role::Dim)];
         Self {
             head: rows.pane.map_or_else(Vec::new, |pane| head(scene.state, pane)),
             executors: if executors.is_empty() && rows.models.is_empty() { nothing() } else { executors },
             models_title: rows.models_of.map_or_else(String::new, |id| format!("models for {id}")),
             models,
+            closed,
             workspace: workspace(scene, rows.pane),
             footer: has_keys.then(|| footer(list)),
             has_keys,
@@ -117,16 +126,31 @@ impl<'a> Content<'a> {
 
     /// Rows inside the border when everything is shown.
     fn wanted(&self) -> usize {
-        let section = |lines: &[Line<'_>]| if lines.is_empty() { 0 } else { lines.len() + 1 };
+        let section = |lines: usize| if lines == 0 { 0 } else { lines + 1 };
         self.head.len()
-            + section(&self.executors)
-            + section(&self.models)
-            + section(&self.workspace)
+            + section(self.executors.len())
+            + section(self.models.len() + 2 * self.closed.len())
+            + section(self.workspace.len())
             + usize::from(self.footer.is_some())
     }
 
-    /// Takes away what has no room: first git facts, then models and executors far from the chosen row, then the head.
+    /// Takes away what has no room: first models that cannot run, then git facts, then models and executors far from
+    /// the chosen row, then the head.
     fn fit(&mut self, rows: usize) {
+        let mut closed = std::mem::take(&mut self.closed);
+        // With one row for the heading, should there be only closed ones, and one to say how many are left out.
+        let free = rows.saturating_sub(self.wanted() + usize::from(self.models.is_empty()));
+        if closed.len() * 2 > free {
+            let shown = free.saturating_sub(1) / 2;
+            let left_out = closed.len() - shown;
+            closed.truncate(shown);
+            self.models.extend(closed.into_iter().flatten());
+            if free > 0 {
+                self.models.push(Line::left(format!("  {left_out} more not possible"), Role::Dim));
+            }
+        } else {
+            self.models.extend(closed.into_iter().flatten());
+        }
         if self.wanted() > rows {
             self.workspace.clear();
         }
@@ -218,9 +242,9 @@ fn head<'a>(state: &'a State, pane: &'a Pane) -> Vec<Line<'a>> {
     let route = &harness.route;
     let readiness = state.executors.iter().find(|row| row.executor == route.executor);
     let title = readiness.map_or("", |row| row.title.as_str());
-    let role = words::executor_role(&route.executor);
+    let role = Role::of(&route.executor);
     let executor = vec![seg(" ", Role::Text), seg(route.executor.as_str(), role)];
-    let mut lines = vec![Line::Ends(executor, vec![seg(title, Role::Dim)]), model_line(harness)];
+    let mut lines = vec![Line::Ends(executor, vec![seg(title, Role::Dim)]), head_model(harness)];
     lines.extend(served_line(harness));
     lines.push(auth_line(harness, readiness));
     lines.extend(route_lines(route).iter().map(|hop| Line::left(format!(" {hop}"), Role::Text)));
@@ -228,7 +252,7 @@ fn head<'a>(state: &'a State, pane: &'a Pane) -> Vec<Line<'a>> {
     lines
 }
 
-fn model_line(harness: &Harness) -> Line<'_> {
+fn head_model(harness: &Harness) -> Line<'_> {
     let route = &harness.route;
     let Some(model) = &route.model else { return Line::left(" your own default model", Role::Text) };
     let provider = match route.auth {
@@ -296,7 +320,7 @@ fn executor_line<'a>(
     let mark = if chosen { "▸ " } else { "  " };
     let left = vec![
         seg(mark, if has_keys { Role::Accent } else { Role::Text }),
-        seg(name, if open { words::executor_role(&row.executor) } else { Role::Dim }),
+        seg(name, if open { Role::of(&row.executor) } else { Role::Dim }),
         seg(" ".repeat(padding), Role::Text),
         seg(model, if open { Role::Text } else { Role::Dim }),
     ];
@@ -315,18 +339,15 @@ pub(super) fn short_readiness(row: &ExecutorReadiness) -> (&str, Role) {
     }
 }
 
-fn model_lines<'a>(model: &'a ModelChoice, mine: Option<&Route>, chosen: bool) -> Vec<Line<'a>> {
+fn model_line<'a>(model: &'a ModelChoice, mine: Option<&Route>, chosen: bool) -> Line<'a> {
     let current = mine.is_some_and(|route| route.model.as_ref() == Some(&model.id));
     let mark = match (chosen, current) {
         (true, _) => "▸ ",
         (false, true) => "● ",
         (false, false) => "  ",
     };
-    let Some(reason) = &model.refusal else {
-        let left = vec![seg(mark, Role::Accent), seg(model.id.as_str(), Role::Text)];
-        return vec![Line::of(chosen, left, vec![seg(model.provider.as_str(), Role::Dim)])];
-    };
-    vec![Line::left(format!("  {}", model.id), Role::Dim), Line::left(format!("    {reason}"), Role::Dim)]
+    let left = vec![seg(mark, Role::Accent), seg(model.id.as_str(), Role::Text)];
+    Line::of(chosen, left, vec![seg(model.provider.as_str(), Role::Dim)])
 }
 
 fn workspace<'a>(scene: &Scene<'a>, pane: Option<&'a Pane>) -> Vec<Line<'a>> {

@@ -2,10 +2,9 @@
 use super::{
     Scene,
     paint::{Pen, Seg, centered, seg},
-    theme::Role,
-    words,
 };
 use crate::{
+    config::Role,
     router::short_executor,
     state::{
         State,
@@ -134,7 +133,7 @@ fn table_row<'a>(row: &PickerRow<'a>, with_origin: bool) -> Row<'a> {
         (Err(_), false) => Role::Warn,
         (_, true) => Role::Dim,
     };
-    let name_role = if row.startable() { words::executor_role(&row.executor) } else { Role::Dim };
+    let name_role = if row.startable() { Role::of(&row.executor) } else { Role::Dim };
     Row {
         cells: [
             seg(short_executor(&row.executor), name_role),

@@ -2,11 +2,13 @@
 use super::{
     Scene,
     paint::{Pen, centered, seg},
-    theme::Role,
 };
-use crate::state::{
-    overlay::{List, Palette},
-    view::{palette_rows, reference_rows},
+use crate::{
+    config::Role,
+    state::{
+        overlay::{List, Palette},
+        view::{palette_rows, reference_rows},
+    },
 };
 use ratatui::layout::{Position, Rect};
 

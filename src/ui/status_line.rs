@@ -4,10 +4,12 @@
 use super::{
     Scene,
     paint::{Pen, Seg, seg},
-    theme::Role,
     words::{dollars, seen_status, status_look},
 };
-use crate::state::{Client, Guide, Session, State, Status, Window};
+use crate::{
+    config::Role,
+    state::{Client, Guide, Session, State, Status, Window},
+};
 use ratatui::layout::Rect;
 
 /// Below this many columns parts stand close together, without strokes between them.

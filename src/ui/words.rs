@@ -1,7 +1,8 @@
 //! Owns the words and shapes that several parts of the screen share: statuses, amounts, names of providers.
-use super::{paint::Seg, paint::seg, theme::Role};
+use super::paint::{Seg, seg};
 use crate::{
-    router::{AuthStep, ExecutorId, Provider, short},
+    config::Role,
+    router::{AuthStep, Provider, short},
     state::{Client, Harness, Pane, Status},
 };
 
@@ -126,19 +127,6 @@ pub(super) fn step_words(step: AuthStep) -> &'static str {
         AuthStep::CliLogin => "its own login",
         AuthStep::ProviderKey => "a key is here",
         AuthStep::Rehearsal => "no key, offline",
-    }
-}
-
-/// The accent of an executor.
-pub(super) fn executor_role(executor: &ExecutorId) -> Role {
-    match executor.as_str() {
-        "claude" => Role::Claude,
-        "codex" => Role::Codex,
-        "gemini" => Role::Gemini,
-        "opencode" => Role::Opencode,
-        "grok" => Role::Grok,
-        "openai-agents" => Role::OpenaiAgents,
-        _ => Role::Accent,
     }
 }
 

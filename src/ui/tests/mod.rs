@@ -3,14 +3,20 @@ mod screen;
 
 use crate::{
     mux::{PaneId, SessionId, WindowId},
+    router::ExecutorId,
     state::{
-        ExitCard, Guide, Status,
+        ExitCard, Guide, ModelChoice, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
         overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
     },
+    term::{
+        canvas::{Canvas, CanvasCursor, CursorShape},
+        frame::{Caps, FrameWriter},
+    },
 };
 use insta::assert_snapshot;
-use screen::{cursor, text};
+use ratatui::layout::Rect;
+use screen::{cursor, draw_with, text};
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
@@ -83,6 +89,43 @@ fn the_panel_of_a_login_on_little_room() {
     let mut list = List::for_panel(&probe, PaneId(1));
     list.filter = "cla".into();
     assert_snapshot!(text(&with_overlay(SMALL, Overlay::Router(list))));
+}
+
+#[test]
+fn models_that_cannot_run_give_way_to_git_facts() {
+    let mut state = state(LARGE);
+    client(&mut state).size = (160, 28);
+    let codex = state.models.get_mut(&ExecutorId::CODEX).unwrap();
+    let closed = codex.pop().unwrap();
+    codex.extend((0..9).map(|n| ModelChoice { id: format!("model-{n}"), ..closed.clone() }));
+    let text = text(&state);
+    let panel: Vec<_> = text.lines().map(|line| line.chars().rev().take(33).collect::<Vec<_>>()).collect();
+    let panel: Vec<String> = panel.into_iter().map(|line| line.into_iter().rev().collect()).collect();
+    assert_snapshot!(panel[..27].join("\n"));
+}
+
+#[test]
+fn a_switch_in_the_border_of_its_pane() {
+    let mut state = state(SMALL);
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    pane.notes = vec!["removed for this harness: OPENAI_API_KEY, OPENAI_BASE_URL".into()];
+    let ends = |state: &crate::state::State| {
+        let text = text(state);
+        let lines: Vec<_> = text.lines().collect();
+        [lines[0], lines[22]].join("\n")
+    };
+    assert_snapshot!("noted", ends(&state));
+    let switch = |failed: Option<&str>| {
+        Some(SwitchProgress { step: "deliver".into(), failed: failed.map(str::to_owned) })
+    };
+    let harness = |state: &mut crate::state::State, switch| {
+        state.panes.get_mut(&PaneId(2)).unwrap().harness.as_mut().unwrap().switch = switch;
+    };
+    harness(&mut state, switch(None));
+    assert_snapshot!("switching", ends(&state));
+    harness(&mut state, switch(Some("claude did not take the handoff within 60 s")));
+    assert_snapshot!("switch_stopped", ends(&state));
 }
 
 #[test]
@@ -245,5 +288,63 @@ fn nothing_is_drawn_outside_and_nothing_panics_at_any_size() {
                 assert!(cursor(&state).is_none_or(|(x, y)| x < width && y < height), "{width}x{height}");
             }
         }
+    }
+}
+
+/// Remembers what it was asked to draw.
+#[derive(Default)]
+struct Asked(std::cell::RefCell<Vec<(PaneId, Rect)>>);
+
+impl super::Screens for Asked {
+    fn draw(&self, pane: PaneId, _: &mut Canvas, area: Rect) {
+        self.0.borrow_mut().push((pane, area));
+    }
+
+    fn cursor(&self, _: PaneId) -> Option<CanvasCursor> {
+        Some(CanvasCursor { x: 500, y: 0, shape: CursorShape::Default })
+    }
+}
+
+#[test]
+fn only_shown_panes_are_asked_for_and_only_as_far_as_they_show() {
+    let asked = |state: &crate::state::State| {
+        let screens = Asked::default();
+        assert_eq!(draw_with(state, &screens).cursor, None, "a cursor outside its pane is not shown");
+        screens.0.into_inner()
+    };
+    let mut state = state(SMALL);
+    let ids = |asked: Vec<(PaneId, Rect)>| asked.into_iter().map(|(pane, _)| pane.0).collect::<Vec<_>>();
+    assert_eq!(ids(asked(&state)), [1, 2, 3], "the other window's pane is hidden");
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    assert_eq!(ids(asked(&state)), [2]);
+    state.sessions.get_mut(&SessionId(1)).unwrap().size = (200, 60);
+    assert_eq!(asked(&state), [(PaneId(2), Rect { x: 1, y: 1, width: 79, height: 22 })]);
+}
+
+#[test]
+fn the_cursor_is_the_focused_panes_unless_something_lies_over_it_or_it_ended() {
+    let mut state = two_panes(SMALL);
+    assert_eq!(cursor(&state), Some((4, 3)));
+    state.panes.get_mut(&PaneId(1)).unwrap().exit = Some(exit_card());
+    assert_eq!(cursor(&state), None);
+    state.panes.get_mut(&PaneId(1)).unwrap().exit = None;
+    client(&mut state).overlay = Some(Overlay::Router(List::default()));
+    assert_eq!(cursor(&state), None);
+}
+
+#[test]
+fn an_independent_terminal_shows_what_was_drawn() {
+    // Overlays come and go over wide characters: whatever the writer saves, the outer screen must end up as drawn.
+    let mut writer = FrameWriter::new(Caps::default());
+    let mut outer = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+    let dialog = || Overlay::Switch(switch_dialog());
+    let panel = || Overlay::Router(List::default());
+    for overlay in [None, Some(panel()), Some(dialog()), None, Some(Overlay::Palette(Palette::default()))] {
+        let mut state = state(SMALL);
+        client(&mut state).overlay = overlay;
+        let canvas = draw_with(&state, &screen::Paper);
+        outer.process(&writer.render(&canvas));
+        let rows: Vec<_> = outer.screen().rows(0, SMALL.0).map(|row| row.trim_end().to_owned()).collect();
+        assert_eq!(rows.join("\n"), canvas.text().trim_end_matches('\n'));
     }
 }

@@ -1,12 +1,13 @@
 //! A frame of the fixed state as text.
 use crate::{
+    config::Theme,
     mux::PaneId,
     state::{
         State,
         fixture::{CLIENT, HOME, NOW, reference},
     },
     term::canvas::{Canvas, CanvasCursor, CursorShape},
-    ui::{Reference, Scene, Screens, Theme, frame},
+    ui::{Reference, Scene, Screens, frame},
 };
 use ratatui::layout::Rect;
 use std::path::Path;
@@ -36,14 +37,19 @@ impl Screens for Paper {
     }
 }
 
-/// Draws a frame.
+/// Draws a frame with panes full of text.
 pub fn draw(state: &State) -> Canvas {
+    draw_with(state, &Paper)
+}
+
+/// Draws a frame.
+pub fn draw_with(state: &State, screens: &dyn Screens) -> Canvas {
     let rows = reference();
     let theme = Theme::default();
     let scene = Scene {
         state,
         client: CLIENT,
-        screens: &Paper,
+        screens,
         theme: &theme,
         reference: Reference { prefix: "C-Space", rows: &rows },
         home: Path::new(HOME),
