@@ -107,6 +107,8 @@ fn what_a_program_leaves_behind_is_named() {
     let leave = r"printf '\033[0m\033[r\033[0 q\033>\033[>4;0m\033[<u\033[?1000;1006l\033[?2004l\033[?25h\033[?1049l'";
     let polite = format!(r#"was=$(stty -g); {enter}; stty raw; {leave}; stty "$was""#);
     assert_eq!(run(&polite), Ok(()));
+    // The whole height, said in numbers, is no region.
+    assert_eq!(run(r"printf '\033[1;24r'"), Ok(()));
     assert_eq!(run("true"), Ok(()));
 
     let left = run(enter).unwrap_err();

@@ -37,8 +37,8 @@ pub struct Fingerprint {
     pub index: [u8; 32],
     /// Every path that differs from HEAD or is untracked (ignored ones are not looked at).
     pub dirty: BTreeMap<PathBuf, Dirty>,
-    /// SHA-256 over git's whole status, also of what is too much to look into.
-    pub status: [u8; 32],
+    /// SHA-256 over git's whole status, when that was too much to look into every file.
+    pub status: Option<[u8; 32]>,
     /// The commits of the stash, newest first.
     pub stash: Vec<String>,
 }
@@ -63,6 +63,7 @@ pub fn fingerprint(dir: &Path) -> Result<Fingerprint, GitError> {
     let status = status(&top, "all")?;
     let index = Git::read(&top).keep(0).args(["ls-files", "--stage", "-v", "-z"]).done()?.digest;
     let stash = Git::read(&top).args(["stash", "list", "--format=%H"]).done()?;
+    let whole = status.truncated || status.files.len() > MAX_FILES;
     let mut budget = MAX_READ;
     let dirty = status.files.into_iter().take(MAX_FILES).map(|file| look(&top, file, &mut budget)).collect();
     Ok(Fingerprint {
@@ -71,7 +72,7 @@ pub fn fingerprint(dir: &Path) -> Result<Fingerprint, GitError> {
         operation: operation(&top)?,
         index,
         dirty,
-        status: status.digest,
+        status: whole.then_some(status.digest),
         stash: stash.line().lines().map(str::to_owned).collect(),
     })
 }
@@ -148,7 +149,7 @@ pub fn compare(before: &Fingerprint, after: &Fingerprint) -> Vec<String> {
         words.push(format!("and {more} more {}", if more == 1 { "file" } else { "files" }));
     }
     compare_stash(before, after, &mut words);
-    // Something beyond what was looked into: a path after the bound, or how far upstream is.
+    // Something beyond what was looked into.
     if words.is_empty() && before.status != after.status {
         words.push("git status changed".to_owned());
     }
@@ -310,6 +311,20 @@ mod tests {
         repository.write(".gitignore", "*.log\n");
         repository.commit("ignore");
         let words = changes(&repository, |repository| repository.write("x.log", "x"));
+        assert!(words.is_empty(), "{words:?}");
+    }
+
+    #[test]
+    fn a_fetch_is_no_change_of_the_workspace() {
+        let repository = Repository::with_commit();
+        repository.git(&["branch", "upstream"]);
+        repository.git(&["branch", "--set-upstream-to=upstream"]);
+        let words = changes(&repository, |repository| {
+            let tree = repository.git(&["rev-parse", "HEAD^{tree}"]);
+            let newer = repository.git(&["commit-tree", "-p", "HEAD", "-m", "newer", &tree]);
+            repository.git(&["update-ref", "refs/heads/upstream", &newer]);
+        });
+        assert_eq!(crate::workspace::summary(repository.path()).unwrap().behind, 1);
         assert!(words.is_empty(), "{words:?}");
     }
 

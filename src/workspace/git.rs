@@ -148,6 +148,8 @@ pub(super) struct Status {
     pub files: Vec<DirtyFile>,
     /// Of everything that git printed.
     pub digest: [u8; 32],
+    /// There was more than is kept, so `files` ends early.
+    pub truncated: bool,
 }
 
 /// The facts that the status line and the panel show; `repository` is false outside a repository.
@@ -217,7 +219,7 @@ pub(super) fn status(dir: &Path, untracked: &str) -> Result<Status, GitError> {
 /// Reads porcelain v2 with `-z`: headers and entries end with NUL, a rename's old path is a field of its own. A record
 /// that the bound cut off is left out.
 fn parse(output: &Output) -> Status {
-    let mut status = Status { digest: output.digest, ..Status::default() };
+    let mut status = Status { digest: output.digest, truncated: output.truncated, ..Status::default() };
     let whole = match output.stdout.iter().rposition(|&byte| byte == 0) {
         Some(end) => &output.stdout[..end],
         None => &[],

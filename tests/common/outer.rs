@@ -42,6 +42,8 @@ pub struct Outer {
     pub replies: Vec<u8>,
     /// The cursor as (row, column) from 0; the owner keeps it current while [`wants_cursor`] says so.
     pub cursor: (u16, u16),
+    /// The height of the screen; kept current by the owner.
+    pub rows: u16,
     /// Private modes that are not as they were at the start.
     modes: BTreeMap<u16, bool>,
     saved: BTreeMap<u16, bool>,
@@ -67,11 +69,12 @@ fn initial(mode: u16) -> bool {
 }
 
 impl Outer {
-    pub fn new(answers: Answers) -> Self {
+    pub fn new(answers: Answers, rows: u16) -> Self {
         Self {
             answers,
             replies: Vec::new(),
             cursor: (0, 0),
+            rows,
             modes: BTreeMap::new(),
             saved: BTreeMap::new(),
             kitty: [Vec::new(), Vec::new()],
@@ -218,7 +221,10 @@ impl Perform for Outer {
                 self.line_drawing = false;
                 self.styled = false;
             }
-            (b"", 'r') => self.scroll_region = numbers.iter().any(|&n| n > 0),
+            (b"", 'r') => {
+                let bottom = numbers.get(1).copied().filter(|&row| row > 0).unwrap_or(self.rows);
+                self.scroll_region = first > 1 || bottom < self.rows;
+            }
             (b"", 'm') => {
                 // A reset anywhere starts afresh; whatever follows it is style again.
                 let after = numbers.iter().rposition(|&n| n == 0).map_or(0, |at| at + 1);
@@ -257,7 +263,8 @@ impl Perform for Outer {
             (b"", b'>') => self.application_keypad = false,
             (b"(", charset) => self.line_drawing = charset == b'0',
             (b"", b'c') => {
-                *self = Self { replies: std::mem::take(&mut self.replies), ..Self::new(self.answers) }
+                *self =
+                    Self { replies: std::mem::take(&mut self.replies), ..Self::new(self.answers, self.rows) }
             }
             _ => {}
         }

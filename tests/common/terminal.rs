@@ -84,7 +84,7 @@ impl Terminal {
             state: Mutex::new(State {
                 grid: vt100::Parser::new(nonzero(rows), nonzero(cols), SCROLLBACK),
                 parser: vte::Parser::new(),
-                outer: Outer::new(answers),
+                outer: Outer::new(answers, rows),
                 raw: Vec::new(),
                 received: 0,
                 closed: false,
@@ -175,6 +175,7 @@ impl Terminal {
         // Under the lock, so that no output for the new size meets the old grid.
         let mut state = self.shared.lock();
         state.grid.set_size(nonzero(rows), nonzero(cols));
+        state.outer.rows = rows;
         self.master.resize(size(cols, rows)).expect("the pty takes the size");
     }
 
