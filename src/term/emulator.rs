@@ -246,6 +246,7 @@ impl Emulator {
             at += used;
             match piece {
                 Piece::Held => {}
+                Piece::Text(bytes) => self.screen.text(bytes),
                 Piece::Pass(bytes) => self.parser.advance(&mut self.screen, bytes),
                 Piece::String { kind, payload, bell } => {
                     answers::string(&mut self.screen, &mut self.notification, kind, payload, bell);

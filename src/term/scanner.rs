@@ -1,12 +1,13 @@
 //! Owns the cutting of a pane's byte stream at the sequences that the emulator core cannot see or must not see.
 //!
-//! Everything else passes through untouched in pieces as long as possible. Strings (OSC, DCS, APC, PM, SOS) are
-//! always taken out whole, so an endless one is bounded here. Must not know: what any sequence means to a pane.
+//! Text and the other sequences pass through in pieces as long as possible. Strings (OSC, DCS, APC, PM, SOS) are
+//! always taken out whole, so an endless one is bounded here; a character torn by a slice boundary is joined here.
+//! Must not know: what any sequence means to a pane.
 use memchr::memchr;
 
-/// Longest CSI sequence that is held back to be looked at; longer ones pass unread. The longest useful ones are SGR
-/// runs of about 32 parameters.
-pub const MAX_CSI: usize = 512;
+/// Longest escape or control sequence; longer ones are swallowed. The longest useful ones are SGR runs of about 32
+/// parameters.
+pub const MAX_SEQUENCE: usize = 512;
 
 /// Longest string payload that is kept: a clipboard write of 768 KiB in base64. Longer ones are swallowed whole.
 pub const MAX_STRING: usize = 1024 * 1024;
@@ -33,7 +34,9 @@ pub enum StringKind {
 /// One piece of the stream, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Bytes for the core.
+    /// Characters and control characters, without escapes and with whole characters only.
+    Text(&'a [u8]),
+    /// One or more escape sequences for the core's parser; always begins with an escape.
     Pass(&'a [u8]),
     /// A complete control sequence that the core must not see, from `ESC [` to its final byte.
     Csi(&'a [u8]),
@@ -59,7 +62,11 @@ enum State {
     /// `buf` collects a string's payload.
     Collecting(StringKind),
     /// A string that outgrew its bound; everything up to its end is dropped.
-    Skipping,
+    SkippingString,
+    /// A sequence that outgrew its bound.
+    SkippingSequence,
+    /// `buf` holds the beginning of a character.
+    Character,
 }
 
 /// Cuts one pane's output stream; keeps what a slice boundary tore apart.
@@ -83,7 +90,9 @@ impl Scanner {
             State::Ground => self.ground(bytes),
             State::Partial => self.partial(bytes),
             State::Collecting(kind) => self.string(kind, bytes),
-            State::Skipping => self.skip(bytes),
+            State::SkippingString => self.skip_string(bytes),
+            State::SkippingSequence => self.skip_sequence(bytes),
+            State::Character => self.character(bytes),
         }
     }
 
@@ -93,14 +102,18 @@ impl Scanner {
     }
 
     fn ground<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
+        let end = memchr(ESC, bytes).unwrap_or(bytes.len());
+        if end > 0 {
+            return self.text(bytes, end);
+        }
         let mut at = 0;
-        while let Some(offset) = memchr(ESC, &bytes[at..]) {
-            let start = at + offset;
-            match sequence(&bytes[start..]) {
-                Sequence::Plain(len) => at = start + len,
+        while bytes.get(at) == Some(&ESC) {
+            match sequence(&bytes[at..]) {
+                Sequence::Plain(len) => at += len,
                 // What stands before is passed first; the sequence is looked at again at the next call.
-                _ if start > 0 => return (start, Piece::Pass(&bytes[..start])),
+                _ if at > 0 => break,
                 Sequence::Csi(len) => return (len, Piece::Csi(&bytes[..len])),
+                Sequence::Terminator => return (2, Piece::Held),
                 Sequence::String(kind) => {
                     self.state = State::Collecting(kind);
                     return (2, Piece::Held);
@@ -110,9 +123,42 @@ impl Scanner {
                     self.buf.extend_from_slice(bytes);
                     return (bytes.len(), Piece::Held);
                 }
+                Sequence::Overlong => {
+                    self.state = State::SkippingSequence;
+                    return (MAX_SEQUENCE, Piece::Held);
+                }
             }
         }
-        (bytes.len(), Piece::Pass(bytes))
+        (at, Piece::Pass(&bytes[..at]))
+    }
+
+    fn text<'a>(&'a mut self, bytes: &'a [u8], end: usize) -> (usize, Piece<'a>) {
+        let torn = if end == bytes.len() { torn_character(bytes) } else { 0 };
+        if torn == 0 {
+            return (end, Piece::Text(&bytes[..end]));
+        }
+        if torn == end {
+            self.state = State::Character;
+            self.buf.extend_from_slice(bytes);
+            return (end, Piece::Held);
+        }
+        (end - torn, Piece::Text(&bytes[..end - torn]))
+    }
+
+    fn character<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
+        let mut used = 0;
+        while torn_character(&self.buf) > 0 {
+            match bytes.get(used) {
+                Some(byte @ 0x80..=0xbf) => self.buf.push(*byte),
+                // The rest never came; what there is stands for one broken character.
+                Some(_) => break,
+                None => return (used, Piece::Held),
+            }
+            used += 1;
+        }
+        self.state = State::Ground;
+        self.spent = true;
+        (used, Piece::Text(&self.buf))
     }
 
     fn partial<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
@@ -128,6 +174,11 @@ impl Scanner {
             used += 1;
             match sequence(&self.buf) {
                 Sequence::Torn => continue,
+                Sequence::Terminator => {
+                    self.state = State::Ground;
+                    self.buf.clear();
+                    return (used, Piece::Held);
+                }
                 Sequence::Plain(_) => {
                     self.state = State::Ground;
                     self.spent = true;
@@ -143,15 +194,30 @@ impl Scanner {
                     self.buf.clear();
                     return (used, Piece::Held);
                 }
+                Sequence::Overlong => {
+                    self.state = State::SkippingSequence;
+                    self.buf.clear();
+                    return (used, Piece::Held);
+                }
             }
         }
         (used, Piece::Held)
     }
 
+    fn skip_sequence<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
+        match bytes.iter().position(|b| matches!(b, 0x40..=0x7e | &ESC | &CAN | &SUB)) {
+            Some(at) => {
+                self.state = State::Ground;
+                (at + usize::from(bytes[at] != ESC), Piece::Held)
+            }
+            None => (bytes.len(), Piece::Held),
+        }
+    }
+
     fn string<'a>(&'a mut self, kind: StringKind, bytes: &'a [u8]) -> (usize, Piece<'a>) {
         let Some(end) = string_end(kind, bytes) else {
             if self.buf.len() + bytes.len() > MAX_STRING {
-                self.state = State::Skipping;
+                self.state = State::SkippingString;
                 self.spent = true;
             } else {
                 self.buf.extend_from_slice(bytes);
@@ -173,7 +239,7 @@ impl Scanner {
         (used, Piece::String { kind, payload: &self.buf, bell })
     }
 
-    fn skip<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
+    fn skip_string<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
         // BEL ends only an OSC, but a skipped string is hostile or broken: the first plausible end is taken.
         match string_end(StringKind::Osc, bytes) {
             Some(end) => {
@@ -199,44 +265,64 @@ fn terminator_len(bytes: &[u8]) -> usize {
 }
 
 enum Sequence {
-    /// Not for us; this many bytes of it are certain.
+    /// Not for us; its length.
     Plain(usize),
     /// A control sequence of this length that we answer.
     Csi(usize),
     /// A string begins.
     String(StringKind),
+    /// The end of a string that has ended already.
+    Terminator,
     /// The slice ends inside it.
     Torn,
+    /// It goes on behind its bound.
+    Overlong,
 }
 
 /// Classifies the sequence at the start of `bytes`, which begins with an escape.
 fn sequence(bytes: &[u8]) -> Sequence {
-    match bytes.get(1) {
-        None => Sequence::Torn,
-        Some(b'[') => {
-            for (at, byte) in bytes.iter().enumerate().take(MAX_CSI).skip(2) {
-                match byte {
-                    0x40..=0x7e => {
-                        let len = at + 1;
-                        return if is_ours(&bytes[..len]) {
-                            Sequence::Csi(len)
-                        } else {
-                            Sequence::Plain(len)
-                        };
-                    }
-                    // The next sequence begins here, or this one was cancelled.
-                    &ESC => return Sequence::Plain(at),
-                    &CAN | &SUB => return Sequence::Plain(at + 1),
-                    _ => {}
-                }
+    let control = match bytes.get(1) {
+        None => return Sequence::Torn,
+        Some(b'[') => true,
+        Some(b'\\') => return Sequence::Terminator,
+        Some(b']') => return Sequence::String(StringKind::Osc),
+        Some(b'P') => return Sequence::String(StringKind::Dcs),
+        Some(b'_' | b'^' | b'X') => return Sequence::String(StringKind::Other),
+        Some(_) => false,
+    };
+    let (start, first_final) = if control { (2, 0x40) } else { (1, 0x30) };
+    for (at, byte) in bytes.iter().enumerate().take(MAX_SEQUENCE).skip(start) {
+        match *byte {
+            byte if (first_final..=0x7e).contains(&byte) => {
+                let len = at + 1;
+                return if control && is_ours(&bytes[..len]) {
+                    Sequence::Csi(len)
+                } else {
+                    Sequence::Plain(len)
+                };
             }
-            if bytes.len() >= MAX_CSI { Sequence::Plain(MAX_CSI) } else { Sequence::Torn }
+            // The next sequence begins here, or this one was cancelled.
+            ESC => return Sequence::Plain(at),
+            CAN | SUB => return Sequence::Plain(at + 1),
+            _ => {}
         }
-        Some(b']') => Sequence::String(StringKind::Osc),
-        Some(b'P') => Sequence::String(StringKind::Dcs),
-        Some(b'_' | b'^' | b'X') => Sequence::String(StringKind::Other),
-        Some(_) => Sequence::Plain(1),
     }
+    if bytes.len() >= MAX_SEQUENCE { Sequence::Overlong } else { Sequence::Torn }
+}
+
+/// How many bytes at the end begin a character that is not complete, 0 to 3.
+fn torn_character(bytes: &[u8]) -> usize {
+    for back in 1..=bytes.len().min(3) {
+        let need = match bytes[bytes.len() - back] {
+            0x80..=0xbf => continue,
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        return if need > back { back } else { 0 };
+    }
+    0
 }
 
 /// True for the control sequences that the core drops or answers wrongly.
@@ -249,8 +335,8 @@ fn is_ours(csi: &[u8]) -> bool {
         b'p' => body.last() == Some(&b'!'),
         b'h' | b'l' => body.first() == Some(&b'?') && Csi::parse(csi).params().contains(&2026),
         b't' => !matches!(body.first(), Some(b'<'..=b'?')),
-        // Repeating a character more often than a screen has cells only costs time.
-        b'b' => body.len() > 3,
+        // The character to repeat is known here, as text does not go through the core's parser.
+        b'b' => true,
         _ => false,
     }
 }
@@ -300,5 +386,119 @@ impl Csi {
     /// The parameter at `index`, or 0.
     pub fn param(&self, index: usize) -> u16 {
         self.params().get(index).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The pieces of a stream cut into slices, text pieces joined.
+    fn pieces(slices: &[&[u8]]) -> Vec<(char, Vec<u8>)> {
+        let mut scanner = Scanner::default();
+        let mut found: Vec<(char, Vec<u8>)> = Vec::new();
+        for slice in slices {
+            let mut rest = *slice;
+            while !rest.is_empty() {
+                let (used, piece) = scanner.next(rest);
+                let (kind, bytes) = match piece {
+                    Piece::Held => (' ', &[][..]),
+                    Piece::Text(bytes) => ('t', bytes),
+                    Piece::Pass(bytes) => ('p', bytes),
+                    Piece::Csi(bytes) => ('c', bytes),
+                    Piece::String { payload, bell, .. } => (if bell { 'b' } else { 's' }, payload),
+                };
+                match found.last_mut() {
+                    _ if kind == ' ' => {}
+                    Some((last, joined)) if *last == kind && matches!(kind, 't' | 'p') => {
+                        joined.extend(bytes)
+                    }
+                    _ => found.push((kind, bytes.to_vec())),
+                }
+                rest = &rest[used..];
+            }
+        }
+        found
+    }
+
+    fn piece(kind: char, bytes: &[u8]) -> (char, Vec<u8>) {
+        (kind, bytes.to_vec())
+    }
+
+    #[test]
+    fn a_stream_is_cut_at_what_is_answered_and_nowhere_else() {
+        let stream = b"a\x1b[31mb\x1b[>qc\x1b[1m\x1b[?25l\x1b[!p\x1b]0;t\x07d\x1bP+q544e\x1b\\e\x1b(Bf";
+        assert_eq!(
+            pieces(&[stream]),
+            [
+                piece('t', b"a"),
+                piece('p', b"\x1b[31m"),
+                piece('t', b"b"),
+                piece('c', b"\x1b[>q"),
+                piece('t', b"c"),
+                piece('p', b"\x1b[1m\x1b[?25l"),
+                piece('c', b"\x1b[!p"),
+                piece('b', b"0;t"),
+                piece('t', b"d"),
+                piece('s', b"+q544e"),
+                piece('t', b"e"),
+                piece('p', b"\x1b(B"),
+                piece('t', b"f"),
+            ]
+        );
+    }
+
+    #[test]
+    fn cancelled_and_interrupted_sequences_do_not_swallow_what_follows() {
+        assert_eq!(
+            pieces(&[b"\x1b[3\x1b[>q\x1b]0;x\x18y\x1b]0;z\x1b[!pw"]),
+            [
+                piece('p', b"\x1b[3"),
+                piece('c', b"\x1b[>q"),
+                piece('t', b"y"),
+                piece('s', b"0;z"),
+                piece('c', b"\x1b[!p"),
+                piece('t', b"w"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_outgrows_its_bound_is_swallowed_to_its_end() {
+        let long = [b"\x1b[".as_slice(), &b"1;".repeat(MAX_SEQUENCE), b"mx"].concat();
+        assert_eq!(pieces(&[&long]), [piece('t', b"x")]);
+        assert_eq!(pieces(&long.chunks(7).collect::<Vec<_>>()), [piece('t', b"x")]);
+        let long = [b"\x1b]2;".as_slice(), &vec![b'a'; MAX_STRING + 1], b"\x07x"].concat();
+        assert_eq!(pieces(&long.chunks(4096).collect::<Vec<_>>()), [piece('t', b"x")]);
+        assert_eq!(pieces(&[&long]), [piece('t', b"x")]);
+    }
+
+    #[test]
+    fn parameters_are_read() {
+        let csi = Csi::parse(b"\x1b[?2026;25$p");
+        assert_eq!((csi.prefix, csi.intermediate, csi.last), (b'?', b'$', b'p'));
+        assert_eq!(csi.params(), [2026, 25]);
+        assert_eq!(Csi::parse(b"\x1b[99999999;;3m").params(), [u16::MAX, 0, 3]);
+        assert!(Csi::parse(b"\x1b[m").params().is_empty());
+        assert_eq!(Csi::parse(format!("\x1b[{}m", "1;".repeat(99)).as_bytes()).params().len(), 16);
+    }
+
+    proptest! {
+        /// Slicing changes nothing, and text never ends inside a character that was whole in the stream.
+        #[test]
+        fn slices_do_not_matter(
+            parts in prop::collection::vec(prop_oneof![
+                "[a-zé漢👍]{0,6}".prop_map(String::into_bytes),
+                prop::sample::select(vec!["\x1b[>q", "\x1b[1;2m", "\x1b]0;a\x07", "\x1bP$qm\x1b\\", "\x1b(0", "\x1b7",
+                    "\x1b_G\x1b\\", "\x1b[?2026h", "\x18", "\x1b", "\x1b["]).prop_map(|s| s.as_bytes().to_vec()),
+                prop::collection::vec(any::<u8>(), 0..6),
+            ], 0..20),
+            cut in 1usize..7,
+        ) {
+            let stream = parts.concat();
+            let slices: Vec<&[u8]> = stream.chunks(cut).collect();
+            prop_assert_eq!(pieces(&[&stream]), pieces(&slices));
+        }
     }
 }

@@ -48,8 +48,7 @@ pub fn csi(screen: &mut Screen, parser: &mut Processor<StdSyncHandler>, raw: &[u
             return csi.last == b'h';
         }
         (0, 0, b'b') => {
-            let count = csi.param(0).min(MAX_REPEAT);
-            parser.advance(screen, format!("\x1b[{count}b").as_bytes());
+            screen.repeat(csi.param(0).clamp(1, MAX_REPEAT).into());
         }
         (b'>', 0, b'q') if csi.param(0) == 0 => {
             let name = concat!("\x1bP>|inspan ", env!("CARGO_PKG_VERSION"), "\x1b\\");

@@ -6,7 +6,7 @@ use super::{Colours, FeedOutput, TermEvent};
 use crate::term::{canvas::CursorShape as Shape, osc::ColourSlot, palette::Rgb};
 use alacritty_terminal::{
     event::VoidListener,
-    grid::Dimensions,
+    grid::{Dimensions, GridCell},
     index::{Column, Line, Point},
     term::{
         Config, Term, TermMode,
@@ -80,8 +80,10 @@ pub struct Screen {
     pub title: String,
     /// A synchronized update is being applied.
     pub in_sync: bool,
-    /// The last byte that went through the parser belonged to a plain character; see `Emulator::pass`.
-    pub charset: CharsetIndex,
+    /// Which of the four character sets is in use; the core does not tell.
+    charset: CharsetIndex,
+    /// The character that REP repeats.
+    last: Option<char>,
     titles: Vec<String>,
     /// Kitty flags of the shown screen, the lowest entry being the base; and those of the hidden one.
     keyboard: Vec<u8>,
@@ -102,6 +104,7 @@ impl Screen {
             title: String::new(),
             in_sync: false,
             charset: CharsetIndex::G0,
+            last: None,
             titles: Vec::new(),
             keyboard: vec![0],
             hidden_keyboard: vec![0],
@@ -119,8 +122,30 @@ impl Screen {
     }
 
     pub fn resize(&mut self, size: Size) {
+        let rows = self.term.screen_lines();
+        if size.cols < self.term.columns() {
+            self.narrow(Size { cols: size.cols, rows });
+        }
         self.term.resize(size);
         self.region = (0, size.rows);
+    }
+
+    /// Takes columns away. The core moves what wraps into more rows up into history even while the rows below the
+    /// cursor are blank; those are used up first.
+    fn narrow(&mut self, size: Size) {
+        let before = self.term.history_size();
+        self.term.resize(size);
+        let grid = self.term.grid();
+        let below = grid.cursor.point.line.0 + 1..i32::try_from(size.rows).unwrap_or(0);
+        let blank = below
+            .rev()
+            .take_while(|line| grid[Line(*line)][Column(0)..].iter().all(GridCell::is_empty))
+            .count();
+        let back = blank.min(self.term.history_size().saturating_sub(before));
+        if back > 0 && !self.mode().contains(TermMode::ALT_SCREEN) {
+            self.term.resize(Size { rows: size.rows + back, ..size });
+            self.term.resize(size);
+        }
     }
 
     pub fn reply(&mut self, bytes: &[u8]) {
@@ -248,6 +273,114 @@ impl Screen {
             1048 => self.term.restore_cursor_position(),
             2031 => self.extra.color_scheme = on,
             _ => {}
+        }
+    }
+
+    /// Writes text: characters and control characters without escapes.
+    pub fn text(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(first) = rest.first() {
+            let len = match first {
+                b' '..=b'~' => {
+                    let len = rest.iter().position(|b| !matches!(b, b' '..=b'~')).unwrap_or(rest.len());
+                    self.ascii(&rest[..len]);
+                    self.last = Some(char::from(rest[len - 1]));
+                    len
+                }
+                0..=0x1f | 0x7f => {
+                    self.control(*first);
+                    1
+                }
+                _ => {
+                    let len = rest.iter().position(u8::is_ascii).unwrap_or(rest.len());
+                    for chunk in rest[..len].utf8_chunks() {
+                        chunk.valid().chars().for_each(|c| self.character(c));
+                        if !chunk.invalid().is_empty() {
+                            self.character(char::REPLACEMENT_CHARACTER);
+                        }
+                    }
+                    len
+                }
+            };
+            rest = &rest[len..];
+        }
+    }
+
+    fn character(&mut self, c: char) {
+        if !('\u{80}'..='\u{9f}').contains(&c) {
+            self.input(c);
+            self.last = Some(c);
+        }
+    }
+
+    fn control(&mut self, byte: u8) {
+        match byte {
+            0x07 => self.bell(),
+            0x08 => self.backspace(),
+            b'\t' => self.put_tab(1),
+            b'\n' | 0x0b | 0x0c => self.linefeed(),
+            b'\r' => self.carriage_return(),
+            0x0e => self.set_active_charset(CharsetIndex::G1),
+            0x0f => self.set_active_charset(CharsetIndex::G0),
+            _ => {}
+        }
+    }
+
+    /// REP: writes the last character again.
+    pub fn repeat(&mut self, count: usize) {
+        match self.last {
+            Some(c) if c.is_ascii() => {
+                let mut byte = [0];
+                c.encode_utf8(&mut byte);
+                self.ascii(&byte.repeat(count));
+            }
+            Some(c) => (0..count).for_each(|_| self.input(c)),
+            None => {}
+        }
+    }
+
+    /// Writes printable ASCII straight into the row: most of what any program prints, several times as fast as the
+    /// core's way for each character. What needs more thought goes that way.
+    fn ascii(&mut self, run: &[u8]) {
+        let columns = self.term.columns();
+        let plain = !self.mode().contains(TermMode::INSERT)
+            && self.term.grid().cursor.charsets[self.charset] == StandardCharset::Ascii;
+        let mut rest = run;
+        while let Some(first) = rest.first() {
+            let grid = self.term.grid_mut();
+            let point = grid.cursor.point;
+            let room = columns - point.column.0;
+            let mut len = rest.len().min(room);
+            let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
+            let row = &mut grid[point.line];
+            // Half of a wide character at either edge, and wrapping, are the core's business.
+            if row[point.column + (len - 1)].flags.contains(Flags::WIDE_CHAR) {
+                len -= 1;
+            }
+            let simple = plain && len > 0 && !row[point.column].flags.intersects(wide);
+            if !simple || grid.cursor.input_needs_wrap {
+                self.term.input(char::from(*first));
+                rest = &rest[1..];
+                continue;
+            }
+            let template = grid.cursor.template.clone();
+            let cells = &mut grid[point.line][point.column..point.column + len];
+            for (cell, byte) in cells.iter_mut().zip(rest) {
+                cell.c = char::from(*byte);
+                cell.fg = template.fg;
+                cell.bg = template.bg;
+                cell.flags = template.flags;
+                if cell.extra.is_some() || template.extra.is_some() {
+                    cell.extra.clone_from(&template.extra);
+                }
+            }
+            if len == room {
+                grid.cursor.point.column = Column(columns - 1);
+                grid.cursor.input_needs_wrap = true;
+            } else {
+                grid.cursor.point.column = point.column + len;
+            }
+            rest = &rest[len..];
         }
     }
 
