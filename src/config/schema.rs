@@ -9,6 +9,9 @@ const MAX_HISTORY: i64 = 100_000;
 /// A longer wait makes Escape feel broken; tmux users know up to half a second.
 const MAX_ESCAPE_TIME: i64 = 5_000;
 
+/// A message that stays longer hides the status line for good.
+const MAX_MESSAGE_SECONDS: i64 = 600;
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
@@ -30,7 +33,7 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 16] = [
+const TOP: [(&str, Want); 19] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -41,6 +44,9 @@ const TOP: [(&str, Want); 16] = [
     ("clock", Want::Clock),
     ("default_executor", Want::Executor),
     ("inherit_user", Want::Flag),
+    ("harness_authority", Want::Flag),
+    ("bell", Want::Flag),
+    ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),
     ("update_environment", Want::List),
     ("keys", Want::Table),
     ("byok", Want::Table),

@@ -40,6 +40,12 @@ pub struct Settings {
     pub default_executor: ExecutorId,
     /// The user's own settings are read into overlay homes.
     pub inherit_user: bool,
+    /// Harnesses may run every inspan command, not only read themselves.
+    pub harness_authority: bool,
+    /// The attached terminal rings when a pane that nobody looks at is done or needs you.
+    pub bell: bool,
+    /// Seconds that a message stays in the status line.
+    pub message_seconds: u64,
     /// Variables that each attach takes over.
     pub update_environment: Vec<String>,
     /// Key notation to command line, after the prefix; empty commands are unbound already.
@@ -160,6 +166,11 @@ impl Settings {
             };
         let providers = &Catalogue::builtin().providers;
         providers.iter().filter_map(|p| Some((p.id, reference(p)?))).collect()
+    }
+
+    /// Every credential reference that is written down, for the vault to know.
+    pub fn references(&self) -> Vec<String> {
+        self.byok.values().chain(self.credits.values()).filter(|r| *r != NONE).cloned().collect()
     }
 
     /// Where providers are reached, when not at their own addresses.

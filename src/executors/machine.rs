@@ -1,7 +1,7 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
 use super::{by_id, find, registry};
 use crate::{
-    config::Settings,
+    config::{Settings, load_policy},
     router::{AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy},
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
@@ -34,38 +34,18 @@ pub struct Machine<'a> {
 impl Machine<'_> {
     /// The rules in force, and what is wrong in their files.
     pub fn policy(&self) -> (Policy, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let mut merged = Policy::default();
-        for file in [PathBuf::from(ADMINISTRATOR_POLICY), self.config_dir.join("policy.toml")] {
-            let Ok(text) = std::fs::read_to_string(&file) else { continue };
-            let (layer, found) = Policy::parse(&text, &file.to_string_lossy());
-            problems.extend(found);
-            problems.extend(merged.tighten(layer));
-        }
-        (merged, problems)
+        load_policy([PathBuf::from(ADMINISTRATOR_POLICY), self.config_dir.join("policy.toml")])
     }
 
     /// Everything that planning asks for.
     pub fn facts(&self) -> Facts {
-        let mut facts = Facts { policy: self.policy().0, ..Facts::default() };
+        let mut facts =
+            self.settings.facts(self.policy().0, |name| self.vault.has(&format!("env:{name}")));
+        facts.byok.retain(|_, reference| self.vault.has(reference));
+        facts.provider_keys.retain(|_, reference| self.vault.has(reference));
         for executor in registry() {
             facts.present.insert(executor.id(), find(*executor, self.path, self.data_dir).is_some());
             facts.logins.insert(executor.id(), executor.login(self.env).is_some());
-        }
-        for (executor, reference) in &self.settings.byok {
-            if self.vault.has(reference) {
-                facts.byok.insert(executor.clone(), reference.clone());
-            }
-        }
-        for (provider, references) in &self.settings.credits {
-            if let Some(reference) = references.iter().find(|r| self.vault.has(r)) {
-                facts.provider_keys.insert(*provider, reference.clone());
-            }
-        }
-        for (provider, entry) in &self.settings.providers {
-            if let Some(url) = &entry.base_url {
-                facts.base_urls.insert(*provider, url.trim_end_matches('/').to_owned());
-            }
         }
         facts
     }
@@ -120,11 +100,7 @@ impl Machine<'_> {
         let choices = |executor: &ExecutorId| {
             models_for(executor, auth, rehearse, &facts)
                 .into_iter()
-                .map(|row| ModelChoice {
-                    refusal: row.available.is_err().then(|| row.note().to_owned()),
-                    id: row.display,
-                    provider: row.provider.to_owned(),
-                })
+                .map(ModelChoice::from)
                 .collect()
         };
         Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()

@@ -49,6 +49,11 @@ pub fn by_id(id: &ExecutorId) -> Result<&'static dyn Executor, String> {
     ))
 }
 
+/// What a model request of an executor is for.
+pub fn classify(executor: &ExecutorId, request: &RequestFacts<'_>) -> Class {
+    by_id(executor).map_or(Class::Main, |e| e.classify(request))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

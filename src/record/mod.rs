@@ -10,7 +10,7 @@ mod schema;
 mod writer;
 
 pub use queue::Dropped;
-pub use read::{OpenSwitch, UsageBy, UsageRow};
+pub use read::{JournalEvent, OpenSwitch, UsageBy, UsageRow};
 
 use crate::gateway::LedgerRow;
 use queue::{Job, Queue};
@@ -181,6 +181,14 @@ impl Recorder {
     pub fn requests(&self, pane: &str, limit: usize) -> Result<Vec<LedgerRow>, RecordError> {
         let pane = pane.to_owned();
         self.ask(move |db| read::requests(db, &pane, limit))
+    }
+
+    /// The newest `limit` events of the journal, oldest first.
+    ///
+    /// # Errors
+    /// The database cannot be read or does not answer.
+    pub fn events(&self, limit: usize) -> Result<Vec<JournalEvent>, RecordError> {
+        self.ask(move |db| read::events(db, limit))
     }
 
     /// What should be shown to the person as long as it holds: a stopped ledger, a database moved aside, lost rows.

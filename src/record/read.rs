@@ -147,3 +147,37 @@ pub(super) fn requests(db: &Connection, pane: &str, limit: usize) -> Result<Vec<
 fn unsigned(row: &Row<'_>, index: usize) -> Result<u64> {
     row.get::<_, i64>(index).map(|n| u64::try_from(n).unwrap_or(0))
 }
+
+/// One event of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalEvent {
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// The session's name, as it was.
+    pub session: String,
+    /// The pane's ULID.
+    pub pane: String,
+    /// What kind of event.
+    pub kind: String,
+    /// Its data, as JSON text.
+    pub data: String,
+}
+
+pub(super) fn events(db: &Connection, limit: usize) -> Result<Vec<JournalEvent>> {
+    let sql = "SELECT at_ms, session, pane, kind, data FROM journal ORDER BY id DESC LIMIT ?1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut events: Vec<JournalEvent> = db
+        .prepare(sql)?
+        .query_map([limit], |row| {
+            Ok(JournalEvent {
+                at_ms: row.get(0)?,
+                session: row.get(1)?,
+                pane: row.get(2)?,
+                kind: row.get(3)?,
+                data: row.get(4)?,
+            })
+        })?
+        .collect::<Result<_>>()?;
+    events.reverse();
+    Ok(events)
+}

@@ -65,6 +65,8 @@ pub struct Link {
     pub(super) tick_due: Option<Instant>,
     /// That is every second.
     pub(super) ticks_by_second: bool,
+    /// The prefix arrived at least once.
+    pub(super) prefix_seen: bool,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     pub(super) env: BTreeMap<String, String>,
@@ -165,14 +167,14 @@ impl Server {
                 session: session.unwrap_or(SessionId(0)),
                 size,
                 prefix: false,
-                panel_docked: false,
+                panel_docked: crate::ui::docks_by_itself(size.0) && session.is_some(),
                 overlay,
                 message: None,
                 utf8: environment::is_utf8(&hello.env),
                 unseen: BTreeSet::new(),
             },
         );
-        let caps = Caps::from_env(&hello.env);
+        let caps = caps_from_env(&hello.env);
         self.links.insert(
             id,
             Link {
@@ -188,6 +190,7 @@ impl Server {
                 repeat_until: None,
                 tick_due: None,
                 ticks_by_second: false,
+                prefix_seen: false,
                 drag: None,
                 env: hello.env,
                 since: Self::now(),
@@ -210,7 +213,7 @@ impl Server {
         client.session = session;
         if let Some(link) = self.links.get(&id) {
             if let Some(agent) = link.env.get("SSH_AUTH_SOCK") {
-                let stable = socket::agent_link(&self.socket_dir, &self.name);
+                let stable = socket::agent_link(&self.paths.sockets, &self.name);
                 if let Err(error) = socket::point_agent_link(&stable, std::path::Path::new(agent)) {
                     tracing::warn!(%error, "cannot point the ssh agent link");
                 }
@@ -226,7 +229,7 @@ impl Server {
     /// Gives a session the size that its newest client leaves it.
     pub(super) fn fit_session(&mut self, session: SessionId) {
         let newest = self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).max();
-        if let Some(size) = newest.and_then(|c| crate::ui::session_area(&self.state, c)) {
+        if let Some(size) = newest.and_then(|c| self.state.clients.get(&c).map(crate::ui::session_size)) {
             if let Some(session) = self.state.sessions.get_mut(&session) {
                 session.size = size;
             }
@@ -247,6 +250,7 @@ impl Server {
         let id = *id;
         let Some(client) = self.state.clients.get_mut(&id) else { return };
         client.size = (cols.max(1), rows.max(1));
+        client.panel_docked = crate::ui::docks_by_itself(client.size.0);
         let session = client.session;
         if let Some(link) = self.links.get_mut(&id) {
             link.writer.invalidate();
@@ -318,5 +322,20 @@ impl Server {
             client.message = Some((message.into(), Self::now() + self.settings.message_seconds));
         }
         self.dirty(id);
+    }
+}
+
+/// What a terminal says about itself in its environment; its answers to queries add to it.
+fn caps_from_env(env: &BTreeMap<String, String>) -> Caps {
+    let var = |name: &str| env.get(name).map(String::as_str).unwrap_or_default();
+    let term = var("TERM");
+    let truecolor = matches!(var("COLORTERM"), "truecolor" | "24bit") || term.ends_with("-direct");
+    Caps {
+        truecolor,
+        colors256: truecolor || term.contains("256color"),
+        utf8: environment::is_utf8(env),
+        hyperlinks: truecolor,
+        undercurl: ["kitty", "foot", "wezterm", "ghostty", "alacritty"].iter().any(|t| term.contains(t)),
+        ..Caps::default()
     }
 }

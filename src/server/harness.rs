@@ -1,7 +1,7 @@
 //! Harnesses in panes: plan, launch, route table, what the gateway tells.
 use super::{
     Server,
-    panes::{Launch, lock},
+    panes::{Launch, ended_well, exit_words, fresh_screen},
     reply::{Failure, Reply},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
     mux::PaneId,
-    router::{AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, models_for, plan},
+    router::{AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan},
     state::{Harness, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
@@ -171,7 +171,7 @@ impl Server {
         self.check_startable(&executor, &facts, what.install)?;
         let permission = match &what.permission {
             Some(word) => parse_permission(word)?,
-            None => self.settings.permission_of(&executor),
+            None => self.settings.executor(&executor).permission,
         };
         if what.trust {
             self.trust(cwd, true);
@@ -222,8 +222,8 @@ impl Server {
         };
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let key = pane.key.clone();
-        let parked = pane.harness.take().map(|h| h.parked).unwrap_or_default();
-        let pane_dir = self.paths.state.join(&self.name).join("panes").join(&key);
+        let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
+        let pane_dir = self.place.pane(&key);
         let access = (start.route.auth != AuthMode::Login)
             .then(|| self.gateway.as_ref().map(|g| GatewayAccess { base_url: g.base_url(), token: new_token() }))
             .flatten();
@@ -264,8 +264,8 @@ impl Server {
             parked,
             rehearse: start.rehearse,
             served_model: None,
-            usage: self.recorder_usage(&key),
-            switch: None,
+            usage: crate::state::Usage::default(),
+            switch,
         });
         let before = self.harnesses.remove(&id);
         let conversation = before.map(|r| r.conversation).unwrap_or_default();
@@ -307,16 +307,16 @@ impl Server {
         self.start(id, Launch::program(argv));
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.on_exit = Some(Box::new(move |server, id, status| {
-            if status.success() {
+            if ended_well(status) {
                 if let Some(screen) = server.screens.get(&id) {
-                    lock(&screen.emulator).clear();
+                    fresh_screen(&screen.emulator);
                 }
                 if let Some(pane) = server.state.panes.get_mut(&id) {
                     pane.title.clear();
                 }
                 server.start_harness(id, start);
             } else {
-                server.ended(id, format!("{executor} was not installed ({status}); f tries again"));
+                server.ended(id, format!("{executor} was not installed ({}); f tries again", exit_words(status)));
             }
             server.start_waiting_installs();
         }));
@@ -343,14 +343,7 @@ impl Server {
                 continue;
             }
             let route = &harness.route;
-            let allowed = models_for(&route.executor, Some(route.auth), harness.rehearse, &facts)
-                .into_iter()
-                .filter(|row| row.available.is_ok())
-                .filter_map(|row| {
-                    let model = Catalogue::builtin().model(&row.display).ok()?;
-                    Some((model.wire.clone(), row.display))
-                })
-                .collect();
+            let allowed = allowed_models(route, &facts);
             table.insert(
                 runtime.token.clone(),
                 Arc::new(PaneRoute {
@@ -514,11 +507,6 @@ impl Server {
     pub(crate) fn executor_of(&self, id: PaneId) -> Option<&'static dyn Executor> {
         let harness = self.state.panes.get(&id)?.harness.as_ref()?;
         executors::by_id(&harness.route.executor).ok()
-    }
-
-    /// Sums of a pane's earlier requests, so that a restart does not forget what was spent.
-    fn recorder_usage(&self, _key: &str) -> crate::state::Usage {
-        crate::state::Usage::default()
     }
 
     /// Shows the recorder's warning, once, to everybody.

@@ -4,11 +4,13 @@ use crate::{
     commands,
     config::Settings,
     mux::{ClientId, PaneId, keys::Key},
-    state::{overlay::{Outcome, ReferenceRow}, target::Origin},
+    state::{overlay::{Context, Outcome, ReferenceRow}, target::Origin},
     term::{
-        encode::{self, KeyModes, MouseModes},
+        encode::{self, KeyModes, MouseModes, MouseTracking},
+        frame::Caps,
         input::{Input, KeyEvent, KeyKind, Reply as TerminalReply},
-        modes::Modes,
+        modes::{self, Modes, MouseProtocol},
+        palette::Rgb,
     },
 };
 use std::{
@@ -25,15 +27,15 @@ const REPEAT: Duration = Duration::from_millis(500);
 pub struct KeyTable {
     prefix: Vec<Key>,
     bindings: BTreeMap<Key, Vec<String>>,
-    /// The rows of `prefix ?` and the palette.
-    pub reference: crate::ui::Reference,
+    notation: String,
+    rows: Vec<ReferenceRow>,
 }
 
 impl KeyTable {
     /// From the settings; bindings that do not parse were reported when the settings were checked.
     pub fn new(settings: &Settings) -> Self {
         let mut table = Self::default();
-        for notation in [Some(settings.prefix.as_str()), settings.prefix2.as_deref()].into_iter().flatten() {
+        for notation in settings.prefixes() {
             table.prefix.extend(Key::from_str(notation));
         }
         let help: BTreeMap<String, String> = commands::rows().into_iter().map(|r| (r.name, r.help)).collect();
@@ -43,15 +45,31 @@ impl KeyTable {
                 continue;
             }
             let text = help.get(&words[0]).cloned().unwrap_or_default();
-            table.reference.keys.push(ReferenceRow { key: key.to_string(), command: line.clone(), help: text });
+            table.rows.push(ReferenceRow { keys: key.to_string(), command: line.clone(), help: text });
             table.bindings.insert(key, words);
         }
-        table.reference.prefix = settings.prefix.clone();
-        table.reference.commands = commands::rows()
-            .into_iter()
-            .map(|r| ReferenceRow { key: String::new(), command: r.name, help: r.help })
-            .collect();
+        table.notation.clone_from(&settings.prefix);
+        table.rows.extend(commands::rows().into_iter().map(|r| ReferenceRow {
+            keys: String::new(),
+            command: r.name,
+            help: r.help,
+        }));
         table
+    }
+
+    /// The rows of `prefix ?` and the palette.
+    pub fn reference(&self) -> crate::ui::Reference<'_> {
+        crate::ui::Reference { prefix: &self.notation, rows: &self.rows }
+    }
+
+    /// The rows that have a key.
+    pub fn bound(&self) -> impl Iterator<Item = &ReferenceRow> {
+        self.rows.iter().filter(|r| !r.keys.is_empty())
+    }
+
+    /// The first prefix in key notation.
+    pub fn prefix_notation(&self) -> &str {
+        &self.notation
     }
 
     /// The first prefix.
@@ -68,7 +86,9 @@ impl Server {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.last_key = Some(now);
         let inputs = link.decoder.feed(bytes);
-        link.escape_due = link.decoder.pending_escape().then(|| now + Duration::from_millis(self.settings.escape_time));
+        link.escape_due = link.decoder.pending().map(|most| {
+            now + if link.decoder.pending_escape() { self.settings.escape_time().min(most) } else { most }
+        });
         for input in inputs {
             self.input(id, input);
         }
@@ -116,7 +136,11 @@ impl Server {
             client.overlay = Some(overlay);
             return false;
         }
-        let outcome = overlay.key(&event.key, &self.state, &self.keys.reference);
+        let outcome = overlay.key(
+            &event.key,
+            &self.state,
+            &Context { client: id, reference: self.keys.reference().rows },
+        );
         self.dirty(id);
         let Some(client) = self.state.clients.get_mut(&id) else { return true };
         let leaving = client.session.0 == 0;
@@ -181,7 +205,7 @@ impl Server {
                 self.run_words(id, &words);
             }
             None => {
-                let prefix = self.keys.reference.prefix.clone();
+                let prefix = self.keys.prefix_notation().to_owned();
                 self.tell(id, format!("{prefix} {} is not bound; {prefix} ? lists the keys", event.key));
             }
         }
@@ -278,7 +302,7 @@ impl Server {
     fn focus_report(&mut self, id: ClientId, gained: bool) {
         let Some(pane) = self.state.focused_pane(id) else { return };
         if self.modes(pane).is_some_and(|m| m.focus_events) {
-            self.write_or_tell(pane, encode::encode_focus(gained));
+            self.write_or_tell(pane, encode::encode_focus(gained).to_vec());
         }
     }
 
@@ -290,7 +314,19 @@ impl Server {
         for (pane, gained) in [(from, false), (to, true)] {
             let Some(pane) = pane else { continue };
             if self.modes(pane).is_some_and(|m| m.focus_events) {
-                let _ = self.write(pane, encode::encode_focus(gained));
+                let _ = self.write(pane, encode::encode_focus(gained).to_vec());
+            }
+        }
+    }
+
+    /// Panes learn the colours of the terminal that shows them.
+    fn take_palette(&mut self) {
+        let panes: Vec<PaneId> = self.screens.keys().copied().collect();
+        for pane in panes {
+            let Some(screen) = self.screens.get(&pane) else { continue };
+            let told = lock(&screen.emulator).set_palette(self.palette.clone());
+            if !told.is_empty() {
+                let _ = self.write(pane, told);
             }
         }
     }
@@ -298,15 +334,24 @@ impl Server {
     fn terminal_reply(&mut self, id: ClientId, reply: TerminalReply) {
         let Some(link) = self.links.get_mut(&id) else { return };
         match reply {
-            TerminalReply::Kitty(_) => {
+            TerminalReply::KittyFlags(_) => {
                 // Disambiguated keys, so that Shift+Enter differs from Enter.
                 self.send(id, b"\x1b[>1u".to_vec());
             }
-            TerminalReply::Mode { mode: 2026, setting } if matches!(setting, 1 | 2) => link.writer.set_sync(true),
-            TerminalReply::Colour { slot, rgb } => {
-                let screens: Vec<_> = self.screens.values().map(|s| s.emulator.clone()).collect();
-                for emulator in screens {
-                    lock(&emulator).set_default_colour(slot, rgb);
+            TerminalReply::Mode { mode: 2026, value: 1 | 2, .. } => {
+                let caps = Caps { sync_output: true, ..link.writer.caps().clone() };
+                link.writer.set_caps(caps);
+            }
+            TerminalReply::Version(name) => {
+                let caps = Caps { name: Some(name), ..link.writer.caps().clone() };
+                link.writer.set_caps(caps);
+            }
+            TerminalReply::Colour { osc: slot @ (10 | 11), rgb: (r, g, b) } => {
+                let colour = Rgb(r, g, b);
+                let slot = if slot == 10 { &mut self.palette.foreground } else { &mut self.palette.background };
+                if *slot != colour {
+                    *slot = colour;
+                    self.take_palette();
                 }
             }
             _ => {}
@@ -330,5 +375,37 @@ fn key_modes(modes: &Modes) -> KeyModes {
 
 /// The modes that mouse encoding depends on.
 pub(super) fn mouse_modes(modes: &Modes) -> MouseModes {
-    modes.mouse_modes()
+    MouseModes {
+        tracking: match modes.mouse {
+            MouseProtocol::Off => MouseTracking::Off,
+            MouseProtocol::Press => MouseTracking::Press,
+            MouseProtocol::Click => MouseTracking::Button,
+            MouseProtocol::Drag => MouseTracking::Drag,
+            MouseProtocol::Motion => MouseTracking::Any,
+        },
+        encoding: match modes.mouse_encoding {
+            modes::MouseEncoding::Legacy => encode::MouseEncoding::X10,
+            modes::MouseEncoding::Utf8 => encode::MouseEncoding::Utf8,
+            modes::MouseEncoding::Urxvt => encode::MouseEncoding::Urxvt,
+            modes::MouseEncoding::Sgr => encode::MouseEncoding::Sgr,
+        },
+    }
+}
+
+/// Puts back bindings that the key and command tables do not understand, and says so.
+pub fn check(settings: &mut Settings) -> Vec<crate::config::Problem> {
+    settings.check_bindings(
+        |notation| Key::from_str(notation).map(|_| ()).map_err(|e| (e.to_string(), None)),
+        |line| {
+            let words = commands::split_words(line).map_err(|e| (e, None))?;
+            match commands::parse(&words) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let fault = error.to_string();
+                    let fault = fault.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                    Err((fault, words.first().and_then(|w| commands::nearest(w))))
+                }
+            }
+        },
+    )
 }

@@ -204,7 +204,7 @@ impl Server {
 impl KeyTable {
     /// What `list-keys` prints.
     pub(super) fn list(&self, as_json: bool) -> String {
-        let rows = self.bound();
+        let rows: Vec<_> = self.bound().collect();
         if as_json {
             let rows: Vec<Value> = rows
                 .iter()

@@ -9,6 +9,7 @@ mod environment;
 mod harness;
 mod input;
 mod listing;
+mod mouse;
 mod overlays;
 mod paint;
 mod panes;
@@ -26,7 +27,7 @@ pub use reply::refusal_text;
 pub use run::run;
 
 use crate::{
-    config::{Paths, Settings, theme::Theme},
+    config::{Paths, ServerPaths, Settings, Theme},
     gateway::{Gateway, GatewayEvent, RouteTable},
     mux::{ClientId, PaneId},
     record::Recorder,
@@ -82,7 +83,10 @@ pub enum Event {
 
 /// How slow work reaches the loop again.
 #[derive(Clone)]
-pub struct Tasks(mpsc::Sender<Event>);
+pub struct Tasks {
+    events: mpsc::Sender<Event>,
+    runtime: tokio::runtime::Handle,
+}
 
 impl Tasks {
     /// Runs `work` on a thread and `then` in the loop with its result.
@@ -91,7 +95,7 @@ impl Tasks {
         work: impl FnOnce() -> T + Send + 'static,
         then: impl FnOnce(&mut Server, T) + Send + 'static,
     ) {
-        let events = self.0.clone();
+        let events = self.events.clone();
         std::thread::spawn(move || {
             let result = work();
             let _ = events.blocking_send(Event::Task(Box::new(move |server| then(server, result))));
@@ -100,8 +104,8 @@ impl Tasks {
 
     /// Runs `then` in the loop after `pause`.
     pub fn after(&self, pause: Duration, then: impl FnOnce(&mut Server) + Send + 'static) {
-        let events = self.0.clone();
-        tokio::spawn(async move {
+        let events = self.events.clone();
+        self.runtime.spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = events.send(Event::Task(Box::new(then))).await;
         });
@@ -134,9 +138,10 @@ pub struct Server {
     pub state: State,
     pub(crate) name: String,
     pub(crate) paths: Paths,
-    pub(crate) socket_dir: PathBuf,
+    pub(crate) place: ServerPaths,
     pub(crate) settings: Settings,
     pub(crate) theme: Theme,
+    pub(crate) palette: crate::term::palette::Palette,
     pub(crate) keys: input::KeyTable,
     pub(crate) screens: BTreeMap<PaneId, panes::Screen>,
     pub(crate) links: BTreeMap<ClientId, attach::Link>,
@@ -148,6 +153,12 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
+    pub(crate) login_paths: BTreeMap<String, String>,
+    pub(crate) last_preset: BTreeMap<crate::mux::WindowId, crate::mux::presets::Preset>,
+    pub(crate) switches: BTreeMap<PaneId, switching::Running>,
+    pub(crate) waiting_switches: BTreeMap<PaneId, switching::Waiting>,
+    pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
+    pub(crate) stopping: Vec<std::thread::JoinHandle<()>>,
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,
     pub(crate) panes_runtime: tokio::runtime::Handle,

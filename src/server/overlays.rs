@@ -37,7 +37,7 @@ impl Server {
     /// A refusal in the middle of the screen.
     pub(super) fn show_refusal(&mut self, client: ClientId, refusal: &Refusal) {
         let title = format!("not possible: {}", refusal.rule);
-        self.open(client, Overlay::Refusal(RefusalDialog::new(title, refusal.clone())));
+        self.open(client, Overlay::Refusal(RefusalDialog::new(title, refusal.clone(), &[], &[])));
     }
 
     /// Opens the panel, gives a docked one the keys, or closes it.

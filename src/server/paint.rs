@@ -2,7 +2,7 @@
 use super::{Server, connection::Out, panes::lock, protocol::{Kind, frame}};
 use crate::{
     mux::{ClientId, PaneId},
-    term::canvas::Canvas,
+    term::canvas::{Canvas, CanvasCursor},
     ui,
 };
 use ratatui::layout::Rect;
@@ -27,12 +27,13 @@ impl ui::Screens for Screens<'_> {
         }
     }
 
-    fn cursor(&self, pane: PaneId) -> Option<ui::Cursor> {
+    fn cursor(&self, pane: PaneId) -> Option<CanvasCursor> {
         let screen = self.0.get(&pane)?;
         if screen.scroll != 0 || screen.pty.is_none() {
             return None;
         }
-        Some(lock(&screen.emulator).cursor())
+        let cursor = lock(&screen.emulator).cursor();
+        cursor.visible.then_some(CanvasCursor { x: cursor.x, y: cursor.y, shape: cursor.shape })
     }
 }
 
@@ -90,16 +91,19 @@ impl Server {
         let (cols, rows) = client.size;
         let clock = self.clock();
         let mut canvas = Canvas::new(cols, rows);
-        let view = ui::View {
+        let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
+        let screens = Screens(&self.screens);
+        let scene = ui::Scene {
             state: &self.state,
             client: id,
-            screens: &Screens(&self.screens),
+            screens: &screens,
             theme: &self.theme,
-            reference: &self.keys.reference,
+            reference: self.keys.reference(),
+            home: std::path::Path::new(&home),
             clock: &clock,
             now: Self::now(),
         };
-        ui::frame(&view, &mut canvas);
+        ui::frame(&scene, &mut canvas);
         let Some(link) = self.links.get_mut(&id) else { return };
         let bytes = link.writer.render(&canvas);
         link.dirty = false;

@@ -4,8 +4,8 @@ use crate::{
     mux::PaneId,
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
-        Palette,
-        emulator::{Emulator, TermEvent},
+        emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
+        palette::Palette,
         pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
     },
 };
@@ -102,7 +102,7 @@ impl Server {
     /// Gives a pane its terminal, before anything runs in it.
     pub(crate) fn open_screen(&mut self, pane: PaneId) {
         let Some((cols, rows)) = self.state.panes.get(&pane).map(|p| p.size) else { return };
-        let emulator = Emulator::new(cols, rows, self.settings.history, Palette::default());
+        let emulator = Emulator::new(cols, rows, self.settings.history, self.palette.clone());
         self.screens.insert(
             pane,
             Screen {
@@ -136,11 +136,10 @@ impl Server {
     pub(crate) fn start(&mut self, id: PaneId, launch: Launch) {
         let base = self.env_of(id);
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
-        let socket = socket::path(&self.socket_dir, &self.name);
-        let agent_link = socket::agent_link(&self.socket_dir, &self.name);
+        let agent_link = socket::agent_link(&self.paths.sockets, &self.name);
         let (mut env, removed) = environment::build(&environment::Pane {
             base: &base,
-            socket: &socket.to_string_lossy(),
+            socket: &self.place.socket.to_string_lossy(),
             id: &id.to_string(),
             key: &pane.key,
             agent_link: &agent_link.to_string_lossy(),
@@ -168,7 +167,11 @@ impl Server {
             cols,
             rows,
         };
-        let spawned = spawn(&self.panes_runtime, spec, screen.emulator.clone(), screen.sink.clone());
+        let spawned = spawn(spec).map_err(|e| e.to_string()).and_then(|pty| {
+            pty.start(&self.panes_runtime, screen.emulator.clone(), screen.sink.clone())
+                .map_err(|e| e.to_string())?;
+            Ok(pty)
+        });
         match spawned {
             Ok(pty) => {
                 pane.pid = Some(pty.pid());
@@ -211,7 +214,7 @@ impl Server {
         pane.exit = Some(ExitCard { what: what.clone(), keys });
         if let Some(screen) = self.screens.get_mut(&id) {
             screen.pty = None;
-            lock(&screen.emulator).reset_modes();
+            lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
         }
         self.set_status(id, StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what });
         self.touch();
@@ -237,14 +240,38 @@ impl Server {
     fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
         let Some(screen) = self.screens.get_mut(&id) else { return };
         let follow = screen.on_exit.take();
-        screen.pty = None;
+        let pty = screen.pty.take();
+        if let Some(pty) = pty {
+            self.stop_later(pty);
+        }
         if let Some(harness) = self.harnesses.get_mut(&id) {
             harness.process_ended();
         }
         match follow {
             Some(follow) => follow(self, id, status),
-            None => self.ended(id, status.to_string()),
+            None => self.ended_by_itself(id, status),
         }
+    }
+
+    /// A harness or program ended by itself; within a switch that is the switch's failure.
+    fn ended_by_itself(&mut self, id: PaneId, status: &ExitStatus) {
+        let words = exit_words(status);
+        if self.switches.contains_key(&id) {
+            self.fail_switch(id, &format!("the next harness {words}"), true);
+        } else {
+            self.ended(id, words);
+        }
+    }
+
+    /// Stops a process and all it started, on a thread; the server's end waits for it.
+    pub(crate) fn stop_later(&mut self, pty: Pty) {
+        self.stopping.retain(|thread| !thread.is_finished());
+        self.stopping.push(std::thread::spawn(move || {
+            let stopped = pty.stop_blocking(STOP_GRACE);
+            if !stopped.left.is_empty() {
+                tracing::warn!(?stopped.left, "processes would not end");
+            }
+        }));
     }
 
     /// Writes to a pane's process. A full queue is said, never waited for.
@@ -264,7 +291,7 @@ impl Server {
         }
         if let Some(screen) = self.screens.remove(&id) {
             if let Some(pty) = screen.pty {
-                pty.stop(STOP_GRACE);
+                self.stop_later(pty);
             }
         }
         self.harnesses.remove(&id);
@@ -280,9 +307,23 @@ impl Server {
         self.touch();
     }
 
+    /// Inner sizes by layout. Where a pane is hidden by a zoom or a narrow screen it keeps the size it has.
+    fn pane_sizes(&self) -> Vec<(PaneId, (u16, u16))> {
+        let mut sizes = Vec::new();
+        for session in self.state.sessions.values() {
+            for window in session.windows.iter().filter_map(|w| self.state.windows.get(w)) {
+                for (pane, _, inner) in crate::ui::pane_rects(window, session.size) {
+                    let cols = inner.width.clamp(*COLS.start(), *COLS.end());
+                    sizes.push((pane, (cols, inner.height.clamp(*ROWS.start(), *ROWS.end()))));
+                }
+            }
+        }
+        sizes
+    }
+
     /// Gives every pane of every session the size that its layout says.
     pub(crate) fn resize_panes(&mut self) {
-        for (id, (cols, rows)) in crate::ui::pane_sizes(&self.state) {
+        for (id, (cols, rows)) in self.pane_sizes() {
             let Some(pane) = self.state.panes.get_mut(&id) else { continue };
             if pane.size == (cols, rows) {
                 continue;
@@ -302,4 +343,41 @@ impl Server {
 /// The user's shell.
 pub fn shell(env: &BTreeMap<String, String>) -> String {
     env.get("SHELL").filter(|s| Path::new(s.as_str()).is_file()).cloned().unwrap_or_else(|| "/bin/sh".into())
+}
+
+/// How a process ended, in words.
+pub fn exit_words(status: &ExitStatus) -> String {
+    match (status.code, status.signal) {
+        (Some(code), _) => format!("exited {code}"),
+        (None, Some(signal)) => {
+            let name = rustix::process::Signal::from_named_raw(signal).map(|s| format!("{s:?}"));
+            match name {
+                Some(name) => format!("killed by {}", name.trim_start_matches("Signal::")),
+                None => format!("killed by signal {signal}"),
+            }
+        }
+        (None, None) => "ended".into(),
+    }
+}
+
+/// Whether a process ended well.
+pub fn ended_well(status: &ExitStatus) -> bool {
+    status.code == Some(0)
+}
+
+/// Leaves the other screen, colours and margins behind and starts on a new line, so that what was there stays.
+pub fn fresh_line(emulator: &Mutex<Emulator>) {
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[999;1H\r\n");
+}
+
+/// The same on an empty screen; what was there is in history.
+pub fn fresh_screen(emulator: &Mutex<Emulator>) {
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[?25h\x1b[2J\x1b[H");
+}
+
+fn show(emulator: &Mutex<Emulator>, bytes: &[u8]) {
+    let mut nobody = FeedOutput::default();
+    let mut emulator = lock(emulator);
+    emulator.reset_modes(&mut nobody);
+    emulator.feed(bytes, Instant::now(), &mut nobody);
 }

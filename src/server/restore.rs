@@ -54,7 +54,7 @@ struct SavedPane {
     cwd: PathBuf,
     argv: Vec<String>,
     harness: Option<Harness>,
-    pid: Option<i32>,
+    mark: Option<String>,
 }
 
 impl Server {
@@ -67,7 +67,7 @@ impl Server {
                 cwd: p.cwd.clone(),
                 argv: p.argv.clone(),
                 harness: p.harness.clone(),
-                pid: p.pid,
+                mark: self.screens.get(&id).and_then(|s| s.pty.as_ref()).map(|pty| pty.mark().to_owned()),
             })
         };
         let window = |id: &WindowId| {
@@ -223,7 +223,7 @@ impl Server {
 
     /// Where a pane's files of ours are.
     pub(super) fn pane_dir(&self, key: &str) -> PathBuf {
-        self.paths.state.join(&self.name).join("panes").join(key)
+        self.place.pane(key)
     }
 
     /// Keeps a pane's conversation for the server after this one.
@@ -268,7 +268,11 @@ impl Server {
         let stops: Vec<_> = std::mem::take(&mut self.screens)
             .into_values()
             .filter_map(|s| s.pty)
-            .map(|pty| std::thread::spawn(move || pty.stop_blocking(STOP_GRACE)))
+            .map(|pty| {
+                std::thread::spawn(move || {
+                    pty.stop_blocking(STOP_GRACE);
+                })
+            })
             .chain(std::mem::take(&mut self.stopping))
             .collect();
         for stop in stops {
@@ -281,6 +285,8 @@ impl Server {
 
 /// Ends what a killed server's pane left running: the processes that carry the pane's key in their environment.
 fn sweep(pane: &SavedPane) {
-    let Some(pid) = pane.pid else { return };
-    crate::term::pty::sweep("INSPAN_PANE_KEY", &pane.key, pid);
+    let Some(mark) = pane.mark.clone() else { return };
+    // No leader: its id may belong to somebody else by now; the mark tells who is meant.
+    let target = crate::term::pty::processes::Target { leader: i32::MAX, foreground: None, mark };
+    std::thread::spawn(move || crate::term::pty::processes::stop(&target, STOP_GRACE));
 }

@@ -1,7 +1,7 @@
 //! The server's life: become a daemon, listen, loop, end.
 use super::{Ending, Event, EVENT_QUEUE, Server, Tasks, Wake, connection, input, socket};
 use crate::{
-    config::{self, Paths},
+    config::{self, Paths, ServerPaths, Theme},
     gateway, record,
     state::State,
     vault::Vault,
@@ -57,6 +57,7 @@ fn say(line: &str) {
 struct Prepared {
     name: String,
     paths: Paths,
+    place: ServerPaths,
     listener: std::os::unix::net::UnixListener,
     lock: fs::File,
     _log: tracing_appender::non_blocking::WorkerGuard,
@@ -77,11 +78,11 @@ fn prepare(name: &str) -> Result<Prepared> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // Orphans of panes come to us, so that nothing outlives its pane unseen.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let paths = Paths::from_env(|key| std::env::var(key).ok(), rustix::process::geteuid().as_raw());
-    socket::prepare_dir(&paths.socket_dir).map_err(anyhow::Error::msg)?;
-    let state_dir = paths.state.join(name);
-    private_dir(&state_dir)?;
-    let log_dir = state_dir.join("log");
+    let paths = Paths::new(|key| std::env::var_os(key), rustix::process::geteuid().as_raw())?;
+    let place = paths.server(name)?;
+    socket::prepare_dir(&paths.sockets).map_err(anyhow::Error::msg)?;
+    private_dir(&place.state)?;
+    let log_dir = place.logs();
     private_dir(&log_dir)?;
     let appender = tracing_appender::rolling::Builder::new()
         .rotation(tracing_appender::rolling::Rotation::DAILY)
@@ -94,7 +95,7 @@ fn prepare(name: &str) -> Result<Prepared> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("INSPAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
     let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
-    let lock_path = paths.socket_dir.join(format!("{name}.lock"));
+    let lock_path = paths.sockets.join(format!("{name}.lock"));
     let lock = fs::OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -105,17 +106,17 @@ fn prepare(name: &str) -> Result<Prepared> {
         say("taken");
         std::process::exit(0);
     }
-    let path = socket::path(&paths.socket_dir, name);
+    let path = place.socket.clone();
     // We hold the lock, so whoever bound this socket is gone.
     let _ = fs::remove_file(&path);
     let listener = std::os::unix::net::UnixListener::bind(&path)
         .with_context(|| format!("cannot listen on {}", path.display()))?;
     listener.set_nonblocking(true)?;
-    Ok(Prepared { name: name.to_owned(), paths, listener, lock, _log: guard })
+    Ok(Prepared { name: name.to_owned(), paths, place, listener, lock, _log: guard })
 }
 
 fn serve(prepared: Prepared) -> Result<()> {
-    let Prepared { name, paths, listener, lock, _log } = prepared;
+    let Prepared { name, paths, place, listener, lock, _log } = prepared;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), server = name, "server starts");
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
     let panes_runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,18 +127,27 @@ fn serve(prepared: Prepared) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
 
-    let (settings, problems) = config::load(&paths);
-    let (theme, theme_problems) = config::theme::load(&settings.theme, &paths, std::env::var_os("NO_COLOR").is_some());
-    let recorder = record::Recorder::open_or_warn(&paths.state.join(&name).join("inspan.db"));
-    let vault = Arc::new(Vault::new());
+    let (mut settings, mut problems) = config::load([paths.config_file()]);
+    problems.extend(input::check(&mut settings));
+    let (theme, theme_problems) = if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        (Theme::without_colour(), Vec::new())
+    } else {
+        Theme::load(&settings.theme, &paths.themes())
+    };
+    let recorder = record::Recorder::open_or_warn(&place.database());
+    let vault = Arc::new(Vault::default());
+    for reference in settings.references() {
+        vault.refer(&reference);
+    }
     let routes = gateway::RouteTable::default();
-    let gateway = start_gateway(&routes, &recorder, &vault, &settings, &events);
+    let gateway = start_gateway(&routes, &recorder, &vault, &events);
     let keys = input::KeyTable::new(&settings);
     let mut server = Server {
         state: State::default(),
-        socket_dir: paths.socket_dir.clone(),
+        place,
         name: name.clone(),
         theme,
+        palette: crate::term::palette::Palette::default(),
         keys,
         screens: BTreeMap::new(),
         links: BTreeMap::new(),
@@ -149,7 +159,13 @@ fn serve(prepared: Prepared) -> Result<()> {
         recorder,
         vault,
         trusted: BTreeSet::new(),
-        tasks: Tasks(events.clone()),
+        login_paths: BTreeMap::new(),
+        last_preset: BTreeMap::new(),
+        switches: BTreeMap::new(),
+        waiting_switches: BTreeMap::new(),
+        retries: BTreeMap::new(),
+        stopping: Vec::new(),
+        tasks: Tasks { events: events.clone(), runtime: panes_runtime.handle().clone() },
         wake: Arc::new(Wake::default()),
         panes_runtime: panes_runtime.handle().clone(),
         saved: String::new(),
@@ -183,8 +199,8 @@ fn serve(prepared: Prepared) -> Result<()> {
     let ending = runtime.block_on(server.turn(queue, events));
     tracing::info!(?ending, "server ends");
     server.shut_down(ending, &panes_runtime);
-    let _ = fs::remove_file(socket::path(&server.socket_dir, &name));
-    let _ = fs::remove_file(socket::agent_link(&server.socket_dir, &name));
+    let _ = fs::remove_file(&server.place.socket);
+    let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
     if !server.recorder.flush() {
         tracing::warn!(LAST_WORDS);
     }
@@ -198,18 +214,17 @@ fn start_gateway(
     routes: &gateway::RouteTable,
     recorder: &record::Recorder,
     vault: &Arc<Vault>,
-    settings: &config::Settings,
     events: &mpsc::Sender<Event>,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
-    let gateway = gateway::start(gateway::GatewayConfig::new(
-        routes.clone(),
-        recorder.clone(),
-        vault.clone(),
-        Arc::new(crate::executors::classify),
-        sender,
-        settings,
-    ))?;
+    let gateway = gateway::start(gateway::GatewayConfig {
+        routes: routes.clone(),
+        vault: vault.clone(),
+        recorder: recorder.clone(),
+        events: sender,
+        classify: Arc::new(crate::executors::classify),
+        price: None,
+    })?;
     let events = events.clone();
     std::thread::Builder::new().name("gateway-events".into()).spawn(move || {
         while let Some(event) = receiver.blocking_recv() {
@@ -280,16 +295,15 @@ impl Server {
 
     /// Binds the socket anew after something cleaned it away, as tmux does on SIGUSR1.
     fn listen_again(&mut self) {
-        let bound = socket::prepare_dir(&self.socket_dir).and_then(|()| {
-            let path = socket::path(&self.socket_dir, &self.name);
-            let _ = fs::remove_file(&path);
-            let listener = std::os::unix::net::UnixListener::bind(&path).map_err(|e| e.to_string())?;
+        let bound = socket::prepare_dir(&self.paths.sockets).and_then(|()| {
+            let _ = fs::remove_file(&self.place.socket);
+            let listener = std::os::unix::net::UnixListener::bind(&self.place.socket).map_err(|e| e.to_string())?;
             listener.set_nonblocking(true).map_err(|e| e.to_string())?;
             Ok(listener)
         });
         match bound {
             Ok(listener) => {
-                let events = self.tasks.0.clone();
+                let events = self.tasks.events.clone();
                 self.panes_runtime.spawn(async move {
                     if let Ok(listener) = UnixListener::from_std(listener) {
                         connection::accept(listener, events).await;

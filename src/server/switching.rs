@@ -3,7 +3,7 @@
 use super::{
     Server,
     harness::Start,
-    panes::{STOP_GRACE, lock},
+    panes::{STOP_GRACE, fresh_screen},
     reply::{Failure, Reply},
     verbs::{Answer, Outcome, need_client, silent},
 };
@@ -292,7 +292,7 @@ impl Server {
             );
             return;
         }
-        let key = ulid::Ulid::new().to_string();
+        let key = ulid::Ulid::r#gen().to_string();
         let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
         self.recorder.switch_begin(
             &key,
@@ -345,7 +345,7 @@ impl Server {
         let name = kept.as_ref().map(|k| format!("{} ({})", k.id, switch::short(&k.commit)));
         running.handoff = running.plan.telling.handoff(&running.ground, name.as_deref());
         running.kept = kept;
-        let file = self.paths.state.join(&self.name).join("handoffs").join(format!("{}.md", running.key));
+        let file = self.place.handoffs().join(format!("{}.md", running.key));
         let text = running.handoff.text.clone();
         if !text.is_empty() {
             std::thread::spawn(move || {
@@ -374,8 +374,7 @@ impl Server {
             return;
         }
         if let Some(screen) = self.screens.get_mut(&id) {
-            let mut emulator = lock(&screen.emulator);
-            emulator.fresh_screen();
+            fresh_screen(&screen.emulator);
         }
         if let Some(runtime) = self.harnesses.get_mut(&id) {
             runtime.process_ended();
@@ -397,7 +396,7 @@ impl Server {
         let permission = plan
             .from
             .as_ref()
-            .map_or_else(|| self.settings.permission_of(&plan.to.executor), |h| h.permission);
+            .map_or_else(|| self.settings.executor(&plan.to.executor).permission, |h| h.permission);
         self.start_harness(
             id,
             Start {
@@ -457,7 +456,7 @@ impl Server {
         if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
             harness.switch = None;
         }
-        let file = self.paths.state.join(&self.name).join("handoffs").join(format!("{key}.md"));
+        let file = self.place.handoffs().join(format!("{key}.md"));
         let report = Report {
             key: key.clone(),
             pane: id.to_string(),

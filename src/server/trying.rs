@@ -58,7 +58,7 @@ impl Server {
         env: &BTreeMap<String, String>,
         size: (u16, u16),
     ) -> Result<(SessionId, PaneId), Failure> {
-        let dir = self.paths.state.join(&self.name).join("try");
+        let dir = self.place.state.join("try");
         std::fs::create_dir_all(&dir).map_err(|e| Failure::Failed(format!("cannot create {}: {e}", dir.display())))?;
         let place = (1..)
             .map(|n| dir.join(format!("ride-{n}")))
@@ -66,8 +66,8 @@ impl Server {
             .ok_or("no free directory for the scratch repository")?;
         let dir = workspace::create_scratch(&place).map_err(|e| Failure::Failed(e.to_string()))?;
         let name = self.state.free_session_name("try");
-        let first = self.state.new_pane(ulid::Ulid::new().to_string(), &dir, Self::now());
-        let panel = crate::ui::docked_width(size.0);
+        let first = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
+        let panel = (if crate::ui::docks_by_itself(size.0) { crate::ui::PANEL_WIDTH } else { 0 });
         let area = (size.0.saturating_sub(panel).max(1), size.1.saturating_sub(1).max(1));
         let session = self.state.new_session(name, dir.clone(), area, first);
         if let Some(session) = self.state.sessions.get_mut(&session) {
@@ -77,12 +77,12 @@ impl Server {
         self.session_env.insert(session, env.clone());
         let two = area.0 >= TWO_HARNESSES;
         let second = two.then(|| {
-            let pane = self.state.new_pane(ulid::Ulid::new().to_string(), &dir, Self::now());
+            let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
             let place = SplitPlace { axis: Axis::Horizontal, share: Share::Half, before: false };
             self.state.split(first, pane, place, false);
             pane
         });
-        let shell = self.state.new_pane(ulid::Ulid::new().to_string(), &dir, Self::now());
+        let shell = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
         let place = SplitPlace { axis: Axis::Vertical, share: Share::Percent(30), before: false };
         self.state.split(second.unwrap_or(first), shell, place, false);
         self.resize_panes();

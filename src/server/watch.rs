@@ -251,7 +251,8 @@ impl Server {
                 }
             }
             TermEvent::Clipboard { selection, data } => self.clipboard(id, &selection, &data),
-            TermEvent::Cwd(_) | TermEvent::Notify { .. } | TermEvent::Progress(_) | TermEvent::PromptMark(_) => {}
+            TermEvent::Cwd(_) | TermEvent::Notify { .. } | TermEvent::Progress { .. } | TermEvent::PromptMark(_) => {}
+            TermEvent::Rebuilt => tracing::warn!(pane = %id, "the emulator was rebuilt"),
         }
     }
 
@@ -306,7 +307,7 @@ impl Server {
             }
             let asked = dir.clone();
             self.tasks.spawn(
-                move || workspace::git::summary(&asked).unwrap_or_default(),
+                move || workspace::summary(&asked).unwrap_or_default(),
                 move |server, summary| {
                     server.git_busy.remove(&dir);
                     if server.state.git.get(&dir) != Some(&summary) {

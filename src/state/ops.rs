@@ -133,7 +133,7 @@ impl State {
     /// The area that a pane's window tiles.
     pub fn area_of(&self, pane: PaneId) -> Rect {
         let size = self.window_of(pane).and_then(|w| self.session_of(w.id)).map_or((80, 23), |s| s.size);
-        Rect { x: 0, y: 0, width: size.0, height: size.1 }
+        Rect::new(0, 0, size.0, size.1)
     }
 
     /// Focuses a pane and shows its window.

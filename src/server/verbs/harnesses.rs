@@ -243,7 +243,7 @@ impl Server {
             .iter()
             .map(|e| {
                 if as_json {
-                    json!({ "at_ms": e.at_ms, "session": e.session, "pane": e.pane, "kind": e.kind, "data": e.data })
+                    json!({ "at_ms": e.at_ms, "session": e.session, "pane": e.pane, "kind": e.kind, "data": serde_json::from_str::<Value>(&e.data).unwrap_or_default() })
                         .to_string()
                         + "\n"
                 } else {

@@ -6,12 +6,13 @@ use crate::{
     mux::{
         PaneId,
         keys::Key,
-        layout::{Axis, Dir, Preset, Share},
+        layout::{Axis, Dir, Share},
+        presets::Preset,
     },
     server::{
         Server,
         harness::Start,
-        panes::{Launch, STOP_GRACE, lock},
+        panes::{Launch, fresh_line, lock},
         reply::Failure,
     },
     state::{Status, ops::SplitPlace, target::Origin},
@@ -48,7 +49,7 @@ impl Server {
             return Err(Failure::Failed(format!("no space to split {split}; zoom (C-Space z) or close a pane first")));
         }
         let start = self.plan_what(&what, session.1, &session_env, &dir)?;
-        let pane = self.state.new_pane(ulid::Ulid::new().to_string(), &dir, Self::now());
+        let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
         let share = percent.map_or(Share::Half, |p| Share::Percent(u8::try_from(p).unwrap_or(50)));
         let from = self.focused_in(split);
         self.state.split(split, pane, SplitPlace { axis, share, before }, !detached);
@@ -76,7 +77,6 @@ impl Server {
 
     pub(super) fn select_layout(&mut self, target: &Target, name: Option<&str>, origin: &Origin) -> Answer {
         let id = self.state.find_window(target.target.as_deref(), origin)?;
-        let area = self.state.windows.get(&id).map(|w| self.state.area_of(w.active)).unwrap_or_default();
         let preset = match name {
             Some(name) => Preset::from_str(name).map_err(|e| Failure::Usage(e.to_string()))?,
             None => {
@@ -87,7 +87,7 @@ impl Server {
         };
         if let Some(window) = self.state.windows.get_mut(&id) {
             window.zoomed = false;
-            window.layout.apply_preset(preset, area);
+            window.layout.apply_preset(preset);
         }
         self.look_again();
         silent()
@@ -262,14 +262,14 @@ impl Server {
                 }
                 return Err(Failure::Failed(format!("something runs in {id}; -k stops it first")));
             }
-            pty.stop(STOP_GRACE);
+            self.stop_later(pty);
         }
         let Some(pane) = self.state.panes.get_mut(&id) else { return silent() };
         pane.exit = None;
         pane.refusal = None;
         pane.title.clear();
         if let Some(screen) = self.screens.get(&id) {
-            lock(&screen.emulator).fresh_line();
+            fresh_line(&screen.emulator);
         } else {
             self.open_screen(id);
         }

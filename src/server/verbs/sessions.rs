@@ -71,7 +71,7 @@ impl Server {
             return Err(Failure::Failed(format!("session {wish:?} exists; attach to it: inspan attach -t {wish}")));
         }
         let name = self.state.free_session_name(&wish);
-        let pane = self.state.new_pane(ulid::Ulid::new().to_string(), &dir, Self::now());
+        let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
         let area = (size.0.max(1), size.1.saturating_sub(1).max(1));
         let session = self.state.new_session(name, dir, area, pane);
         if let Some(session) = self.state.sessions.get_mut(&session) {
@@ -220,7 +220,7 @@ impl Server {
         let dir = dir.map_or(workspace, |d| workspace::absolute(&origin.cwd, &d));
         let session_env = self.session_env.get(&session).cloned().unwrap_or_else(|| env.clone());
         let start = self.plan_what(&what, rehearse, &session_env, &dir)?;
-        let pane = self.state.new_pane(ulid::Ulid::new().to_string(), &dir, Self::now());
+        let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
         let window = self.state.new_window(session, pane, !detached).ok_or("the session ended")?;
         if let (Some(name), Some(window)) = (name, self.state.windows.get_mut(&window)) {
             window.name = name;
