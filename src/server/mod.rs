@@ -23,6 +23,8 @@ mod trying;
 mod verbs;
 mod watch;
 
+pub use environment::is_utf8;
+pub use input::check as check_settings;
 pub use reply::refusal_text;
 pub use run::run;
 
