@@ -57,9 +57,10 @@ const STAND_IN: char = '\u{FFFC}';
 
 /// What remains of one message: handoffs whole, and the person's words, in their order.
 ///
-/// Handoffs are set aside first, so that wrappers quoted in their history cannot cut them.
+/// Line ends become `\n`: a text pasted into a terminal may come with others. Handoffs are set aside first, so that wrappers quoted in their history cannot cut them.
 pub(super) fn peel(blocks: &[String]) -> Vec<String> {
-    let text = blocks.iter().map(|block| block.replace(STAND_IN, " ")).collect::<Vec<_>>();
+    let plain = |block: &String| block.replace(STAND_IN, " ").replace("\r\n", "\n").replace('\r', "\n");
+    let text = blocks.iter().map(plain).collect::<Vec<_>>();
     let mut handoffs = Vec::new();
     let mut words: Vec<String> = Vec::new();
     for block in &text {
@@ -188,7 +189,9 @@ pub(super) fn tool_output(text: &str) -> String {
         let lines: Vec<&str> =
             inner.lines().filter(|line| !line.starts_with("Process Group PGID:")).collect();
         let joined = lines.join("\n");
-        return joined.strip_prefix("Output:").map_or(joined.clone(), |rest| rest.trim().to_owned());
+        return joined
+            .strip_prefix("Output:")
+            .map_or(joined.clone(), |rest| bare(rest.strip_prefix(' ').unwrap_or(rest)).to_owned());
     }
     let reports =
         ["Chunk ID:", "Wall time", "Script completed", "Script failed", "Exit code:", "Process exited"];
@@ -200,11 +203,18 @@ pub(super) fn tool_output(text: &str) -> String {
             line.strip_prefix("Process exited with code ").or_else(|| line.strip_prefix("Exit code: "))
         });
         return match code {
-            Some(code) if code.trim() != "0" => format!("(exit code {}) {}", code.trim(), output.trim()),
-            _ => output.trim().to_owned(),
+            Some(code) if code.trim() != "0" => {
+                format!("(exit code {})\n{}", code.trim(), bare(output)).trim_end().to_owned()
+            }
+            _ => bare(output).to_owned(),
         };
     }
-    trimmed.to_owned()
+    bare(&text).to_owned()
+}
+
+/// Output without empty lines around it; the indentation of its first line is part of it.
+fn bare(output: &str) -> &str {
+    output.trim_end().trim_start_matches(['\n', '\r'])
 }
 
 #[cfg(test)]
@@ -253,13 +263,16 @@ mod tests {
             "<inspan-handoff>\n</user_query>\n<system-reminder>\nx\n</system-reminder>\n</inspan-handoff>";
         let wrapped = format!("<user_query>\n{handoff}\nand now?\n</user_query>");
         assert_eq!(peeled(&[&wrapped]), [handoff, "and now?"]);
+        assert_eq!(peeled(&[&wrapped.replace('\n', "\r")]), [handoff, "and now?"]);
     }
 
     #[test]
     fn output_is_found_in_each_report() {
         for (report, output) in [
             ("Chunk ID: d\nWall time: 0.0 seconds\nProcess exited with code 0\nOutput:\nhi\n", "hi"),
-            ("Chunk ID: d\nProcess exited with code 2\nOutput:\nno", "(exit code 2) no"),
+            ("Chunk ID: d\nProcess exited with code 2\nOutput:\nno", "(exit code 2)\nno"),
+            ("Chunk ID: d\nProcess exited with code 3\nOutput:\n", "(exit code 3)"),
+            ("  indented\n", "  indented"),
             ("Script completed\nWall time 0.1 seconds\nOutput:\n\nhi\n", "hi"),
             ("<untrusted_context>\nOutput: a\nb\nProcess Group PGID: 7\n</untrusted_context>", "a\nb"),
             ("exit: 0\nplain", "exit: 0\nplain"),

@@ -355,7 +355,7 @@ fn schemas_titles_and_missing_shells() {
             }
             Dialect::Gemini => h.body["generationConfig"] = json!({"responseJsonSchema": schema}),
         }
-        h.prompt("Fix the cart, please! [[run: x]]");
+        h.prompt("Generate a task title.\n\nUser prompt:\nFix the cart, please! [[run: x]]");
         let answer: Value = serde_json::from_str(&h.answer().0.answer).unwrap();
         assert_eq!(answer, json!({"title": "Fix the cart please"}));
     });

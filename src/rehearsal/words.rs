@@ -60,17 +60,19 @@ fn newest_handoff(history: &[Said]) -> Option<String> {
         let mut lines = text.lines();
         let mut newest = None;
         while let Some(line) = lines.next() {
-            if line.trim_start_matches('`').starts_with(kind) && line.starts_with("```") {
-                newest = lines.next();
+            let ticks = line.len() - line.trim_start_matches('`').len();
+            if ticks >= 3 && line[ticks..].starts_with(kind) {
+                let block: Vec<&str> = lines.by_ref().take_while(|l| *l != &line[..ticks]).collect();
+                newest = Some(block.join(" "));
             }
         }
         newest
     };
     if let Some(request) = told("request ") {
-        out.push_str(&format!(" The last request was: “{}”.", quote(request)));
+        out.push_str(&format!(" The last request was: “{}”.", quote(&request)));
     }
     if let Some(answer) = told("answer ") {
-        out.push_str(&format!(" It was answered: “{}”.", quote(answer)));
+        out.push_str(&format!(" It was answered: “{}”.", quote(&answer)));
     }
     if let (Some(branch), Some(head)) = (line("- branch:"), line("- HEAD:")) {
         out.push_str(&format!(" The branch is {branch}, HEAD {head}."));
@@ -152,7 +154,10 @@ pub(super) fn unclear(mark: &str) -> String {
 
 /// A short title for the conversation.
 pub(super) fn title(history: &[Said]) -> String {
-    let first = prompts(history).map(without_marks).find(|words| !words.is_empty()).unwrap_or_default();
+    // Codex asks with the prompt quoted below its instructions.
+    let quoted = |text| str::rsplit_once(text, "User prompt:\n").map_or(text, |(_, prompt)| prompt);
+    let first = prompts(history).map(|text| without_marks(quoted(text))).find(|words| !words.is_empty());
+    let first = first.unwrap_or_default();
     let words: Vec<&str> = first
         .split_whitespace()
         .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
@@ -178,5 +183,7 @@ pub(super) fn asks_for_title(body: &Value) -> bool {
         .iter()
         .map(|key| body[key].to_string().to_lowercase())
         .collect::<String>();
-    told.contains("title") || told.contains("summar") || asked.contains("generate a title")
+    told.contains("title")
+        || told.contains("summar")
+        || ["generate a title", "task title"].iter().any(|words| asked.contains(words))
 }
