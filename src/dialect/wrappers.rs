@@ -49,6 +49,10 @@ const CONTEXT_LINES: &[&str] = &[
 /// Whole blocks of context that no element encloses, by how they begin.
 const CONTEXT_BLOCKS: &[&str] = &["This is the Gemini CLI. We are setting up the context for our chat."];
 
+/// A line that Claude Code puts before and after what was pasted, by how it begins; the pasted words are the
+/// person's own.
+const PASTE_LINES: &[&str] = &["<pasted_content", "</pasted_content"];
+
 /// Elements around the person's own words; when one is present, only its content counts.
 const QUERIES: &[&str] = &["user_query"];
 
@@ -75,7 +79,7 @@ pub(super) fn peel(blocks: &[String]) -> Vec<String> {
             }
             standing.push('\n');
         }
-        let words_of_block = strip(&standing);
+        let words_of_block = strip(&without_paste_lines(&standing));
         if !words_of_block.is_empty() {
             words.push(words_of_block);
         }
@@ -93,6 +97,12 @@ pub(super) fn peel(blocks: &[String]) -> Vec<String> {
     out
 }
 
+fn without_paste_lines(text: &str) -> String {
+    let is_mark =
+        |line: &&str| line.ends_with('>') && PASTE_LINES.iter().any(|start| line.starts_with(start));
+    text.lines().filter(|line| !is_mark(&line.trim())).collect::<Vec<_>>().join("\n")
+}
+
 /// Removes context elements from a block; what is left is what the person typed.
 fn strip(block: &str) -> String {
     let mut text = remove_anywhere(block, "system-reminder");
@@ -101,19 +111,16 @@ fn strip(block: &str) -> String {
             text = inner;
         }
     }
-    loop {
-        let trimmed = text.trim();
-        if CONTEXT_BLOCKS.iter().any(|start| trimmed.starts_with(start)) {
-            return String::new();
-        }
-        let smaller = without_context_line(trimmed)
-            .or_else(|| without_leading(trimmed))
-            .or_else(|| without_trailing(trimmed));
-        match smaller {
-            Some(rest) => text = rest.to_owned(),
-            None => return trimmed.to_owned(),
-        }
+    let mut rest = text.trim();
+    if CONTEXT_BLOCKS.iter().any(|start| rest.starts_with(start)) {
+        return String::new();
     }
+    while let Some(smaller) =
+        without_context_line(rest).or_else(|| without_leading(rest)).or_else(|| without_trailing(rest))
+    {
+        rest = smaller.trim();
+    }
+    rest.to_owned()
 }
 
 /// A first line that a CLI wrote.
@@ -239,6 +246,7 @@ mod tests {
             (vec!["<user_query>\nmake it\n</user_query>"], "make it"),
             (vec!["<command-message>init</command-message>\n<command-name>/init</command-name>"], ""),
             (vec!["Generate a title for this conversation:\n", "fix it"], "fix it"),
+            (vec!["<pasted_content id=\"7\">\na\nb\n</pasted_content id=\"7\">\nc"], "a\nb\nc"),
             (vec!["[Request interrupted by user for tool use]", "try again"], "try again"),
         ] {
             assert_eq!(peeled(&blocks).join("|"), left, "{blocks:?}");

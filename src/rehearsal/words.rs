@@ -50,11 +50,8 @@ pub(super) fn read_handoff(model: &str, history: &[Said]) -> String {
 
 /// What a handoff says, in a few sentences.
 fn newest_handoff(history: &[Said]) -> Option<String> {
-    let text = history.iter().rev().find_map(|step| match step {
-        Said::Person(text) if is_handoff(text) => Some(text.as_str()),
-        _ => None,
-    })?;
-    let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
+    let text = newest_handoff_text(history)?;
+    let line = |start: &str| handoff_line(text, start);
     let mut out = format!("I have read the handoff {}.", line("# Handoff ").unwrap_or("of another harness"));
     let told = |kind: &str| {
         let mut lines = text.lines();
@@ -78,6 +75,18 @@ fn newest_handoff(history: &[Said]) -> Option<String> {
         out.push_str(&format!(" The branch is {branch}, HEAD {head}."));
     }
     Some(out)
+}
+
+fn newest_handoff_text(history: &[Said]) -> Option<&str> {
+    history.iter().rev().find_map(|step| match step {
+        Said::Person(text) if is_handoff(text) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+/// The rest of the first line that begins so.
+fn handoff_line<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim)
 }
 
 /// The person's own words, oldest first.
@@ -154,9 +163,11 @@ pub(super) fn unclear(mark: &str) -> String {
 
 /// A short title for the conversation.
 pub(super) fn title(history: &[Said]) -> String {
-    // Codex asks with the prompt quoted below its instructions.
-    let quoted = |text| str::rsplit_once(text, "User prompt:\n").map_or(text, |(_, prompt)| prompt);
     let first = prompts(history).map(|text| without_marks(quoted(text))).find(|words| !words.is_empty());
+    let first = first.or_else(|| {
+        let from = handoff_line(newest_handoff_text(history)?, "# Handoff ")?;
+        Some(format!("Handoff {from}"))
+    });
     let first = first.unwrap_or_default();
     let words: Vec<&str> = first
         .split_whitespace()
@@ -168,6 +179,16 @@ pub(super) fn title(history: &[Said]) -> String {
         title if title.is_empty() => "Rehearsal".to_owned(),
         title => title,
     }
+}
+
+/// The prompt that a request for a title quotes: Codex below its instructions, Gemini CLI in a transcript,
+/// Claude Code inside an element.
+fn quoted(text: &str) -> &str {
+    let text = text.rsplit_once("User prompt:").map_or(text, |(_, prompt)| prompt);
+    let text = text.rsplit_once("\nUser: ").map_or(text, |(_, last)| last);
+    let text = text.split_once("\n\nAssistant:").map_or(text, |(last, _)| last);
+    let text = text.split_once("<session>").map_or(text, |(_, inside)| inside);
+    text.split_once("</session>").map_or(text, |(inside, _)| inside)
 }
 
 /// Whether a request without tools asks for a title or a summary, by its instructions.
@@ -185,5 +206,5 @@ pub(super) fn asks_for_title(body: &Value) -> bool {
         .collect::<String>();
     told.contains("title")
         || told.contains("summar")
-        || ["generate a title", "task title"].iter().any(|words| asked.contains(words))
+        || ["generate a title", "task title", "summarize the user"].iter().any(|words| asked.contains(words))
 }
