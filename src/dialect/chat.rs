@@ -52,7 +52,7 @@ pub(super) fn whole(body: &Value, so_far: &mut Measured) {
 
 fn take(choice: &Value, said: &Value, so_far: &mut Measured) {
     if choice["index"].as_u64().unwrap_or(0) == 0 {
-        so_far.say(said["content"].as_str().unwrap_or_default());
+        texts(&said["content"]).iter().for_each(|text| so_far.say(text));
         so_far.calls_tools |= said["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
     }
     // Not every upstream ends with `[DONE]`: a reason to stop is an end as well.
@@ -72,7 +72,10 @@ fn usage(usage: &Value, so_far: &mut Measured) {
     so_far.usage.input = prompt.saturating_sub(read).saturating_sub(written);
     so_far.usage.cache_read = read;
     so_far.usage.cache_write = written;
-    so_far.usage.output = count(&usage["completion_tokens"]).unwrap_or(0);
+    // Some providers leave reasoning out of the completion and count it only in the total.
+    let completion = count(&usage["completion_tokens"]).unwrap_or(0);
+    let total = count(&usage["total_tokens"]).unwrap_or(0);
+    so_far.usage.output = completion.max(total.saturating_sub(prompt));
     so_far.usage_reported = true;
     so_far.cost = usage["cost"].as_f64().or(so_far.cost);
 }
@@ -113,6 +116,14 @@ mod tests {
         assert_eq!(done.usage, Usage { input: 30, cache_read: 60, cache_write: 10, output: 20 });
         assert_eq!((done.end, done.cost, done.answer.as_str()), (End::Complete, Some(0.5), "hi"));
         assert!(!done.calls_tools);
+    }
+
+    #[test]
+    fn reasoning_counted_only_in_the_total_and_text_in_parts() {
+        let done = measured(
+            r#"{"choices":[{"message":{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":"4"}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":12,"completion_tokens":1,"total_tokens":303}}"#,
+        );
+        assert_eq!((done.usage.input, done.usage.output, done.answer.as_str()), (12, 291, "4"));
     }
 
     #[test]

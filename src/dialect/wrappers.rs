@@ -49,6 +49,10 @@ const CONTEXT_LINES: &[&str] = &[
 /// Whole blocks of context that no element encloses, by how they begin.
 const CONTEXT_BLOCKS: &[&str] = &["This is the Gemini CLI. We are setting up the context for our chat."];
 
+/// A line that Claude Code puts before and after what was pasted, by how it begins; the pasted words are the
+/// person's own.
+const PASTE_LINES: &[&str] = &["<pasted_content", "</pasted_content"];
+
 /// Elements around the person's own words; when one is present, only its content counts.
 const QUERIES: &[&str] = &["user_query"];
 
@@ -57,9 +61,10 @@ const STAND_IN: char = '\u{FFFC}';
 
 /// What remains of one message: handoffs whole, and the person's words, in their order.
 ///
-/// Handoffs are set aside first, so that wrappers quoted in their history cannot cut them.
+/// Line ends become `\n`: a text pasted into a terminal may come with others. Handoffs are set aside first, so that wrappers quoted in their history cannot cut them.
 pub(super) fn peel(blocks: &[String]) -> Vec<String> {
-    let text = blocks.iter().map(|block| block.replace(STAND_IN, " ")).collect::<Vec<_>>();
+    let plain = |block: &String| block.replace(STAND_IN, " ").replace("\r\n", "\n").replace('\r', "\n");
+    let text = blocks.iter().map(plain).collect::<Vec<_>>();
     let mut handoffs = Vec::new();
     let mut words: Vec<String> = Vec::new();
     for block in &text {
@@ -74,7 +79,7 @@ pub(super) fn peel(blocks: &[String]) -> Vec<String> {
             }
             standing.push('\n');
         }
-        let words_of_block = strip(&standing);
+        let words_of_block = strip(&without_paste_lines(&standing));
         if !words_of_block.is_empty() {
             words.push(words_of_block);
         }
@@ -92,6 +97,12 @@ pub(super) fn peel(blocks: &[String]) -> Vec<String> {
     out
 }
 
+fn without_paste_lines(text: &str) -> String {
+    let is_mark =
+        |line: &&str| line.ends_with('>') && PASTE_LINES.iter().any(|start| line.starts_with(start));
+    text.lines().filter(|line| !is_mark(&line.trim())).collect::<Vec<_>>().join("\n")
+}
+
 /// Removes context elements from a block; what is left is what the person typed.
 fn strip(block: &str) -> String {
     let mut text = remove_anywhere(block, "system-reminder");
@@ -100,19 +111,16 @@ fn strip(block: &str) -> String {
             text = inner;
         }
     }
-    loop {
-        let trimmed = text.trim();
-        if CONTEXT_BLOCKS.iter().any(|start| trimmed.starts_with(start)) {
-            return String::new();
-        }
-        let smaller = without_context_line(trimmed)
-            .or_else(|| without_leading(trimmed))
-            .or_else(|| without_trailing(trimmed));
-        match smaller {
-            Some(rest) => text = rest.to_owned(),
-            None => return trimmed.to_owned(),
-        }
+    let mut rest = text.trim();
+    if CONTEXT_BLOCKS.iter().any(|start| rest.starts_with(start)) {
+        return String::new();
     }
+    while let Some(smaller) =
+        without_context_line(rest).or_else(|| without_leading(rest)).or_else(|| without_trailing(rest))
+    {
+        rest = smaller.trim();
+    }
+    rest.to_owned()
 }
 
 /// A first line that a CLI wrote.
@@ -188,7 +196,9 @@ pub(super) fn tool_output(text: &str) -> String {
         let lines: Vec<&str> =
             inner.lines().filter(|line| !line.starts_with("Process Group PGID:")).collect();
         let joined = lines.join("\n");
-        return joined.strip_prefix("Output:").map_or(joined.clone(), |rest| rest.trim().to_owned());
+        return joined
+            .strip_prefix("Output:")
+            .map_or(joined.clone(), |rest| bare(rest.strip_prefix(' ').unwrap_or(rest)).to_owned());
     }
     let reports =
         ["Chunk ID:", "Wall time", "Script completed", "Script failed", "Exit code:", "Process exited"];
@@ -200,11 +210,18 @@ pub(super) fn tool_output(text: &str) -> String {
             line.strip_prefix("Process exited with code ").or_else(|| line.strip_prefix("Exit code: "))
         });
         return match code {
-            Some(code) if code.trim() != "0" => format!("(exit code {}) {}", code.trim(), output.trim()),
-            _ => output.trim().to_owned(),
+            Some(code) if code.trim() != "0" => {
+                format!("(exit code {})\n{}", code.trim(), bare(output)).trim_end().to_owned()
+            }
+            _ => bare(output).to_owned(),
         };
     }
-    trimmed.to_owned()
+    bare(&text).to_owned()
+}
+
+/// Output without empty lines around it; the indentation of its first line is part of it.
+fn bare(output: &str) -> &str {
+    output.trim_end().trim_start_matches(['\n', '\r'])
 }
 
 #[cfg(test)]
@@ -229,6 +246,7 @@ mod tests {
             (vec!["<user_query>\nmake it\n</user_query>"], "make it"),
             (vec!["<command-message>init</command-message>\n<command-name>/init</command-name>"], ""),
             (vec!["Generate a title for this conversation:\n", "fix it"], "fix it"),
+            (vec!["<pasted_content id=\"7\">\na\nb\n</pasted_content id=\"7\">\nc"], "a\nb\nc"),
             (vec!["[Request interrupted by user for tool use]", "try again"], "try again"),
         ] {
             assert_eq!(peeled(&blocks).join("|"), left, "{blocks:?}");
@@ -253,13 +271,16 @@ mod tests {
             "<inspan-handoff>\n</user_query>\n<system-reminder>\nx\n</system-reminder>\n</inspan-handoff>";
         let wrapped = format!("<user_query>\n{handoff}\nand now?\n</user_query>");
         assert_eq!(peeled(&[&wrapped]), [handoff, "and now?"]);
+        assert_eq!(peeled(&[&wrapped.replace('\n', "\r")]), [handoff, "and now?"]);
     }
 
     #[test]
     fn output_is_found_in_each_report() {
         for (report, output) in [
             ("Chunk ID: d\nWall time: 0.0 seconds\nProcess exited with code 0\nOutput:\nhi\n", "hi"),
-            ("Chunk ID: d\nProcess exited with code 2\nOutput:\nno", "(exit code 2) no"),
+            ("Chunk ID: d\nProcess exited with code 2\nOutput:\nno", "(exit code 2)\nno"),
+            ("Chunk ID: d\nProcess exited with code 3\nOutput:\n", "(exit code 3)"),
+            ("  indented\n", "  indented"),
             ("Script completed\nWall time 0.1 seconds\nOutput:\n\nhi\n", "hi"),
             ("<untrusted_context>\nOutput: a\nb\nProcess Group PGID: 7\n</untrusted_context>", "a\nb"),
             ("exit: 0\nplain", "exit: 0\nplain"),

@@ -11,7 +11,7 @@ fn input(conversation: &Conversation) -> HandoffInput<'_> {
         conversation,
         from: Party { executor: "codex", model: Some("gpt-5.4") },
         to: Party { executor: "claude", model: Some("claude-sonnet-4.6") },
-        workspace: "/work/shop",
+        workspace: "/home/me/shop",
         branch: Some("main"),
         head: Some("3f2c9aa checkout: totals"),
         dirty: &[],

@@ -13,3 +13,4 @@ pub use build::{HANDOFF_FLOOR, Handoff, HandoffInput, Mode, Party, build};
 pub use conversation::{Conversation, Role, Turn};
 pub use marker::{CLOSE, OPEN, Part, is_handoff, parts, typed};
 pub use redact::redact;
+pub use unfold::requests_seen;

@@ -63,6 +63,13 @@ pub(super) fn unfold(conversation: &Conversation) -> Vec<Exchange> {
     all
 }
 
+/// How many requests a conversation knows of, those that a handoff carried included.
+///
+/// Keep it when a session is parked: it is the `since` of the handoff that the session gets when it is resumed.
+pub fn requests_seen(conversation: &Conversation) -> usize {
+    unfold(conversation).last().map_or(0, |e| e.number)
+}
+
 /// What was said before more work is a remark, not the answer.
 fn set_aside_answer(exchange: &mut Exchange) {
     if !exchange.answer.is_empty() {
@@ -163,6 +170,7 @@ mod tests {
         let all = unfold(&conversation);
         assert_eq!(all.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(all[1].answer, "");
+        assert_eq!(requests_seen(&conversation), 3);
         let fresh = Conversation { turns: conversation.turns[2..].to_vec() };
         let all = unfold(&fresh);
         assert_eq!(all.iter().map(|e| e.number).collect::<Vec<_>>(), [2, 3]);

@@ -3,6 +3,7 @@ use crate::{
     dialect::{End, Measured, Meter, endpoint},
     handoff::{Conversation, HandoffInput, Mode, Party, Role, Turn, build},
 };
+use proptest::prelude::*;
 use serde_json::json;
 
 const ALL: [Dialect; 4] = [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini];
@@ -355,10 +356,20 @@ fn schemas_titles_and_missing_shells() {
             }
             Dialect::Gemini => h.body["generationConfig"] = json!({"responseJsonSchema": schema}),
         }
-        h.prompt("Fix the cart, please! [[run: x]]");
+        h.prompt("Generate a task title.\n\nUser prompt:\nFix the cart, please! [[run: x]]");
         let answer: Value = serde_json::from_str(&h.answer().0.answer).unwrap();
         assert_eq!(answer, json!({"title": "Fix the cart please"}));
     });
+    let mut h = Harness::new(Dialect::Messages);
+    h.body = json!({"messages": [], "system": "Generate a title."});
+    h.prompt(&format!("<session>\n{}\nCommit it\n</session>\n\nWrite the title now.", handoff()));
+    assert_eq!(h.answer().0.answer, "Commit it");
+    h.body = json!({"messages": []});
+    h.prompt("Summarize the user's goal.\n\nConversation:\nUser: Fix it\n\nAssistant: Done\n\nSummary:");
+    assert_eq!(h.answer().0.answer, "Fix it");
+    h.body["messages"] = json!([]);
+    h.prompt(&format!("Generate a title.\n\nUser prompt:\n{}", handoff()));
+    assert_eq!(h.answer().0.answer, "Handoff from claude m-0 to codex");
     let mut h = Harness::new(Dialect::Messages);
     h.body["tools"] = json!([{"name": "Read", "input_schema": {}}]);
     h.prompt("[[run: ls]] [[slow: soon]]");
@@ -404,4 +415,35 @@ fn the_other_endpoints_answer_too() {
     assert!(ask("POST", "/v1/messages/count_tokens")["input_tokens"].as_u64().unwrap() > 5);
     assert_eq!(ask("GET", "/v1beta/models")["models"][0]["name"], "models/m");
     assert_eq!(ask("HEAD", "/"), json!({}));
+}
+
+/// Bodies that look like requests in places, and like nothing in others.
+fn any_body() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        "user|assistant|tool|model|message|function_call|tool_result|text|namespace|exec|object|array",
+        "\\[\\[run: ls\\]\\]|\\[\\[cut\\]\\]|\\[\\[slow: 9\\]\\]|<inspan-handoff>|x",
+    ];
+    let key = "messages|input|contents|parts|tools|role|content|type|text|output|functionCall|function|name|\
+        functionDeclarations|input_schema|parameters|properties|required|command|text|format|schema|generationConfig|\
+        responseSchema|tool_choice|tool_calls|functionResponse|response|\\$ref|items|enum|anyOf|minItems";
+    let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), word.prop_map(Value::from)];
+    leaf.prop_recursive(6, 64, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..5).prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_body_gets_an_answer(body in any_body(), which in 0usize..4, stream: bool, side: bool) {
+        let dialect = ALL[which];
+        let endpoint = endpoint("POST", "/v1/messages").unwrap();
+        let request = Rehearsal { dialect, endpoint: &endpoint, body: &body, model: "m", stream, side };
+        let reply = reply(&request, &mut Tally::default());
+        prop_assert_eq!(reply.status, 200);
+        let end = read(dialect, &reply).0.end;
+        prop_assert_eq!(end, if reply.cut { End::Cut } else { End::Complete });
+    }
 }

@@ -50,32 +50,43 @@ pub(super) fn read_handoff(model: &str, history: &[Said]) -> String {
 
 /// What a handoff says, in a few sentences.
 fn newest_handoff(history: &[Said]) -> Option<String> {
-    let text = history.iter().rev().find_map(|step| match step {
-        Said::Person(text) if is_handoff(text) => Some(text.as_str()),
-        _ => None,
-    })?;
-    let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
+    let text = newest_handoff_text(history)?;
+    let line = |start: &str| handoff_line(text, start);
     let mut out = format!("I have read the handoff {}.", line("# Handoff ").unwrap_or("of another harness"));
     let told = |kind: &str| {
         let mut lines = text.lines();
         let mut newest = None;
         while let Some(line) = lines.next() {
-            if line.trim_start_matches('`').starts_with(kind) && line.starts_with("```") {
-                newest = lines.next();
+            let ticks = line.len() - line.trim_start_matches('`').len();
+            if ticks >= 3 && line[ticks..].starts_with(kind) {
+                let block: Vec<&str> = lines.by_ref().take_while(|l| *l != &line[..ticks]).collect();
+                newest = Some(block.join(" "));
             }
         }
         newest
     };
     if let Some(request) = told("request ") {
-        out.push_str(&format!(" The last request was: “{}”.", quote(request)));
+        out.push_str(&format!(" The last request was: “{}”.", quote(&request)));
     }
     if let Some(answer) = told("answer ") {
-        out.push_str(&format!(" It was answered: “{}”.", quote(answer)));
+        out.push_str(&format!(" It was answered: “{}”.", quote(&answer)));
     }
     if let (Some(branch), Some(head)) = (line("- branch:"), line("- HEAD:")) {
         out.push_str(&format!(" The branch is {branch}, HEAD {head}."));
     }
     Some(out)
+}
+
+fn newest_handoff_text(history: &[Said]) -> Option<&str> {
+    history.iter().rev().find_map(|step| match step {
+        Said::Person(text) if is_handoff(text) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+/// The rest of the first line that begins so.
+fn handoff_line<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim)
 }
 
 /// The person's own words, oldest first.
@@ -152,7 +163,12 @@ pub(super) fn unclear(mark: &str) -> String {
 
 /// A short title for the conversation.
 pub(super) fn title(history: &[Said]) -> String {
-    let first = prompts(history).map(without_marks).find(|words| !words.is_empty()).unwrap_or_default();
+    let first = prompts(history).map(|text| without_marks(quoted(text))).find(|words| !words.is_empty());
+    let first = first.or_else(|| {
+        let from = handoff_line(newest_handoff_text(history)?, "# Handoff ")?;
+        Some(format!("Handoff {from}"))
+    });
+    let first = first.unwrap_or_default();
     let words: Vec<&str> = first
         .split_whitespace()
         .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
@@ -163,6 +179,16 @@ pub(super) fn title(history: &[Said]) -> String {
         title if title.is_empty() => "Rehearsal".to_owned(),
         title => title,
     }
+}
+
+/// The prompt that a request for a title quotes: Codex below its instructions, Gemini CLI in a transcript,
+/// Claude Code inside an element.
+fn quoted(text: &str) -> &str {
+    let text = text.rsplit_once("User prompt:").map_or(text, |(_, prompt)| prompt);
+    let text = text.rsplit_once("\nUser: ").map_or(text, |(_, last)| last);
+    let text = text.split_once("\n\nAssistant:").map_or(text, |(last, _)| last);
+    let text = text.split_once("<session>").map_or(text, |(_, inside)| inside);
+    text.split_once("</session>").map_or(text, |(inside, _)| inside)
 }
 
 /// Whether a request without tools asks for a title or a summary, by its instructions.
@@ -178,5 +204,7 @@ pub(super) fn asks_for_title(body: &Value) -> bool {
         .iter()
         .map(|key| body[key].to_string().to_lowercase())
         .collect::<String>();
-    told.contains("title") || told.contains("summar") || asked.contains("generate a title")
+    told.contains("title")
+        || told.contains("summar")
+        || ["generate a title", "task title", "summarize the user"].iter().any(|words| asked.contains(words))
 }
