@@ -74,17 +74,29 @@ fn told(records: &[Value]) -> Option<Conversation> {
         if message["type"] == "user" {
             jsonl::push(&mut conversation, Role::User, &asked(message).unwrap_or_default());
         } else if message["type"] == "gemini" {
-            jsonl::push(&mut conversation, Role::Assistant, &jsonl::text_of(&message["content"]));
+            jsonl::push(&mut conversation, Role::Assistant, &said(&message["content"]));
             for tool in message["toolCalls"].as_array().into_iter().flatten() {
                 let name = tool["name"].as_str().unwrap_or("tool");
                 jsonl::push(&mut conversation, Role::Tool, &jsonl::call(name, &tool["args"]));
                 if let Some(output) = tool.pointer("/result/0/functionResponse/response/output") {
-                    jsonl::push(&mut conversation, Role::Tool, &jsonl::text_of(output));
+                    jsonl::push(&mut conversation, Role::Tool, &plain(&jsonl::text_of(output)));
                 }
             }
         }
     }
     jsonl::finish(conversation)
+}
+
+/// What the model said aloud: thoughts are parts beside it.
+fn said(content: &Value) -> String {
+    let Some(parts) = content.as_array() else { return jsonl::text_of(content) };
+    let aloud = parts.iter().filter(|part| part["thought"] != true).cloned();
+    jsonl::text_of(&Value::Array(aloud.collect()))
+}
+
+/// A tool's output without the marks that the CLI puts around it for its model.
+fn plain(output: &str) -> String {
+    output.replace("<untrusted_context>", "").replace("</untrusted_context>", "")
 }
 
 /// Messages, also those that a patch record carries.
