@@ -32,7 +32,7 @@ fn its_title_speaks_except_where_it_is_known_to_lie() {
         let bottom: Vec<String> = bottom.lines().map(str::to_owned).collect();
         Gemini.watch(&Signals { title, bottom: &bottom, ..Signals::default() }).map(|s| (s.status, s.detail))
     };
-    let asking = "✦ I will.\n╭────────────────────╮\n│ ? Shell  ls > x │\n│ Allow execution of [Shell]? │\n│ ● 1. Allow once │";
+    let asking = "✦ I will.\n╭────────────────────╮\n│ ? Shell  ls > x │\n│ Allow execution of [Shell]? │\n│ ● 1. Allow once │\n│   2. Allow for this session │";
     let (status, detail) = watch("✋  Action Required (ws)    ", asking).unwrap();
     assert_eq!(
         (status, detail.as_str()),
