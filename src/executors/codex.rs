@@ -11,7 +11,7 @@ use super::{
     SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
-    screen::{line_with, question, report},
+    screen::{line_with, question_above, report},
 };
 use crate::{
     handoff::Conversation,
@@ -194,7 +194,7 @@ impl Executor for Codex {
     }
 
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
-        let asks = question(signals.bottom, QUESTIONS);
+        let asks = question_above(signals.bottom, QUESTIONS);
         let state = signals.osc7501.and_then(|payload| field(payload, "state"));
         match state {
             Some("working") => {

@@ -32,7 +32,6 @@ const ENTER_PAUSE: Duration = Duration::from_millis(200);
 const QUESTIONS: &[&str] = &[
     "Allow execution of",
     "Apply this change?",
-    "Allow for this session",
     "Do you trust the files in this folder?",
     "How would you like to authenticate",
     "Enter Gemini API Key",

@@ -8,10 +8,10 @@ use super::{
 };
 use fs2::FileExt;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, BufRead, BufReader},
-    os::unix::fs::{DirBuilderExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -162,7 +162,7 @@ pub fn install(
         && let Ok(there) = home.check(&home.dir)
     {
         flip(&root, package.version)?;
-        return Ok(Installed { already: true, ..there });
+        return Ok(Installed { already: true, binary: in_use(&root, &home.dir, &there.binary), ..there });
     }
     progress(Progress::Size { package: package.name, version: package.version, mb: package.size_mb });
     home.tools()?;
@@ -173,8 +173,7 @@ pub fn install(
         let found = home.check(&fresh)?;
         take_place(&fresh, &home.dir)?;
         flip(&root, package.version)?;
-        let below = found.binary.strip_prefix(&fresh).unwrap_or(&found.binary);
-        Ok(Installed { binary: root.join("current").join(below), ..found })
+        Ok(Installed { binary: in_use(&root, &fresh, &found.binary), ..found })
     });
     if done.is_err() {
         let _ = fs::remove_dir_all(&fresh);
@@ -182,6 +181,11 @@ pub fn install(
         keep_two(&root);
     }
     done
+}
+
+/// The path of a binary below `prefix` by way of the link to the version in use, which outlives the version.
+fn in_use(root: &Path, prefix: &Path, binary: &Path) -> PathBuf {
+    root.join("current").join(binary.strip_prefix(prefix).unwrap_or(binary))
 }
 
 /// One version of one package, and where it belongs.
@@ -231,7 +235,17 @@ impl Place<'_> {
         };
         progress(Progress::Step(format!("npm install {}", self.spec())));
         let mut command = self.command("npm");
-        command.args(["install", "--no-audit", "--no-fund", "--no-update-notifier", "--prefix"]).arg(prefix);
+        // Native binaries need no Node.js, whatever their wrapper package says; the others are checked in `tools`.
+        // Scripts only copy those binaries about or build optional parts in the user's caches.
+        command.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--no-update-notifier",
+            "--no-engine-strict",
+            "--ignore-scripts",
+        ]);
+        command.arg("--prefix").arg(prefix);
         command.arg(self.spec()).current_dir(prefix);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| failed(e.to_string(), &[]))?;
@@ -389,16 +403,17 @@ fn keep_two(root: &Path) {
     }
 }
 
-/// Megabytes below a directory; hard links count once per name, as npm unpacks them.
+/// Megabytes below a directory; a file with several names counts once.
 fn megabytes(dir: &Path) -> u64 {
     let mut total = 0;
+    let mut seen = BTreeSet::new();
     let mut waiting = vec![dir.to_owned()];
     while let Some(dir) = waiting.pop() {
         for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
             let Ok(meta) = entry.metadata() else { continue };
             if meta.is_dir() {
                 waiting.push(entry.path());
-            } else {
+            } else if seen.insert(meta.ino()) {
                 total += meta.len();
             }
         }

@@ -5,6 +5,8 @@
 mod claude;
 mod codex;
 mod detect;
+#[cfg(test)]
+mod furnished;
 mod gemini;
 mod install;
 mod jsonl;

@@ -49,6 +49,22 @@ pub(super) fn question(bottom: &[String], markers: &[&str]) -> Option<String> {
     Some(clip(subject.join(" · ")))
 }
 
+/// What a dialog asks when its subject stands below the question, before the first choice.
+pub(super) fn question_above(bottom: &[String], markers: &[&str]) -> Option<String> {
+    let at = bottom.iter().rposition(|line| markers.iter().any(|m| line.contains(m)))?;
+    let below = bottom[at + 1..].iter().map(|line| bare(line)).take_while(|line| !is_choice(line));
+    let mut words = vec![bare(&bottom[at])];
+    words.extend(below.filter(|line| !line.is_empty()).take(MAX_SUBJECT_LINES));
+    Some(clip(words.join(" · ")))
+}
+
+/// `› 1. Yes` and its like.
+fn is_choice(line: &str) -> bool {
+    let text = line.trim_start_matches(['›', '❯', '●', ' ']);
+    text.split_once('.')
+        .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// A line's words without the box drawn around them.
 fn bare(line: &str) -> &str {
     line.trim_matches(|c: char| c.is_whitespace() || ('\u{2500}'..='\u{257f}').contains(&c))

@@ -79,7 +79,14 @@ pub(super) fn furnish(
     // Above a project's own settings, whose `env` would otherwise send requests elsewhere.
     let launch = request.pane_dir.join("claude-launch.json");
     let mut ours = json!({
-        "env": { "ANTHROPIC_BASE_URL": gateway.base_url, "ANTHROPIC_AUTH_TOKEN": gateway.token },
+        "env": {
+            "ANTHROPIC_BASE_URL": gateway.base_url,
+            "ANTHROPIC_AUTH_TOKEN": gateway.token,
+            "CLAUDE_CODE_USE_BEDROCK": "0",
+            "CLAUDE_CODE_USE_FOUNDRY": "0",
+            "CLAUDE_CODE_USE_VERTEX": "0",
+        },
+        "apiKeyHelper": "",
         "skipDangerousModePermissionPrompt": true,
         // Otherwise it registers itself with the desktop, in the user's home.
         "disableDeepLinkRegistration": "disable",

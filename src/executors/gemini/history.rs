@@ -5,7 +5,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -35,6 +35,7 @@ fn chats(config_home: &Path, cwd: &Path) -> Option<PathBuf> {
 pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
     let Some(dir) = chats(config_home, cwd) else { return Vec::new() };
     let listed = jsonl::newest_files(&dir, 0).into_iter();
+    let mut seen = BTreeSet::new();
     listed
         .filter_map(|(path, modified)| {
             let records = jsonl::head(&path);
@@ -42,20 +43,27 @@ pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
             let title = jsonl::title(&messages(&records).find_map(asked)?);
             Some(NativeSession { id, title, modified })
         })
+        .filter(|session: &NativeSession| seen.insert(session.id.clone()))
         .collect()
 }
 
 /// One session's conversation.
 pub(super) fn transcript(config_home: &Path, cwd: &Path, session: &str) -> Option<Conversation> {
-    let files = jsonl::newest_files(&chats(config_home, cwd)?, 0);
-    let head = |path: &Path| jsonl::head(path).iter().any(|r| r["sessionId"] == session);
     let short = session.split('-').next().unwrap_or_default();
-    let (path, _) = files.iter().find(|(p, _)| p.to_string_lossy().contains(short) && head(p))?;
-    let records = jsonl::tail(path);
+    let files = jsonl::newest_files(&chats(config_home, cwd)?, 0);
+    // A resume leaves a second file of the same session that holds no talk.
+    files.iter().filter(|(path, _)| path.to_string_lossy().contains(short)).find_map(|(path, _)| {
+        let theirs = jsonl::head(path).iter().any(|record| record["sessionId"] == session);
+        if theirs { told(&jsonl::tail(path)) } else { None }
+    })
+}
+
+/// The conversation of one file.
+fn told(records: &[Value]) -> Option<Conversation> {
     // A message is written again, under its id, once its tools have finished.
     let mut newest: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut order: Vec<&str> = Vec::new();
-    for message in messages(&records) {
+    for message in messages(records) {
         let Some(id) = message["id"].as_str() else { continue };
         if newest.insert(id, message).is_none() {
             order.push(id);
@@ -66,17 +74,29 @@ pub(super) fn transcript(config_home: &Path, cwd: &Path, session: &str) -> Optio
         if message["type"] == "user" {
             jsonl::push(&mut conversation, Role::User, &asked(message).unwrap_or_default());
         } else if message["type"] == "gemini" {
-            jsonl::push(&mut conversation, Role::Assistant, &jsonl::text_of(&message["content"]));
+            jsonl::push(&mut conversation, Role::Assistant, &said(&message["content"]));
             for tool in message["toolCalls"].as_array().into_iter().flatten() {
                 let name = tool["name"].as_str().unwrap_or("tool");
                 jsonl::push(&mut conversation, Role::Tool, &jsonl::call(name, &tool["args"]));
                 if let Some(output) = tool.pointer("/result/0/functionResponse/response/output") {
-                    jsonl::push(&mut conversation, Role::Tool, &jsonl::text_of(output));
+                    jsonl::push(&mut conversation, Role::Tool, &plain(&jsonl::text_of(output)));
                 }
             }
         }
     }
     jsonl::finish(conversation)
+}
+
+/// What the model said aloud: thoughts are parts beside it.
+fn said(content: &Value) -> String {
+    let Some(parts) = content.as_array() else { return jsonl::text_of(content) };
+    let aloud = parts.iter().filter(|part| part["thought"] != true).cloned();
+    jsonl::text_of(&Value::Array(aloud.collect()))
+}
+
+/// A tool's output without the marks that the CLI puts around it for its model.
+fn plain(output: &str) -> String {
+    output.replace("<untrusted_context>", "").replace("</untrusted_context>", "")
 }
 
 /// Messages, also those that a patch record carries.
