@@ -130,6 +130,10 @@ impl Executor for Claude {
         token.then(|| "token in CLAUDE_CODE_OAUTH_TOKEN".into())
     }
 
+    fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+        home(env)
+    }
+
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let mut plan =
             LaunchPlan { argv: vec![request.binary.display().to_string()], ..LaunchPlan::default() };

@@ -112,6 +112,10 @@ impl Executor for Codex {
         filled(stored.get("OPENAI_API_KEY")).then(|| "API key".into())
     }
 
+    fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+        home(env)
+    }
+
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let mut plan =
             LaunchPlan { argv: vec![request.binary.display().to_string()], ..LaunchPlan::default() };

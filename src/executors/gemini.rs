@@ -104,6 +104,10 @@ impl Executor for Gemini {
         (filled("refresh_token") || filled("access_token")).then(|| "Google account".into())
     }
 
+    fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+        home(env)
+    }
+
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let mut plan =
             LaunchPlan { argv: vec![request.binary.display().to_string()], ..LaunchPlan::default() };

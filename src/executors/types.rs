@@ -231,6 +231,8 @@ pub trait Executor: Send + Sync {
     /// The words of its own login as found in the user's home (`Claude Max`, `logged in`), without reading secrets
     /// into memory longer than needed.
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String>;
+    /// The user's own configuration home, where its sessions are under `login`.
+    fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf>;
     /// How to start it.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use crate::{
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
-        palette::Palette,
         pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
     },
 };

@@ -382,7 +382,7 @@ impl Server {
         let Some(running) = self.switches.get(&id) else { return };
         let plan = running.plan.clone();
         let handoff = running.handoff.text.clone();
-        let seen = plan.telling.conversation.requests().count();
+        let seen = crate::handoff::requests_seen(&plan.telling.conversation);
         self.step(id, Step::Start);
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         pane.exit = None;

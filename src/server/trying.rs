@@ -67,7 +67,7 @@ impl Server {
         let dir = workspace::create_scratch(&place).map_err(|e| Failure::Failed(e.to_string()))?;
         let name = self.state.free_session_name("try");
         let first = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
-        let panel = (if crate::ui::docks_by_itself(size.0) { crate::ui::PANEL_WIDTH } else { 0 });
+        let panel = if crate::ui::docks_by_itself(size.0) { crate::ui::PANEL_WIDTH } else { 0 };
         let area = (size.0.saturating_sub(panel).max(1), size.1.saturating_sub(1).max(1));
         let session = self.state.new_session(name, dir.clone(), area, first);
         if let Some(session) = self.state.sessions.get_mut(&session) {
