@@ -158,7 +158,7 @@ impl Server {
             })
         });
         if overlay.is_some() {
-            self.refresh_readiness(&hello.env, std::path::Path::new(&hello.cwd), false);
+            self.refresh_readiness(&hello.env, false);
         }
         self.state.clients.insert(
             id,

@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// Reads what is ready on this machine for picker and panel, off the loop.
-    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, _dir: &Path, rehearse: bool) {
+    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, rehearse: bool) {
         let path = self.login_path(env);
         let env = env.clone();
         let (data, config) = (self.paths.data.clone(), self.paths.config.clone());
@@ -217,7 +217,12 @@ impl Server {
         let path = self.login_path(&env);
         let Ok(executor) = executors::by_id(&start.route.executor) else { return };
         let Some(found) = executors::find(executor, &path, &self.paths.data) else {
-            self.install_first(id, start);
+            if start.install {
+                self.install_first(id, start);
+            } else {
+                let words = missing(&start.route.executor);
+                self.ended(id, format!("{}; {}", words.reason, words.remedies[0]));
+            }
             return;
         };
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
@@ -315,10 +320,12 @@ impl Server {
                     pane.title.clear();
                 }
                 server.start_harness(id, start);
+                let env = server.env_of(id);
+                let rehearse = server.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse);
+                server.refresh_readiness(&env, rehearse);
             } else {
                 server.ended(id, format!("{executor} was not installed ({}); f tries again", exit_words(status)));
             }
-            server.start_waiting_installs();
         }));
     }
 

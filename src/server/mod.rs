@@ -168,7 +168,6 @@ pub struct Server {
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
     pub(crate) git_busy: BTreeSet<PathBuf>,
-    pub(crate) started: Instant,
     pub(crate) ending: Option<Ending>,
 }
 

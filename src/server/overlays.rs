@@ -47,8 +47,7 @@ impl Server {
         let env = self.env_of(pane);
         let rehearse = self.state.panes.get(&pane).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse)
             || self.state.clients.get(&id).and_then(|c| self.state.sessions.get(&c.session)).is_some_and(|s| s.rehearse);
-        let cwd = self.state.panes.get(&pane).map(|p| p.cwd.clone()).unwrap_or_default();
-        self.refresh_readiness(&env, &cwd, rehearse);
+        self.refresh_readiness(&env, rehearse);
         let list = List::for_panel(&self.state, pane);
         let Some(client) = self.state.clients.get_mut(&id) else { return silent() };
         if pin {

@@ -31,6 +31,12 @@ pub struct Sink {
     exited: Mutex<Option<ExitStatus>>,
 }
 
+impl Sink {
+    fn new(pane: PaneId, wake: Arc<Wake>) -> Arc<Self> {
+        Arc::new(Self { pane, wake, notes: Mutex::default(), exited: Mutex::default() })
+    }
+}
+
 impl PaneSink for Sink {
     fn output(&self) {
         self.wake.pane(self.pane);
@@ -107,12 +113,7 @@ impl Server {
             Screen {
                 emulator: Arc::new(Mutex::new(emulator)),
                 pty: None,
-                sink: Arc::new(Sink {
-                    pane,
-                    wake: self.wake.clone(),
-                    notes: Mutex::default(),
-                    exited: Mutex::default(),
-                }),
+                sink: Sink::new(pane, self.wake.clone()),
                 scroll: 0,
                 agent_state: None,
                 watch_due: None,
@@ -158,7 +159,8 @@ impl Server {
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.agent_state = None;
         screen.scroll = 0;
-        *lock(&screen.sink.exited) = None;
+        // A sink of its own: the last words of the process before must not be taken for this one's.
+        screen.sink = Sink::new(id, self.wake.clone());
         let spec = SpawnSpec {
             argv: argv.clone(),
             cwd,
@@ -349,9 +351,9 @@ pub fn exit_words(status: &ExitStatus) -> String {
     match (status.code, status.signal) {
         (Some(code), _) => format!("exited {code}"),
         (None, Some(signal)) => {
-            let name = rustix::process::Signal::from_named_raw(signal).map(|s| format!("{s:?}"));
-            match name {
-                Some(name) => format!("killed by {}", name.trim_start_matches("Signal::")),
+            let names = [(1, "HUP"), (2, "INT"), (3, "QUIT"), (6, "ABRT"), (9, "KILL"), (11, "SEGV"), (13, "PIPE"), (15, "TERM")];
+            match names.iter().find(|(number, _)| *number == signal) {
+                Some((_, name)) => format!("killed by SIG{name}"),
                 None => format!("killed by signal {signal}"),
             }
         }

@@ -79,11 +79,6 @@ impl Reply {
         self.end(0, String::new());
     }
 
-    /// Ends the command with an exit code of its own.
-    pub fn code(self, code: i32) {
-        self.end(code, String::new());
-    }
-
     /// Ends the command badly; returns the sentence for callers without a connection.
     pub fn fail(mut self, failure: &Failure) {
         match failure {

@@ -172,7 +172,6 @@ fn serve(prepared: Prepared) -> Result<()> {
         changed: false,
         git_due: BTreeMap::new(),
         git_busy: BTreeSet::new(),
-        started: Instant::now(),
         ending: None,
         settings,
         paths,

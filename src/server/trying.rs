@@ -17,7 +17,7 @@ use crate::{
     state::{Guide, Permission, ops::SplitPlace, target::Origin},
     workspace,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 /// From this many columns two harnesses stand side by side, with a shell below the second.
 const TWO_HARNESSES: u16 = 110;
@@ -96,7 +96,7 @@ impl Server {
             self.start_harness(second, codex);
         }
         self.start(shell, Launch::program(What::default().command));
-        self.refresh_readiness(env, Path::new(&dir), true);
+        self.refresh_readiness(env, true);
         self.git_soon(session);
         self.look_again();
         Ok((session, first))
@@ -173,10 +173,6 @@ impl Server {
         }
     }
 
-    /// Harnesses whose installation waited for another's lock or a network that came back.
-    pub(super) fn start_waiting_installs(&mut self) {
-        self.dirty_all();
-    }
 }
 
 /// The three steps.
@@ -184,9 +180,9 @@ fn guide(prefix: &str) -> Guide {
     let step = |text: String| (text, false);
     Guide {
         steps: vec![
-            step(format!("1 look at the file: {prefix} o until the shell has the focus, then: cat hello.txt")),
-            step(format!("2 switch claude to codex: {prefix} o back to it, then {prefix} e, choose codex, Enter")),
-            step("3 ask codex what was done: type  what was done? [[recall: hello]]  and Enter".into()),
+            step(format!("look at the file: {prefix} o until the shell has the focus, then: cat hello.txt")),
+            step(format!("switch claude to codex: {prefix} o back to it, then {prefix} e, choose codex, Enter")),
+            step("ask codex what was done: type  what was done? [[recall: hello]]  and Enter".into()),
         ],
         done: "done: files, git state and the conversation carried over. Yours: cd your-repo && inspan".into(),
     }

@@ -143,8 +143,11 @@ impl Server {
         }
         let Some(pane) = self.state.panes.get(&id) else { return };
         let was = pane.status.status.clone();
-        let worked = matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
-        if worked && ready && self.harnesses.get(&id).is_some_and(|r| r.token.is_empty()) {
+        let by_gateway = self.harnesses.get(&id).is_some_and(|r| !r.token.is_empty());
+        let worked = matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited)
+            // On the gateway a turn is a `Main` request that was answered, not a spinner while the CLI starts.
+            && (!by_gateway || self.harnesses.get(&id).is_some_and(|r| r.turns > 0));
+        if worked && ready && !by_gateway {
             // Under `login` the screen is the only witness of a turn's end.
             self.turn_over(id);
         }
@@ -172,6 +175,7 @@ impl Server {
             reply.done();
         }
         self.keep_conversation(id);
+        self.guide_answered(id);
         self.switch_when_done(id);
     }
 

@@ -88,7 +88,7 @@ impl Server {
         self.open_screen(pane);
         self.launch(pane, what, start);
         self.git_soon(session);
-        self.refresh_readiness(env, &self.state.sessions[&session].workspace.clone(), rehearse);
+        self.refresh_readiness(env, rehearse);
         Ok((session, pane))
     }
 
