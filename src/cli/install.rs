@@ -22,13 +22,22 @@ pub fn run(executor: &str, force: bool, yes: bool) -> Result<i32> {
     let name = executor.id();
     if !force {
         if let Some(found) = executors::find(executor, &executors::login_shell_path(&env), &data) {
-            println!("{name} is {} at {}; --force installs inspan's own beside it", found.why, found.binary.display());
+            println!(
+                "{name} is {} at {}; --force installs inspan's own beside it",
+                found.why,
+                found.binary.display()
+            );
             return Ok(0);
         }
     }
     if let Some(package) = executor.package() {
         if !yes && std::io::stdin().is_terminal() {
-            print!("install {name} {} ({} MB) into {}? [Y/n] ", package.version, package.size_mb, data.display());
+            print!(
+                "install {name} {} ({} MB) into {}? [Y/n] ",
+                package.version,
+                package.size_mb,
+                data.display()
+            );
             std::io::stdout().flush()?;
             let mut answer = String::new();
             std::io::stdin().lock().read_line(&mut answer)?;

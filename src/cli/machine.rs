@@ -171,11 +171,9 @@ pub fn doctor(server: &str, as_json: bool) -> Result<i32> {
         let version = version_of(program);
         add(program, version.is_some(), version.unwrap_or_else(|| remedy.to_owned()));
     }
-    for (name, dir) in [
-        ("config", &here.paths.config),
-        ("data", &here.paths.data),
-        ("state", &here.paths.state),
-    ] {
+    for (name, dir) in
+        [("config", &here.paths.config), ("data", &here.paths.data), ("state", &here.paths.state)]
+    {
         let shown = dir.display();
         let fine = writable(dir);
         add(name, fine, if fine { shown.to_string() } else { format!("cannot write below {shown}") });
@@ -189,7 +187,11 @@ pub fn doctor(server: &str, as_json: bool) -> Result<i32> {
     add("terminal", fine, if fine { term } else { "TERM is not set to a real terminal's name".into() });
     let address = client::ServerAddress { dir: here.paths.sockets.clone(), name: server.to_owned() };
     let running = client::connect(&address).ok().flatten();
-    add("server", true, running.map_or("not running".into(), |c| format!("running, process {}", c.server_pid)));
+    add(
+        "server",
+        true,
+        running.map_or("not running".into(), |c| format!("running, process {}", c.server_pid)),
+    );
     let (_, problems) = crate::config::load([here.paths.config_file()]);
     add("settings", problems.is_empty(), problems.first().map_or("sound".into(), ToString::to_string));
     let (_, problems) = here.machine().policy();
@@ -226,7 +228,8 @@ pub fn sessions(executor: &str, as_json: bool) -> Result<i32> {
         let rows: Vec<_> = sessions
             .iter()
             .map(|s| {
-                let modified = s.modified.duration_since(std::time::UNIX_EPOCH).map(|d| d.as_secs()).unwrap_or(0);
+                let modified =
+                    s.modified.duration_since(std::time::UNIX_EPOCH).map(|d| d.as_secs()).unwrap_or(0);
                 json!({ "id": s.id, "title": s.title, "modified": modified })
             })
             .collect();

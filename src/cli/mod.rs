@@ -129,7 +129,11 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
     paths.server(name)?;
     let attach = matches!(
         verb,
-        None | Some(Verb::Attach { .. } | Verb::NewSession { detached: false, .. } | Verb::Try { detached: false, .. })
+        None | Some(
+            Verb::Attach { .. }
+                | Verb::NewSession { detached: false, .. }
+                | Verb::Try { detached: false, .. }
+        )
     );
     let connection = match &verb {
         Some(verb) if needs_running(verb) => match client::connect(&address)? {
@@ -178,7 +182,9 @@ fn no_server(name: &str, verb: &Verb) -> i32 {
         out("[]\n");
         return 0;
     }
-    eprintln!("inspan: no server {name:?} is running; start one with: inspan new-session, or try everything: inspan try");
+    eprintln!(
+        "inspan: no server {name:?} is running; start one with: inspan new-session, or try everything: inspan try"
+    );
     FAILED
 }
 

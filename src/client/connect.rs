@@ -54,7 +54,9 @@ const WELCOME_WAIT: Duration = Duration::from_secs(10);
 fn welcome(mut stream: UnixStream) -> Result<Connection> {
     stream.set_read_timeout(Some(WELCOME_WAIT))?;
     let mut head = [0u8; 5];
-    stream.read_exact(&mut head).context("the server does not answer; is it stopped? (inspan kill-server ends it)")?;
+    stream
+        .read_exact(&mut head)
+        .context("the server does not answer; is it stopped? (inspan kill-server ends it)")?;
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     if length > FRAME_LIMIT || head[4] != Kind::Welcome as u8 {
         bail!("something else than inspan listens on this socket");
@@ -62,18 +64,24 @@ fn welcome(mut stream: UnixStream) -> Result<Connection> {
     let mut payload = vec![0u8; length];
     stream.read_exact(&mut payload)?;
     stream.set_read_timeout(None)?;
-    let welcome: Welcome = serde_json::from_slice(&payload).context("the server's welcome is not readable")?;
+    let welcome: Welcome =
+        serde_json::from_slice(&payload).context("the server's welcome is not readable")?;
     if welcome.protocol == PROTOCOL {
         return Ok(Connection { stream, server_pid: welcome.pid });
     }
     if std::env::var_os(REEXECUTED).is_some() {
-        bail!("the server speaks protocol {}, this client {PROTOCOL}; run: inspan restart-server", welcome.protocol);
+        bail!(
+            "the server speaks protocol {}, this client {PROTOCOL}; run: inspan restart-server",
+            welcome.protocol
+        );
     }
     let error = Command::new(format!("/proc/{}/exe", welcome.pid))
         .args(std::env::args_os().skip(1))
         .env(REEXECUTED, "1")
         .exec();
-    Err(error).with_context(|| format!("the server runs inspan {} and its binary cannot be executed", welcome.version))
+    Err(error).with_context(|| {
+        format!("the server runs inspan {} and its binary cannot be executed", welcome.version)
+    })
 }
 
 /// Connects to a running server.
@@ -83,7 +91,8 @@ fn welcome(mut stream: UnixStream) -> Result<Connection> {
 pub fn connect(address: &ServerAddress) -> Result<Option<Connection>> {
     socket::check_name(&address.name).map_err(anyhow::Error::msg)?;
     let path = address.socket();
-    let Some(stream) = socket::connect(&path).with_context(|| format!("cannot use {}", path.display()))? else {
+    let Some(stream) = socket::connect(&path).with_context(|| format!("cannot use {}", path.display()))?
+    else {
         return Ok(None);
     };
     welcome(stream).map(Some)
@@ -112,7 +121,12 @@ fn start(address: &ServerAddress) -> Result<()> {
     socket::prepare_dir(&address.dir).map_err(anyhow::Error::msg)?;
     let binary = std::env::current_exe().context("cannot find inspan's own binary")?;
     let mut command = Command::new(binary);
-    command.args(["-L", &address.name, "server"]).current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["-L", &address.name, "server"])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     for name in vault::PROVIDER_KEY_VARS {
         command.env_remove(name);
     }

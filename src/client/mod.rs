@@ -35,7 +35,9 @@ pub fn environment() -> BTreeMap<String, String> {
 pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i32> {
     let terminal = if attach {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-            anyhow::bail!("attaching needs a terminal on standard input and output; use new-session -d in scripts");
+            anyhow::bail!(
+                "attaching needs a terminal on standard input and output; use new-session -d in scripts"
+            );
         }
         Some(crossterm::terminal::size().context("cannot read the terminal's size")?)
     } else {

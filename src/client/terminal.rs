@@ -7,13 +7,13 @@ use std::{
 
 /// Undoes every mode that a frame may have set, in an order that also helps terminals that know only some of them.
 const RESTORE: &str = concat!(
-    "\x1b[?2026l",                                        // end a synchronized update that was cut off
-    "\x1b[<u\x1b[>4;0m",                                  // keyboard protocols
-    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l",       // mouse
-    "\x1b[?1004l\x1b[?2004l\x1b[?2031l",                  // focus, paste, colour scheme reports
-    "\x1b[0m\x1b[0 q\x1b]112\x07",                        // attributes, cursor shape and colour
-    "\x1b[?1049l\x1b[?25h",                               // screen and cursor
-    "\x1b[23;0t"                                          // title
+    "\x1b[?2026l",                                  // end a synchronized update that was cut off
+    "\x1b[<u\x1b[>4;0m",                            // keyboard protocols
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l", // mouse
+    "\x1b[?1004l\x1b[?2004l\x1b[?2031l",            // focus, paste, colour scheme reports
+    "\x1b[0m\x1b[0 q\x1b]112\x07",                  // attributes, cursor shape and colour
+    "\x1b[?1049l\x1b[?25h",                         // screen and cursor
+    "\x1b[23;0t"                                    // title
 );
 
 /// Whether there is something to restore; taken by whoever restores first.

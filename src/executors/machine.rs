@@ -2,7 +2,9 @@
 use super::{by_id, find, registry};
 use crate::{
     config::{Settings, load_policy},
-    router::{AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy},
+    router::{
+        AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy,
+    },
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
 };
@@ -39,8 +41,7 @@ impl Machine<'_> {
 
     /// Everything that planning asks for.
     pub fn facts(&self) -> Facts {
-        let mut facts =
-            self.settings.facts(self.policy().0, |name| self.vault.has(&format!("env:{name}")));
+        let mut facts = self.settings.facts(self.policy().0, |name| self.vault.has(&format!("env:{name}")));
         facts.byok.retain(|_, reference| self.vault.has(reference));
         facts.provider_keys.retain(|_, reference| self.vault.has(reference));
         for executor in registry() {
@@ -60,8 +61,7 @@ impl Machine<'_> {
             .map(|entry| {
                 let executor = by_id(&entry.id).ok();
                 let found = executor.and_then(|e| find(e, self.path, self.data_dir));
-                let request =
-                    PlanRequest { executor: entry.id.clone(), model: None, auth: None, rehearse };
+                let request = PlanRequest { executor: entry.id.clone(), model: None, auth: None, rehearse };
                 let route = plan(&request, &facts);
                 let package = executor.and_then(super::Executor::package);
                 let readiness = match (&executor, &route, &found) {
@@ -98,10 +98,7 @@ impl Machine<'_> {
     pub fn models(&self, auth: Option<AuthMode>, rehearse: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
         let facts = self.facts();
         let choices = |executor: &ExecutorId| {
-            models_for(executor, auth, rehearse, &facts)
-                .into_iter()
-                .map(ModelChoice::from)
-                .collect()
+            models_for(executor, auth, rehearse, &facts).into_iter().map(ModelChoice::from).collect()
         };
         Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()
     }

@@ -28,10 +28,8 @@ use std::{
 
 /// Modes that every attached terminal is put into, then what it is asked. The device attributes come last: every
 /// terminal answers them, so their answer says that no other will come.
-const OPENING: &str = concat!(
-    "\x1b[?2004h\x1b[?1004h",
-    "\x1b[>0q\x1b[?u\x1b[?2026$p\x1b]10;?\x07\x1b]11;?\x07\x1b[c"
-);
+const OPENING: &str =
+    concat!("\x1b[?2004h\x1b[?1004h", "\x1b[>0q\x1b[?u\x1b[?2026$p\x1b]10;?\x07\x1b]11;?\x07\x1b[c");
 
 /// Mouse reports: press, drag and wheel, with coordinates beyond 223.
 const MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
@@ -115,7 +113,8 @@ impl Server {
         // What to look at; `None` opens the picker.
         let session = match verb {
             None => {
-                let here = self.state.sessions.values().rev().find(|s| s.workspace == origin.cwd).map(|s| s.id);
+                let here =
+                    self.state.sessions.values().rev().find(|s| s.workspace == origin.cwd).map(|s| s.id);
                 Ok(here)
             }
             Some(Verb::Attach { target, detach_others }) => {
@@ -295,7 +294,8 @@ impl Server {
 
     /// Detaches every client of a session.
     pub(super) fn detach_all(&mut self, session: SessionId, message: &str) {
-        let ids: Vec<ClientId> = self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
+        let ids: Vec<ClientId> =
+            self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
         for id in ids {
             self.detach(id, message, 0);
         }
@@ -305,7 +305,8 @@ impl Server {
     pub(super) fn session_ended(&mut self, session: SessionId) {
         self.session_env.remove(&session);
         let next = self.state.sessions.keys().next_back().copied();
-        let ids: Vec<ClientId> = self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
+        let ids: Vec<ClientId> =
+            self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
         for id in ids {
             self.detach(id, "[exited]", 0);
         }

@@ -31,8 +31,12 @@ impl Server {
     /// Does what is due.
     pub(super) fn due(&mut self) {
         let now = Instant::now();
-        let escapes: Vec<ClientId> =
-            self.links.iter().filter(|(_, l)| l.escape_due.is_some_and(|d| d <= now)).map(|(id, _)| *id).collect();
+        let escapes: Vec<ClientId> = self
+            .links
+            .iter()
+            .filter(|(_, l)| l.escape_due.is_some_and(|d| d <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for id in escapes {
             self.flush_escape(id);
         }

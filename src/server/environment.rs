@@ -3,7 +3,8 @@ use crate::vault::PROVIDER_KEY_VARS;
 use std::collections::BTreeMap;
 
 /// Variables by which terminals and multiplexers announce themselves; true of the outer terminal, false in a pane.
-const FOREIGN_PREFIXES: &[&str] = &["TERM_PROGRAM", "KITTY_", "WEZTERM_", "VTE_", "VSCODE_", "CLAUDECODE", "INSPAN"];
+const FOREIGN_PREFIXES: &[&str] =
+    &["TERM_PROGRAM", "KITTY_", "WEZTERM_", "VTE_", "VSCODE_", "CLAUDECODE", "INSPAN"];
 const FOREIGN: &[&str] = &["TMUX", "TMUX_PANE", "STY", "WINDOWID", "COLUMNS", "LINES"];
 
 /// Variables that point a vendor's CLI elsewhere than its route says.
@@ -46,7 +47,9 @@ pub fn build(pane: &Pane<'_>) -> (BTreeMap<String, String>, Vec<String>) {
         if FOREIGN.contains(&name.as_str()) || FOREIGN_PREFIXES.iter().any(|p| name.starts_with(p)) {
             continue;
         }
-        if pane.harness && (PROVIDER_KEY_VARS.contains(&name.as_str()) || BASE_URL_VARS.contains(&name.as_str())) {
+        if pane.harness
+            && (PROVIDER_KEY_VARS.contains(&name.as_str()) || BASE_URL_VARS.contains(&name.as_str()))
+        {
             removed.push(name.clone());
             continue;
         }
@@ -147,7 +150,11 @@ mod tests {
     #[test]
     fn attach_refreshes_what_is_named() {
         let mut session = env(&[("DISPLAY", ":0"), ("SSH_CONNECTION", "old"), ("KEEP", "1")]);
-        refresh(&mut session, &env(&[("SSH_CONNECTION", "new")]), &["DISPLAY".into(), "SSH_CONNECTION".into()]);
+        refresh(
+            &mut session,
+            &env(&[("SSH_CONNECTION", "new")]),
+            &["DISPLAY".into(), "SSH_CONNECTION".into()],
+        );
         assert_eq!(session, env(&[("SSH_CONNECTION", "new"), ("KEEP", "1")]));
     }
 }

@@ -7,12 +7,15 @@ use super::{
 use crate::{
     commands::What,
     executors::{
-        self, Class, Executor, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep, machine::Machine,
+        self, Class, Executor, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
+        machine::Machine,
     },
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
     mux::PaneId,
-    router::{AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan},
+    router::{
+        AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan,
+    },
     state::{Harness, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
@@ -230,7 +233,9 @@ impl Server {
         let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
         let pane_dir = self.place.pane(&key);
         let access = (start.route.auth != AuthMode::Login)
-            .then(|| self.gateway.as_ref().map(|g| GatewayAccess { base_url: g.base_url(), token: new_token() }))
+            .then(|| {
+                self.gateway.as_ref().map(|g| GatewayAccess { base_url: g.base_url(), token: new_token() })
+            })
             .flatten();
         let request = LaunchRequest {
             binary: &found.binary,
@@ -281,7 +286,12 @@ impl Server {
                 config_home: plan.config_home.clone(),
                 pending: start.prompt.filter(|_| !plan.prompt_delivered),
                 launched: start.route.wire_model.clone(),
-                files: plan.files.iter().map(|f| f.path.clone()).chain(plan.links.iter().map(|l| l.path.clone())).collect(),
+                files: plan
+                    .files
+                    .iter()
+                    .map(|f| f.path.clone())
+                    .chain(plan.links.iter().map(|l| l.path.clone()))
+                    .collect(),
                 conversation,
                 ..Runtime::default()
             },
@@ -305,7 +315,12 @@ impl Server {
     fn install_first(&mut self, id: PaneId, start: Start) {
         let executor = start.route.executor.clone();
         let Ok(binary) = std::env::current_exe() else { return };
-        let argv = vec![binary.to_string_lossy().into_owned(), "install".into(), executor.to_string(), "--yes".into()];
+        let argv = vec![
+            binary.to_string_lossy().into_owned(),
+            "install".into(),
+            executor.to_string(),
+            "--yes".into(),
+        ];
         if let Some(pane) = self.state.panes.get_mut(&id) {
             pane.title = format!("installing {executor}");
         }
@@ -321,10 +336,14 @@ impl Server {
                 }
                 server.start_harness(id, start);
                 let env = server.env_of(id);
-                let rehearse = server.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse);
+                let rehearse =
+                    server.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse);
                 server.refresh_readiness(&env, rehearse);
             } else {
-                server.ended(id, format!("{executor} was not installed ({}); f tries again", exit_words(status)));
+                server.ended(
+                    id,
+                    format!("{executor} was not installed ({}); f tries again", exit_words(status)),
+                );
             }
         }));
     }
@@ -344,7 +363,9 @@ impl Server {
         for id in ids {
             let env = self.env_of(id);
             let facts = self.facts(&env);
-            let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else { continue };
+            let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else {
+                continue;
+            };
             let Some(harness) = &pane.harness else { continue };
             if runtime.token.is_empty() {
                 continue;
@@ -563,8 +584,9 @@ pub fn missing(executor: &ExecutorId) -> Refusal {
 /// # Errors
 /// Names the words.
 pub fn parse_permission(word: &str) -> Result<Permission, Failure> {
-    serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase()))
-        .map_err(|_| Failure::Usage(format!("unknown permission {word:?}: use ask, edits, plan, full or readonly")))
+    serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase())).map_err(|_| {
+        Failure::Usage(format!("unknown permission {word:?}: use ask, edits, plan, full or readonly"))
+    })
 }
 
 /// A token nobody can guess.

@@ -4,7 +4,10 @@ use crate::{
     commands,
     config::Settings,
     mux::{ClientId, PaneId, keys::Key},
-    state::{overlay::{Context, Outcome, ReferenceRow}, target::Origin},
+    state::{
+        overlay::{Context, Outcome, ReferenceRow},
+        target::Origin,
+    },
     term::{
         encode::{self, KeyModes, MouseModes, MouseTracking},
         frame::Caps,
@@ -40,7 +43,9 @@ impl KeyTable {
         }
         let help: BTreeMap<String, String> = commands::rows().into_iter().map(|r| (r.name, r.help)).collect();
         for (notation, line) in &settings.keys {
-            let (Ok(key), Ok(words)) = (Key::from_str(notation), commands::split_words(line)) else { continue };
+            let (Ok(key), Ok(words)) = (Key::from_str(notation), commands::split_words(line)) else {
+                continue;
+            };
             if words.is_empty() {
                 continue;
             }
@@ -116,7 +121,10 @@ impl Server {
 
     fn key(&mut self, id: ClientId, event: KeyEvent) {
         if event.kind != KeyKind::Release {
-            if self.key_for_overlay(id, &event) || self.key_for_table(id, &event) || self.key_for_card(id, &event) {
+            if self.key_for_overlay(id, &event)
+                || self.key_for_table(id, &event)
+                || self.key_for_card(id, &event)
+            {
                 return;
             }
         }
@@ -157,7 +165,9 @@ impl Server {
             }
             Outcome::CloseAndRun(words) => {
                 self.run_words(id, &words);
-                if leaving && self.state.clients.get(&id).is_some_and(|c| c.session.0 == 0 && c.overlay.is_none()) {
+                if leaving
+                    && self.state.clients.get(&id).is_some_and(|c| c.session.0 == 0 && c.overlay.is_none())
+                {
                     if let Some(client) = self.state.clients.get_mut(&id) {
                         client.overlay = Some(overlay);
                     }
@@ -247,7 +257,8 @@ impl Server {
             Err(error) => {
                 let line = error.to_string();
                 let line = line.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                let near = words.first().and_then(|w| commands::nearest(w)).filter(|n| Some(n) != words.first());
+                let near =
+                    words.first().and_then(|w| commands::nearest(w)).filter(|n| Some(n) != words.first());
                 self.tell(id, near.map_or(line.clone(), |n| format!("{line}; did you mean {n}?")));
             }
         }
@@ -273,8 +284,13 @@ impl Server {
 
     fn write_or_tell(&mut self, pane: PaneId, bytes: Vec<u8>) {
         if let Err(why) = self.write(pane, bytes) {
-            let clients: Vec<ClientId> =
-                self.state.clients.keys().copied().filter(|c| self.state.focused_pane(*c) == Some(pane)).collect();
+            let clients: Vec<ClientId> = self
+                .state
+                .clients
+                .keys()
+                .copied()
+                .filter(|c| self.state.focused_pane(*c) == Some(pane))
+                .collect();
             for client in clients {
                 self.tell(client, why.clone());
             }
@@ -348,7 +364,8 @@ impl Server {
             }
             TerminalReply::Colour { osc: slot @ (10 | 11), rgb: (r, g, b) } => {
                 let colour = Rgb(r, g, b);
-                let slot = if slot == 10 { &mut self.palette.foreground } else { &mut self.palette.background };
+                let slot =
+                    if slot == 10 { &mut self.palette.foreground } else { &mut self.palette.background };
                 if *slot != colour {
                     *slot = colour;
                     self.take_palette();
@@ -360,7 +377,8 @@ impl Server {
 }
 
 fn repeatable(words: &[String]) -> bool {
-    words.first().is_some_and(|w| matches!(w.as_str(), "resize-pane" | "resizep")) && !words.iter().any(|w| w == "-Z")
+    words.first().is_some_and(|w| matches!(w.as_str(), "resize-pane" | "resizep"))
+        && !words.iter().any(|w| w == "-Z")
 }
 
 /// The modes that key encoding depends on.
@@ -402,7 +420,8 @@ pub fn check(settings: &mut Settings) -> Vec<crate::config::Problem> {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let fault = error.to_string();
-                    let fault = fault.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                    let fault =
+                        fault.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
                     Err((fault, words.first().and_then(|w| commands::nearest(w))))
                 }
             }

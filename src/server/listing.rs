@@ -134,7 +134,8 @@ impl Server {
         let session_name = session.map(|s| s.name.clone()).unwrap_or_default();
         let status = pane.status.status.as_str();
         let area = self.state.area_of(id);
-        let rect = window.and_then(|w| if w.zoomed && w.active == id { Some(area) } else { w.layout.rect_of(id, area) });
+        let rect = window
+            .and_then(|w| if w.zoomed && w.active == id { Some(area) } else { w.layout.rect_of(id, area) });
         let rect = rect.unwrap_or_default();
         let emulator = self.emulator(id);
         let (alternate, history) = emulator
@@ -206,13 +207,13 @@ impl KeyTable {
     pub(super) fn list(&self, as_json: bool) -> String {
         let rows: Vec<_> = self.bound().collect();
         if as_json {
-            let rows: Vec<Value> = rows
-                .iter()
-                .map(|r| json!({ "key": r.keys, "command": r.command, "help": r.help }))
-                .collect();
+            let rows: Vec<Value> =
+                rows.iter().map(|r| json!({ "key": r.keys, "command": r.command, "help": r.help })).collect();
             return serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n";
         }
-        rows.iter().map(|r| format!("{} {:<10} {:<44} {}\n", self.prefix_notation(), r.keys, r.command, r.help)).collect()
+        rows.iter()
+            .map(|r| format!("{} {:<10} {:<44} {}\n", self.prefix_notation(), r.keys, r.command, r.help))
+            .collect()
     }
 }
 

@@ -32,7 +32,8 @@ impl Server {
         let Some((pane, x, y)) = geometry.pane_at(event.x, event.y) else {
             if event.kind == MouseKind::Press && event.button == MouseButton::Left {
                 let border = geometry.panes.iter().find(|(_, outer, _)| {
-                    (outer.x..outer.right()).contains(&event.x) && (outer.y..outer.bottom()).contains(&event.y)
+                    (outer.x..outer.right()).contains(&event.x)
+                        && (outer.y..outer.bottom()).contains(&event.y)
                 });
                 if let Some((pane, ..)) = border {
                     let pane = *pane;
@@ -77,8 +78,11 @@ impl Server {
         }
         let Some(screen) = self.screens.get_mut(&pane) else { return };
         let most = lock(&screen.emulator).history_len();
-        screen.scroll =
-            if up { (screen.scroll + WHEEL_LINES).min(most) } else { screen.scroll.saturating_sub(WHEEL_LINES) };
+        screen.scroll = if up {
+            (screen.scroll + WHEEL_LINES).min(most)
+        } else {
+            screen.scroll.saturating_sub(WHEEL_LINES)
+        };
         self.pane_dirty(pane);
     }
 

@@ -45,8 +45,14 @@ impl Server {
         let id = need_client(origin)?;
         let pane = self.state.find_pane(target.target.as_deref(), origin)?;
         let env = self.env_of(pane);
-        let rehearse = self.state.panes.get(&pane).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse)
-            || self.state.clients.get(&id).and_then(|c| self.state.sessions.get(&c.session)).is_some_and(|s| s.rehearse);
+        let rehearse =
+            self.state.panes.get(&pane).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse)
+                || self
+                    .state
+                    .clients
+                    .get(&id)
+                    .and_then(|c| self.state.sessions.get(&c.session))
+                    .is_some_and(|s| s.rehearse);
         self.refresh_readiness(&env, rehearse);
         let list = List::for_panel(&self.state, pane);
         let Some(client) = self.state.clients.get_mut(&id) else { return silent() };
@@ -103,7 +109,8 @@ impl Server {
         env: &BTreeMap<String, String>,
     ) -> Answer {
         let binary = std::env::current_exe().map_err(anyhow::Error::from)?;
-        let command = vec![binary.to_string_lossy().into_owned(), "install".into(), executor.into(), "--yes".into()];
+        let command =
+            vec![binary.to_string_lossy().into_owned(), "install".into(), executor.into(), "--yes".into()];
         let what = What { command, ..What::default() };
         let has_session = origin
             .client

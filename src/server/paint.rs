@@ -1,5 +1,10 @@
 //! When a client is painted: at most every 8 ms, at once after its own key, never while the last frame is on its way.
-use super::{Server, connection::Out, panes::lock, protocol::{Kind, frame}};
+use super::{
+    Server,
+    connection::Out,
+    panes::lock,
+    protocol::{Kind, frame},
+};
 use crate::{
     mux::{ClientId, PaneId},
     term::canvas::{Canvas, CanvasCursor},
@@ -41,9 +46,10 @@ impl Server {
     /// Marks every client that shows a pane.
     pub(super) fn pane_dirty(&mut self, pane: PaneId) {
         for (id, link) in &mut self.links {
-            let shown = self.state.shown_window(*id).is_some_and(|w| {
-                if w.zoomed { w.active == pane } else { w.layout.contains(pane) }
-            });
+            let shown = self
+                .state
+                .shown_window(*id)
+                .is_some_and(|w| if w.zoomed { w.active == pane } else { w.layout.contains(pane) });
             link.dirty |= shown;
         }
     }
@@ -133,7 +139,10 @@ impl Server {
     }
 
     /// What a pane shows.
-    pub(super) fn emulator(&self, pane: PaneId) -> Option<Arc<std::sync::Mutex<crate::term::emulator::Emulator>>> {
+    pub(super) fn emulator(
+        &self,
+        pane: PaneId,
+    ) -> Option<Arc<std::sync::Mutex<crate::term::emulator::Emulator>>> {
         self.screens.get(&pane).map(|s| s.emulator.clone())
     }
 }

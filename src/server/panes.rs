@@ -180,7 +180,10 @@ impl Server {
                 pane.refusal = None;
                 screen.pty = Some(pty);
                 let status = if launch.harness { Status::Starting } else { Status::Idle };
-                self.set_status(id, StatusReport { status, source: StatusSource::Process, detail: String::new() });
+                self.set_status(
+                    id,
+                    StatusReport { status, source: StatusSource::Process, detail: String::new() },
+                );
             }
             Err(error) => {
                 tracing::warn!(pane = %id, %error, "cannot start");
@@ -217,7 +220,10 @@ impl Server {
             screen.pty = None;
             lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
         }
-        self.set_status(id, StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what });
+        self.set_status(
+            id,
+            StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
+        );
         self.touch();
     }
 
@@ -351,7 +357,16 @@ pub fn exit_words(status: &ExitStatus) -> String {
     match (status.code, status.signal) {
         (Some(code), _) => format!("exited {code}"),
         (None, Some(signal)) => {
-            let names = [(1, "HUP"), (2, "INT"), (3, "QUIT"), (6, "ABRT"), (9, "KILL"), (11, "SEGV"), (13, "PIPE"), (15, "TERM")];
+            let names = [
+                (1, "HUP"),
+                (2, "INT"),
+                (3, "QUIT"),
+                (6, "ABRT"),
+                (9, "KILL"),
+                (11, "SEGV"),
+                (13, "PIPE"),
+                (15, "TERM"),
+            ];
             match names.iter().find(|(number, _)| *number == signal) {
                 Some((_, name)) => format!("killed by SIG{name}"),
                 None => format!("killed by signal {signal}"),

@@ -101,10 +101,14 @@ pub async fn read_frame(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
     from.read_exact(&mut head[1..]).await?;
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     if length > FRAME_LIMIT {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too long")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a frame of {length} bytes is too long"),
+        ));
     }
-    let kind = Kind::from_byte(head[4])
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("unknown frame kind {}", head[4])))?;
+    let kind = Kind::from_byte(head[4]).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("unknown frame kind {}", head[4]))
+    })?;
     let mut payload = vec![0u8; length];
     from.read_exact(&mut payload).await?;
     Ok(Some((kind, payload)))

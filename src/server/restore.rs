@@ -124,7 +124,8 @@ impl Server {
         let saved: Saved = match serde_json::from_str::<Saved>(&json) {
             Ok(saved) if saved.format == FORMAT => saved,
             Ok(_) | Err(_) => {
-                self.state.warning = Some("the saved sessions are of another version; they were left alone".into());
+                self.state.warning =
+                    Some("the saved sessions are of another version; they were left alone".into());
                 return;
             }
         };
@@ -150,7 +151,9 @@ impl Server {
                     restored += 1;
                     let mut notes = Vec::new();
                     if let Some(step) = switches.get(&pane.key) {
-                        notes.push(format!("a switch was interrupted at the step {step:?}; nothing of it is lost"));
+                        notes.push(format!(
+                            "a switch was interrupted at the step {step:?}; nothing of it is lost"
+                        ));
                     }
                     let conversation = self.kept_conversation(&pane.key);
                     if pane.harness.is_some() {
@@ -228,7 +231,9 @@ impl Server {
 
     /// Keeps a pane's conversation for the server after this one.
     pub(super) fn keep_conversation(&self, id: PaneId) {
-        let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else { return };
+        let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else {
+            return;
+        };
         let dir = self.pane_dir(&pane.key);
         let conversation = runtime.conversation.clone();
         std::thread::spawn(move || {
@@ -258,7 +263,8 @@ impl Server {
             Ending::Keep => self.save(),
         }
         let clients: Vec<_> = self.state.clients.keys().copied().collect();
-        let message = if ending == Ending::Kill { "[server exited]" } else { "[server restarts: run inspan again]" };
+        let message =
+            if ending == Ending::Kill { "[server exited]" } else { "[server restarts: run inspan again]" };
         for client in clients {
             self.detach(client, message, 0);
         }

@@ -1,5 +1,5 @@
 //! The server's life: become a daemon, listen, loop, end.
-use super::{Ending, Event, EVENT_QUEUE, Server, Tasks, Wake, connection, input, socket};
+use super::{EVENT_QUEUE, Ending, Event, Server, Tasks, Wake, connection, input, socket};
 use crate::{
     config::{self, Paths, ServerPaths, Theme},
     gateway, record,
@@ -296,7 +296,8 @@ impl Server {
     fn listen_again(&mut self) {
         let bound = socket::prepare_dir(&self.paths.sockets).and_then(|()| {
             let _ = fs::remove_file(&self.place.socket);
-            let listener = std::os::unix::net::UnixListener::bind(&self.place.socket).map_err(|e| e.to_string())?;
+            let listener =
+                std::os::unix::net::UnixListener::bind(&self.place.socket).map_err(|e| e.to_string())?;
             listener.set_nonblocking(true).map_err(|e| e.to_string())?;
             Ok(listener)
         });

@@ -40,7 +40,10 @@ pub fn prepare_dir(dir: &Path) -> Result<(), String> {
         Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         Err(e) => {
-            return Err(format!("cannot create {}: {e}; set INSPAN_TMPDIR to a directory of yours", dir.display()));
+            return Err(format!(
+                "cannot create {}: {e}; set INSPAN_TMPDIR to a directory of yours",
+                dir.display()
+            ));
         }
     }
     let meta = fs::symlink_metadata(dir).map_err(|e| format!("cannot read {}: {e}", dir.display()))?;
@@ -49,7 +52,11 @@ pub fn prepare_dir(dir: &Path) -> Result<(), String> {
     }
     let uid = rustix::process::geteuid().as_raw();
     if meta.uid() != uid {
-        return Err(format!("{} belongs to user {}, not to you; set INSPAN_TMPDIR", dir.display(), meta.uid()));
+        return Err(format!(
+            "{} belongs to user {}, not to you; set INSPAN_TMPDIR",
+            dir.display(),
+            meta.uid()
+        ));
     }
     if meta.mode() & 0o077 != 0 {
         return Err(format!("{} can be entered by others; run: chmod 700 {}", dir.display(), dir.display()));
@@ -65,7 +72,10 @@ pub fn connect(path: &Path) -> io::Result<Option<UnixStream>> {
     if path.as_os_str().len() > PATH_LIMIT {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("the socket path {} is longer than {PATH_LIMIT} bytes; set INSPAN_TMPDIR to a shorter one", path.display()),
+            format!(
+                "the socket path {} is longer than {PATH_LIMIT} bytes; set INSPAN_TMPDIR to a shorter one",
+                path.display()
+            ),
         ));
     }
     match UnixStream::connect(path) {

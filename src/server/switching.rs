@@ -85,11 +85,8 @@ impl Server {
         let auth = auth.map(str::parse::<AuthMode>).transpose().map_err(Failure::Usage)?;
         let env = self.env_of(id);
         let facts = self.facts(&env);
-        let rehearse = self
-            .state
-            .window_of(id)
-            .and_then(|w| self.state.session_of(w.id))
-            .is_some_and(|s| s.rehearse);
+        let rehearse =
+            self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).is_some_and(|s| s.rehearse);
         let pane = self.state.panes.get(&id).ok_or_else(|| format!("no pane {id}"))?;
         let cwd = pane.cwd.clone();
         let from = pane.harness.clone();
@@ -124,7 +121,8 @@ impl Server {
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
             .cloned();
         let conversation = self.conversation_of(id);
-        let context = to.model.as_deref().and_then(|m| Catalogue::builtin().model(m).ok()).and_then(|m| m.context);
+        let context =
+            to.model.as_deref().and_then(|m| Catalogue::builtin().model(m).ok()).and_then(|m| m.context);
         let telling = Telling {
             conversation: (*conversation).clone(),
             from: match &from {
@@ -152,7 +150,8 @@ impl Server {
             let session = pane.harness.as_ref()?.session.clone();
             let executor = self.executor_of(id)?;
             let home = &runtime.config_home;
-            let session = session.or_else(|| executor.sessions(home, &pane.cwd).first().map(|s| s.id.clone()))?;
+            let session =
+                session.or_else(|| executor.sessions(home, &pane.cwd).first().map(|s| s.id.clone()))?;
             executor.transcript(home, &pane.cwd, &session)
         };
         Arc::new(told().unwrap_or_default())
@@ -172,7 +171,9 @@ impl Server {
     /// The verb `switch`.
     pub(super) fn switch(&mut self, verb: Verb, origin: &Origin, reply: &mut Option<Reply>) -> Answer {
         let again = verb.clone();
-        let Verb::Switch { target, executor, model, auth, handoff, dry_run, yes, when_done, fresh, json } = verb else {
+        let Verb::Switch { target, executor, model, auth, handoff, dry_run, yes, when_done, fresh, json } =
+            verb
+        else {
             return silent();
         };
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
@@ -280,14 +281,20 @@ impl Server {
         }
         if !ground.git.repository && !yes {
             let why = ground.error.clone().unwrap_or_else(|| {
-                format!("{} is not in a git repository, so there is no checkpoint", plan.telling.workspace.display())
+                format!(
+                    "{} is not in a git repository, so there is no checkpoint",
+                    plan.telling.workspace.display()
+                )
             });
             fail(
                 reply,
                 &Failure::from(Refusal {
                     rule: "switch.no-checkpoint".into(),
                     reason: why,
-                    remedies: vec!["git init  makes one".into(), "--yes  goes on without a checkpoint".into()],
+                    remedies: vec![
+                        "git init  makes one".into(),
+                        "--yes  goes on without a checkpoint".into(),
+                    ],
                 }),
             );
             return;
@@ -443,7 +450,9 @@ impl Server {
         let dir = running.plan.telling.workspace.clone();
         let before = running.ground.fingerprint.clone();
         self.tasks.spawn(
-            move || before.and_then(|before| crate::workspace::fingerprint(&dir).ok().map(|now| (before, now))),
+            move || {
+                before.and_then(|before| crate::workspace::fingerprint(&dir).ok().map(|now| (before, now)))
+            },
             move |server, compared| {
                 let changes = compared.map(|(before, now)| crate::workspace::compare(&before, &now));
                 server.finish_switch(id, running, changes);
@@ -541,7 +550,13 @@ impl Server {
     }
 
     /// What a preview says, label by label.
-    fn preview_lines(&self, plan: &Plan, ground: &Ground, tokens: usize, handoff: &str) -> Vec<(String, String)> {
+    fn preview_lines(
+        &self,
+        plan: &Plan,
+        ground: &Ground,
+        tokens: usize,
+        handoff: &str,
+    ) -> Vec<(String, String)> {
         let mut lines = Vec::new();
         let mut add = |name: &str, text: String| lines.push((name.to_owned(), text));
         let from = plan.from.as_ref().map(|h| h.route.executor.to_string());
@@ -549,25 +564,37 @@ impl Server {
             (Some(_), _) => add("conversation", format!("your {} session here resumes", plan.to.executor)),
             (None, Some(from)) => {
                 let known = plan.from.as_ref().is_some_and(|h| h.session.is_some());
-                let parked = if known { "parked (resumes when you come back)" } else { "ends (it has no id yet)" };
+                let parked =
+                    if known { "parked (resumes when you come back)" } else { "ends (it has no id yet)" };
                 add("conversation", format!("{from} session {parked}"));
             }
             (None, None) => add("conversation", "a new one".into()),
         }
         let window = plan.telling.context.map(|c| format!(" of {}k", c / 1000)).unwrap_or_default();
         if plan.from.is_some() {
-            add("handoff", match plan.telling.mode {
-                Mode::None => "none".into(),
-                _ => format!("{handoff} · {}{window} tokens", thousands(tokens)),
-            });
+            add(
+                "handoff",
+                match plan.telling.mode {
+                    Mode::None => "none".into(),
+                    _ => format!("{handoff} · {}{window} tokens", thousands(tokens)),
+                },
+            );
         }
         let git = &ground.git;
-        add("workspace", if git.repository {
-            let head = if git.head.is_empty() { "no commit yet" } else { git.head.as_str() };
-            format!("{} {head}, {} changed  →  checkpoint {}", git.branch, git.changed, git.checkpoints + 1)
-        } else {
-            ground.error.clone().unwrap_or_else(|| "not a repository: no checkpoint possible".into())
-        });
+        add(
+            "workspace",
+            if git.repository {
+                let head = if git.head.is_empty() { "no commit yet" } else { git.head.as_str() };
+                format!(
+                    "{} {head}, {} changed  →  checkpoint {}",
+                    git.branch,
+                    git.changed,
+                    git.checkpoints + 1
+                )
+            } else {
+                ground.error.clone().unwrap_or_else(|| "not a repository: no checkpoint possible".into())
+            },
+        );
         if let Some(why) = self.in_turn(plan.pane) {
             add("in flight", why);
         }

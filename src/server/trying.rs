@@ -34,7 +34,12 @@ const LOOKED: &str = "hello from the first harness";
 
 impl Server {
     /// `inspan try --detached`.
-    pub(super) fn try_detached(&mut self, _origin: &Origin, env: &BTreeMap<String, String>, json: bool) -> Answer {
+    pub(super) fn try_detached(
+        &mut self,
+        _origin: &Origin,
+        env: &BTreeMap<String, String>,
+        json: bool,
+    ) -> Answer {
         let (session, _) = self.create_try(env, DETACHED_SIZE)?;
         let rows = self.pane_rows(Some(session));
         let name = self.state.sessions.get(&session).map(|s| s.name.clone()).unwrap_or_default();
@@ -59,7 +64,8 @@ impl Server {
         size: (u16, u16),
     ) -> Result<(SessionId, PaneId), Failure> {
         let dir = self.place.state.join("try");
-        std::fs::create_dir_all(&dir).map_err(|e| Failure::Failed(format!("cannot create {}: {e}", dir.display())))?;
+        std::fs::create_dir_all(&dir)
+            .map_err(|e| Failure::Failed(format!("cannot create {}: {e}", dir.display())))?;
         let place = (1..)
             .map(|n| dir.join(format!("ride-{n}")))
             .find(|p| !p.exists())
@@ -123,7 +129,9 @@ impl Server {
     }
 
     fn tick_step(&mut self, session: SessionId, step: usize) {
-        let Some(guide) = self.state.sessions.get_mut(&session).and_then(|s| s.guide.as_mut()) else { return };
+        let Some(guide) = self.state.sessions.get_mut(&session).and_then(|s| s.guide.as_mut()) else {
+            return;
+        };
         if guide.steps.iter().take(step).any(|(_, done)| !done) {
             return;
         }
@@ -156,7 +164,8 @@ impl Server {
 
     /// A turn ended in a pane that was switched before: the third step is done.
     pub(super) fn guide_answered(&mut self, id: PaneId) {
-        let switched = self.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| !h.parked.is_empty());
+        let switched =
+            self.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| !h.parked.is_empty());
         if let (true, Some(session)) = (switched, self.session_id_of(id)) {
             self.tick_step(session, 2);
         }
@@ -172,7 +181,6 @@ impl Server {
             link.prefix_seen = true;
         }
     }
-
 }
 
 /// The three steps.
@@ -181,9 +189,12 @@ fn guide(prefix: &str) -> Guide {
     Guide {
         steps: vec![
             step(format!("look at the file: {prefix} o until the shell has the focus, then: cat hello.txt")),
-            step(format!("switch claude to codex: {prefix} o back to it, then {prefix} e, choose codex, Enter")),
+            step(format!(
+                "switch claude to codex: {prefix} o back to it, then {prefix} e, choose codex, Enter"
+            )),
             step("ask codex what was done: type  what was done? [[recall: hello]]  and Enter".into()),
         ],
-        done: "done: files, git state and the conversation carried over. Yours: cd your-repo && inspan".into(),
+        done: "done: files, git state and the conversation carried over. Yours: cd your-repo && inspan"
+            .into(),
     }
 }

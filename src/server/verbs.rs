@@ -4,16 +4,10 @@ mod panes;
 mod sessions;
 
 use super::{
-    Server,
-    listing,
-    overlays,
+    Server, listing, overlays,
     reply::{Failure, Reply},
 };
-use crate::{
-    commands::Verb,
-    router::Refusal,
-    state::target::Origin,
-};
+use crate::{commands::Verb, router::Refusal, state::target::Origin};
 use std::collections::BTreeMap;
 
 /// How a verb ended within this turn of the loop.
@@ -39,7 +33,13 @@ pub(super) fn line(text: impl std::fmt::Display) -> Answer {
 
 impl Server {
     /// Runs a verb for a connection or for a client's key.
-    pub(crate) fn run(&mut self, verb: Verb, origin: &Origin, env: &BTreeMap<String, String>, mut reply: Reply) {
+    pub(crate) fn run(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+        mut reply: Reply,
+    ) {
         reply.json = wants_json(&verb);
         let client = origin.client;
         let mut slot = Some(reply);
@@ -109,9 +109,15 @@ impl Server {
                 };
                 self.select_window(target.target.as_deref(), word, origin)
             }
-            Verb::NextWindow { target } => self.select_window(target.target.as_deref(), Some("{next}"), origin),
-            Verb::PreviousWindow { target } => self.select_window(target.target.as_deref(), Some("{previous}"), origin),
-            Verb::LastWindow { target } => self.select_window(target.target.as_deref(), Some("{last}"), origin),
+            Verb::NextWindow { target } => {
+                self.select_window(target.target.as_deref(), Some("{next}"), origin)
+            }
+            Verb::PreviousWindow { target } => {
+                self.select_window(target.target.as_deref(), Some("{previous}"), origin)
+            }
+            Verb::LastWindow { target } => {
+                self.select_window(target.target.as_deref(), Some("{last}"), origin)
+            }
             Verb::RenameWindow { target, name } => self.rename_window(&target, name, origin),
             Verb::SelectLayout { target, name } => self.select_layout(&target, Some(&name), origin),
             Verb::NextLayout { target } => self.select_layout(&target, None, origin),
@@ -124,7 +130,9 @@ impl Server {
             }
             Verb::NextAttention { target } => self.next_attention(&target, origin),
             Verb::ResizePane { .. } => self.resize_pane(verb, origin),
-            Verb::SwapPane { target, source, up, down } => self.swap_pane(&target, source.as_deref(), up, down, origin),
+            Verb::SwapPane { target, source, up, down } => {
+                self.swap_pane(&target, source.as_deref(), up, down, origin)
+            }
             Verb::BreakPane { target, name, detached } => self.break_pane(&target, name, detached, origin),
             Verb::JoinPane { target, source, horizontal, .. } => {
                 self.join_pane(&target, source.as_deref(), horizontal, origin)
@@ -147,13 +155,17 @@ impl Server {
             Verb::CapturePane { target, styled, join, start, end, .. } => {
                 self.capture_pane(&target, styled, join, start.as_deref(), end.as_deref(), origin)
             }
-            Verb::ListSessions { format } => Ok(Outcome::Done(listing::print(&format, &self.session_rows())?)),
+            Verb::ListSessions { format } => {
+                Ok(Outcome::Done(listing::print(&format, &self.session_rows())?))
+            }
             Verb::ListWindows { format, target } => {
-                let session = target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
+                let session =
+                    target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
                 Ok(Outcome::Done(listing::print(&format, &self.window_rows(session))?))
             }
             Verb::ListPanes { format, target, .. } => {
-                let session = target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
+                let session =
+                    target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
                 Ok(Outcome::Done(listing::print(&format, &self.pane_rows(session))?))
             }
             Verb::ListClients { format } => Ok(Outcome::Done(listing::print(&format, &self.client_rows())?)),

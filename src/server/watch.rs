@@ -42,8 +42,12 @@ impl Server {
 
     /// Looks at every pane whose time has come.
     pub(super) fn watch_due(&mut self, now: Instant) {
-        let due: Vec<PaneId> =
-            self.screens.iter().filter(|(_, s)| s.watch_due.is_some_and(|d| d <= now)).map(|(id, _)| *id).collect();
+        let due: Vec<PaneId> = self
+            .screens
+            .iter()
+            .filter(|(_, s)| s.watch_due.is_some_and(|d| d <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
             if let Some(screen) = self.screens.get_mut(&id) {
                 screen.watch_due = None;
@@ -98,7 +102,13 @@ impl Server {
     }
 
     /// A `Main` request ended: the turn goes on when tools were called, else it is over.
-    pub(super) fn main_ended(&mut self, id: PaneId, row: &LedgerRow, answer: Option<String>, calls_tools: bool) {
+    pub(super) fn main_ended(
+        &mut self,
+        id: PaneId,
+        row: &LedgerRow,
+        answer: Option<String>,
+        calls_tools: bool,
+    ) {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         let answer = answer.unwrap_or_default();
         if !answer.is_empty() {
@@ -195,7 +205,12 @@ impl Server {
             pane.status_since = now;
             let attention = matches!(report.status, Status::NeedsYou | Status::Done);
             let bell: Vec<ClientId> = if attention {
-                self.state.clients.keys().copied().filter(|c| self.state.focused_pane(*c) != Some(id)).collect()
+                self.state
+                    .clients
+                    .keys()
+                    .copied()
+                    .filter(|c| self.state.focused_pane(*c) != Some(id))
+                    .collect()
             } else {
                 Vec::new()
             };
@@ -255,7 +270,10 @@ impl Server {
                 }
             }
             TermEvent::Clipboard { selection, data } => self.clipboard(id, &selection, &data),
-            TermEvent::Cwd(_) | TermEvent::Notify { .. } | TermEvent::Progress { .. } | TermEvent::PromptMark(_) => {}
+            TermEvent::Cwd(_)
+            | TermEvent::Notify { .. }
+            | TermEvent::Progress { .. }
+            | TermEvent::PromptMark(_) => {}
             TermEvent::Rebuilt => tracing::warn!(pane = %id, "the emulator was rebuilt"),
         }
     }
@@ -274,7 +292,11 @@ impl Server {
     /// After a submitted prompt: says so when the harness does not start working.
     pub(super) fn check_submitted(&mut self, id: PaneId) {
         self.tasks.after(SUBMIT_WAIT, move |server| {
-            let late = server.harnesses.get(&id).and_then(|r| r.submitted).is_some_and(|at| at.elapsed() >= SUBMIT_WAIT);
+            let late = server
+                .harnesses
+                .get(&id)
+                .and_then(|r| r.submitted)
+                .is_some_and(|at| at.elapsed() >= SUBMIT_WAIT);
             let working = server.state.panes.get(&id).is_some_and(|p| {
                 matches!(p.status.status, Status::Working | Status::NeedsYou | Status::Retrying)
             });
@@ -301,7 +323,8 @@ impl Server {
 
     /// Asks git where it is due; one question a workspace at a time.
     pub(super) fn git_now(&mut self, now: Instant) {
-        let due: Vec<PathBuf> = self.git_due.iter().filter(|(_, d)| **d <= now).map(|(dir, _)| dir.clone()).collect();
+        let due: Vec<PathBuf> =
+            self.git_due.iter().filter(|(_, d)| **d <= now).map(|(dir, _)| dir.clone()).collect();
         for dir in due {
             self.git_due.remove(&dir);
             if !self.git_busy.insert(dir.clone()) {

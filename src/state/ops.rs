@@ -64,7 +64,13 @@ impl State {
     }
 
     /// A session with one window that holds `pane`.
-    pub fn new_session(&mut self, name: String, workspace: PathBuf, size: (u16, u16), pane: PaneId) -> SessionId {
+    pub fn new_session(
+        &mut self,
+        name: String,
+        workspace: PathBuf,
+        size: (u16, u16),
+        pane: PaneId,
+    ) -> SessionId {
         let id = self.next.session();
         let window = self.bare_window(pane);
         self.git.entry(workspace.clone()).or_insert_with(GitSummary::default);
@@ -219,7 +225,8 @@ impl State {
     /// A name that no session has: `wish`, `wish-2`, …
     pub fn free_session_name(&self, wish: &str) -> String {
         let taken = |name: &str| self.sessions.values().any(|s| s.name == name);
-        let wish: String = wish.chars().map(|c| if matches!(c, ':' | '.') || c.is_control() { '_' } else { c }).collect();
+        let wish: String =
+            wish.chars().map(|c| if matches!(c, ':' | '.') || c.is_control() { '_' } else { c }).collect();
         let wish = if wish.is_empty() { "session".to_owned() } else { wish };
         if !taken(&wish) {
             return wish;
@@ -233,9 +240,10 @@ impl State {
             let Some(pane) = self.panes.get(&window.active) else { continue };
             let name = match (&pane.harness, pane.argv.first()) {
                 (Some(harness), _) => harness.route.executor.to_string(),
-                (None, Some(program)) => {
-                    Path::new(program).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
-                }
+                (None, Some(program)) => Path::new(program)
+                    .file_name()
+                    .map(|n| n.to_string_lossy().into_owned())
+                    .unwrap_or_default(),
                 (None, None) => "shell".into(),
             };
             window.name = name;

@@ -40,7 +40,9 @@ impl State {
             .client
             .and_then(|c| self.clients.get(&c))
             .map(|c| c.session)
-            .or_else(|| origin.pane.and_then(|p| self.window_of(p)).and_then(|w| self.session_of(w.id)).map(|s| s.id))
+            .or_else(|| {
+                origin.pane.and_then(|p| self.window_of(p)).and_then(|w| self.session_of(w.id)).map(|s| s.id)
+            })
             .or_else(|| self.sessions.values().rev().find(|s| s.workspace == origin.cwd).map(|s| s.id))
             .or_else(|| self.sessions.keys().next_back().copied())
     }
@@ -175,7 +177,10 @@ impl State {
         if let Ok(id) = target.parse::<PaneId>() {
             return self.panes.contains_key(&id).then_some(id).ok_or_else(|| {
                 let known: Vec<String> = self.panes.keys().map(ToString::to_string).collect();
-                format!("no pane {target}; there is {}", if known.is_empty() { "none".into() } else { known.join(" ") })
+                format!(
+                    "no pane {target}; there is {}",
+                    if known.is_empty() { "none".into() } else { known.join(" ") }
+                )
             });
         }
         let special = |word: &str| matches!(word, "{last}" | "{next}" | "{previous}" | "+" | "-" | "!");
@@ -195,7 +200,9 @@ impl State {
             Some("{last}" | "!") => window.last,
             Some("{next}" | "+") => order.get((at + 1) % order.len()).copied(),
             Some("{previous}" | "-") => order.get((at + order.len() - 1) % order.len()).copied(),
-            Some(index) => index.parse::<usize>().ok().and_then(|i| i.checked_sub(1)).and_then(|i| order.get(i)).copied(),
+            Some(index) => {
+                index.parse::<usize>().ok().and_then(|i| i.checked_sub(1)).and_then(|i| order.get(i)).copied()
+            }
         };
         found.ok_or_else(|| format!("no pane {target}; the window has {}", order.len()))
     }

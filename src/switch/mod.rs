@@ -131,9 +131,8 @@ impl Telling {
     /// The handoff, with what git says now.
     pub fn handoff(&self, ground: &Ground, checkpoint: Option<&str>) -> Handoff {
         let branch = ground.git.branch.as_str();
-        let budget = self
-            .context
-            .map_or(HANDOFF_TOKENS, |c| (c as usize / HANDOFF_SHARE).min(HANDOFF_TOKENS));
+        let budget =
+            self.context.map_or(HANDOFF_TOKENS, |c| (c as usize / HANDOFF_SHARE).min(HANDOFF_TOKENS));
         build(&HandoffInput {
             conversation: &self.conversation,
             from: Party { executor: &self.from.0, model: self.from.1.as_deref() },

@@ -44,13 +44,21 @@ impl Server {
             let (late, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|(t, _)| *t == turn);
             runtime.waiters = rest;
             for (_, reply) in late {
-                reply.fail(&Failure::Failed(format!("{id} did not end its turn within {timeout} s; it goes on")));
+                reply.fail(&Failure::Failed(format!(
+                    "{id} did not end its turn within {timeout} s; it goes on"
+                )));
             }
         });
         Ok(Outcome::Later)
     }
 
-    pub(super) fn model_verb(&mut self, target: &Target, model: &str, as_json: bool, origin: &Origin) -> Answer {
+    pub(super) fn model_verb(
+        &mut self,
+        target: &Target,
+        model: &str,
+        as_json: bool,
+        origin: &Origin,
+    ) -> Answer {
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
         let line = self.change_model(id, model)?;
         let login = self
@@ -59,10 +67,19 @@ impl Server {
             .get(&id)
             .and_then(|p| p.harness.as_ref())
             .is_some_and(|h| h.route.auth == AuthMode::Login);
-        let how = if login { self.change_model_by_login(id)? } else { "from its next request on; no restart".into() };
+        let how = if login {
+            self.change_model_by_login(id)?
+        } else {
+            "from its next request on; no restart".into()
+        };
         self.publish_routes();
         let key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
-        self.recorder.journal("", &key, "route.model", json!({ "model": model, "asked_by": "user", "how": how }));
+        self.recorder.journal(
+            "",
+            &key,
+            "route.model",
+            json!({ "model": model, "asked_by": "user", "how": how }),
+        );
         if let Some(client) = origin.client {
             self.tell(client, format!("{id}: {line}, {how}"));
         }
@@ -94,7 +111,9 @@ impl Server {
                         move || pty.stop_blocking(STOP_GRACE),
                         move |server, _| {
                             let words: Vec<String> =
-                                ["respawn-pane", "-t", &id.to_string(), "--how", "resume"].map(str::to_owned).into();
+                                ["respawn-pane", "-t", &id.to_string(), "--how", "resume"]
+                                    .map(str::to_owned)
+                                    .into();
                             if let Ok(verb) = crate::commands::parse(&words) {
                                 server.run(verb, &Origin::default(), &Default::default(), Reply::nobody());
                             }
@@ -127,7 +146,10 @@ impl Server {
             route.model.as_deref().unwrap_or("its own default model"),
             route.auth,
             route.payer,
-            serde_json::to_value(route.step).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
+            serde_json::to_value(route.step)
+                .ok()
+                .and_then(|v| v.as_str().map(str::to_owned))
+                .unwrap_or_default(),
         );
         for line in route_lines(route) {
             text.push_str(&line);
@@ -161,7 +183,8 @@ impl Server {
                 "detail": pane.status.detail, "since": pane.status_since, "sources": sources,
             })));
         }
-        let name = |source| serde_json::to_value(source).ok().and_then(|v: Value| v.as_str().map(str::to_owned));
+        let name =
+            |source| serde_json::to_value(source).ok().and_then(|v: Value| v.as_str().map(str::to_owned));
         let mut text = format!(
             "{id} {} for {} s, says {}: {}\n",
             pane.status.status.as_str(),
@@ -190,7 +213,8 @@ impl Server {
             }
         }
         if as_json {
-            let rows: Vec<Value> = rows.iter().map(|(pane, file)| json!({ "pane": pane, "file": file })).collect();
+            let rows: Vec<Value> =
+                rows.iter().map(|(pane, file)| json!({ "pane": pane, "file": file })).collect();
             return Ok(pretty(&Value::Array(rows)));
         }
         Ok(Outcome::Done(rows.iter().map(|(pane, file)| format!("{pane} {}\n", file.display())).collect()))

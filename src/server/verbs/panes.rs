@@ -24,7 +24,12 @@ use std::{collections::BTreeMap, str::FromStr};
 const SPLIT_MIN: (u16, u16) = (8, 4);
 
 impl Server {
-    pub(super) fn split_window(&mut self, verb: Verb, origin: &Origin, env: &BTreeMap<String, String>) -> Answer {
+    pub(super) fn split_window(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
         let Verb::SplitWindow { target, horizontal, before, detached, percent, dir, what, .. } = verb else {
             return silent();
         };
@@ -46,7 +51,9 @@ impl Server {
             Axis::Vertical => r.h < SPLIT_MIN.1,
         });
         if too_small {
-            return Err(Failure::Failed(format!("no space to split {split}; zoom (C-Space z) or close a pane first")));
+            return Err(Failure::Failed(format!(
+                "no space to split {split}; zoom (C-Space z) or close a pane first"
+            )));
         }
         let start = self.plan_what(&what, session.1, &session_env, &dir)?;
         let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
@@ -140,7 +147,9 @@ impl Server {
     }
 
     pub(super) fn resize_pane(&mut self, verb: Verb, origin: &Origin) -> Answer {
-        let Verb::ResizePane { target, zoom, left, right, up, down, cols, rows, by } = verb else { return silent() };
+        let Verb::ResizePane { target, zoom, left, right, up, down, cols, rows, by } = verb else {
+            return silent();
+        };
         let pane = self.state.find_pane(target.target.as_deref(), origin)?;
         let area = self.state.area_of(pane);
         let window = self.state.window_of(pane).map(|w| w.id).ok_or("the pane is in no window")?;
@@ -183,7 +192,9 @@ impl Server {
             None if down => window.layout.next(a),
             None => self.state.find_pane(None, origin).ok(),
         };
-        let Some(b) = b.filter(|b| *b != a) else { return Err(Failure::Usage("swap with which? -s, -U or -D".into())) };
+        let Some(b) = b.filter(|b| *b != a) else {
+            return Err(Failure::Usage("swap with which? -s, -U or -D".into()));
+        };
         let other = self.state.window_of(b).map(|w| w.id);
         let id = self.state.window_of(a).map(|w| w.id);
         if other == id {
@@ -242,9 +253,12 @@ impl Server {
         if to == pane {
             return Err(Failure::Usage("a pane cannot join itself; name the other with -s".into()));
         }
-        let session = |s: &Self, p: PaneId| s.state.window_of(p).and_then(|w| s.state.session_of(w.id)).map(|s| s.id);
+        let session =
+            |s: &Self, p: PaneId| s.state.window_of(p).and_then(|w| s.state.session_of(w.id)).map(|s| s.id);
         if session(self, to) != session(self, pane) {
-            return Err(Failure::Failed("panes of two sessions work in two workspaces; they cannot be joined".into()));
+            return Err(Failure::Failed(
+                "panes of two sessions work in two workspaces; they cannot be joined".into(),
+            ));
         }
         self.state.take_out(pane);
         let axis = if horizontal { Axis::Horizontal } else { Axis::Vertical };
@@ -253,7 +267,13 @@ impl Server {
         silent()
     }
 
-    pub(super) fn respawn_pane(&mut self, target: &Target, kill: bool, how: Respawn, origin: &Origin) -> Answer {
+    pub(super) fn respawn_pane(
+        &mut self,
+        target: &Target,
+        kill: bool,
+        how: Respawn,
+        origin: &Origin,
+    ) -> Answer {
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
         if let Some(pty) = self.screens.get_mut(&id).and_then(|s| s.pty.take()) {
             if !kill {
@@ -293,7 +313,9 @@ impl Server {
                 let session = match (how, harness.session.clone()) {
                     (Respawn::Resume, Some(session)) => SessionChoice::Resume(session),
                     (Respawn::Resume, None) => {
-                        return Err(Failure::Failed(format!("{id} has no session to resume; fresh starts a new one")));
+                        return Err(Failure::Failed(format!(
+                            "{id} has no session to resume; fresh starts a new one"
+                        )));
                     }
                     _ => SessionChoice::New(uuid::Uuid::new_v4()),
                 };
@@ -319,7 +341,13 @@ impl Server {
         silent()
     }
 
-    pub(super) fn send_keys(&mut self, target: &Target, literal: bool, keys: &[String], origin: &Origin) -> Answer {
+    pub(super) fn send_keys(
+        &mut self,
+        target: &Target,
+        literal: bool,
+        keys: &[String],
+        origin: &Origin,
+    ) -> Answer {
         let pane = self.state.find_pane(target.target.as_deref(), origin)?;
         for word in keys {
             // As tmux: a word that is no key name is text.
@@ -345,9 +373,10 @@ impl Server {
         let bound = |text: Option<&str>, all: i32| match text {
             None => Ok(None),
             Some("-") => Ok(Some(all)),
-            Some(text) => {
-                text.parse().map(Some).map_err(|_| Failure::Usage(format!("{text:?} is not a line number or '-'")))
-            }
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Failure::Usage(format!("{text:?} is not a line number or '-'"))),
         };
         let start = bound(start, i32::MIN)?;
         let end = bound(end, i32::MAX)?;

@@ -3,12 +3,7 @@ use super::{Answer, Outcome, line, need_client, silent};
 use crate::{
     commands::{Target, Verb, What},
     mux::{PaneId, SessionId},
-    server::{
-        Server,
-        harness::Start,
-        panes::Launch,
-        reply::Failure,
-    },
+    server::{Server, harness::Start, panes::Launch, reply::Failure},
     state::target::Origin,
     workspace,
 };
@@ -19,9 +14,16 @@ const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
 impl Server {
     /// `new-session`, from a shell (`-d`) or a key.
-    pub(super) fn new_session(&mut self, verb: Verb, origin: &Origin, env: &BTreeMap<String, String>) -> Answer {
+    pub(super) fn new_session(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
         let size = match &verb {
-            Verb::NewSession { cols, rows, .. } => (cols.unwrap_or(DEFAULT_SIZE.0), rows.unwrap_or(DEFAULT_SIZE.1)),
+            Verb::NewSession { cols, rows, .. } => {
+                (cols.unwrap_or(DEFAULT_SIZE.0), rows.unwrap_or(DEFAULT_SIZE.1))
+            }
             _ => DEFAULT_SIZE,
         };
         let size = origin.client.and_then(|c| self.state.clients.get(&c)).map_or(size, |c| c.size);
@@ -43,7 +45,9 @@ impl Server {
     ) -> Result<SessionId, Failure> {
         match verb {
             Verb::Try { .. } => self.create_try(env, size).map(|(session, _)| session),
-            verb @ Verb::NewSession { .. } => self.create_session(verb, origin, env, size).map(|(session, _)| session),
+            verb @ Verb::NewSession { .. } => {
+                self.create_session(verb, origin, env, size).map(|(session, _)| session)
+            }
             _ => Err(Failure::Usage("this verb does not attach".into())),
         }
     }
@@ -68,7 +72,9 @@ impl Server {
             dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| "root".into())
         });
         if name.is_some() && self.state.sessions.values().any(|s| s.name == wish) {
-            return Err(Failure::Failed(format!("session {wish:?} exists; attach to it: inspan attach -t {wish}")));
+            return Err(Failure::Failed(format!(
+                "session {wish:?} exists; attach to it: inspan attach -t {wish}"
+            )));
         }
         let name = self.state.free_session_name(&wish);
         let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
@@ -168,7 +174,12 @@ impl Server {
         silent()
     }
 
-    pub(super) fn select_window(&mut self, target: Option<&str>, word: Option<&str>, origin: &Origin) -> Answer {
+    pub(super) fn select_window(
+        &mut self,
+        target: Option<&str>,
+        word: Option<&str>,
+        origin: &Origin,
+    ) -> Answer {
         let window = match word {
             Some(word) => {
                 let session = self.state.find_session(target, origin)?;
@@ -210,10 +221,16 @@ impl Server {
         self.touch();
     }
 
-    pub(super) fn new_window(&mut self, verb: Verb, origin: &Origin, env: &BTreeMap<String, String>) -> Answer {
+    pub(super) fn new_window(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
         let Verb::NewWindow { target, name, detached, dir, what, .. } = verb else { return silent() };
         let session = self.state.find_session(target.target.as_deref(), origin)?;
-        let Some((workspace, rehearse)) = self.state.sessions.get(&session).map(|s| (s.workspace.clone(), s.rehearse))
+        let Some((workspace, rehearse)) =
+            self.state.sessions.get(&session).map(|s| (s.workspace.clone(), s.rehearse))
         else {
             return silent();
         };
