@@ -20,31 +20,25 @@ pub fn run(executor: &str, force: bool, yes: bool) -> Result<i32> {
     let env = client::environment();
     let data = paths()?.data;
     let name = executor.id();
-    if !force {
-        if let Some(found) = executors::find(executor, &executors::login_shell_path(&env), &data) {
-            println!(
-                "{name} is {} at {}; --force installs inspan's own beside it",
-                found.why,
-                found.binary.display()
-            );
-            return Ok(0);
-        }
+    if !force && let Some(found) = executors::find(executor, &executors::login_shell_path(&env), &data) {
+        println!(
+            "{name} is {} at {}; --force installs inspan's own beside it",
+            found.why,
+            found.binary.display()
+        );
+        return Ok(0);
     }
-    if let Some(package) = executor.package() {
-        if !yes && std::io::stdin().is_terminal() {
-            print!(
-                "install {name} {} ({} MB) into {}? [Y/n] ",
-                package.version,
-                package.size_mb,
-                data.display()
-            );
-            std::io::stdout().flush()?;
-            let mut answer = String::new();
-            std::io::stdin().lock().read_line(&mut answer)?;
-            if !matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes") {
-                println!("nothing was installed");
-                return Ok(FAILED);
-            }
+    if let Some(package) = executor.package()
+        && !yes
+        && std::io::stdin().is_terminal()
+    {
+        print!("install {name} {} ({} MB) into {}? [Y/n] ", package.version, package.size_mb, data.display());
+        std::io::stdout().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        if !matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes") {
+            println!("nothing was installed");
+            return Ok(FAILED);
         }
     }
     let terminal = std::io::stdout().is_terminal();

@@ -200,14 +200,14 @@ fn words(verb: &Option<Verb>) -> Result<Vec<String>> {
             words.push(arg);
         }
     }
-    if let Some(Verb::Paste { text, .. }) = verb {
-        if text == "-" {
-            let mut input = String::new();
-            std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
-            if let Some(last) = words.iter().rposition(|w| w == "-") {
-                // Behind `--` it may begin with anything.
-                words.splice(last..=last, ["--".to_owned(), input]);
-            }
+    if let Some(Verb::Paste { text, .. }) = verb
+        && text == "-"
+    {
+        let mut input = String::new();
+        std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
+        if let Some(last) = words.iter().rposition(|w| w == "-") {
+            // Behind `--` it may begin with anything.
+            words.splice(last..=last, ["--".to_owned(), input]);
         }
     }
     Ok(words)

@@ -228,10 +228,10 @@ impl Server {
     /// Gives a session the size that its newest client leaves it.
     pub(super) fn fit_session(&mut self, session: SessionId) {
         let newest = self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).max();
-        if let Some(size) = newest.and_then(|c| self.state.clients.get(&c).map(crate::ui::session_size)) {
-            if let Some(session) = self.state.sessions.get_mut(&session) {
-                session.size = size;
-            }
+        if let Some(size) = newest.and_then(|c| self.state.clients.get(&c).map(crate::ui::session_size))
+            && let Some(session) = self.state.sessions.get_mut(&session)
+        {
+            session.size = size;
         }
         self.resize_panes();
     }

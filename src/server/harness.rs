@@ -406,13 +406,12 @@ impl Server {
                     if let Some(conversation) = conversation.filter(|c| !c.turns.is_empty()) {
                         runtime.conversation = conversation;
                     }
-                    if let (Some(session), Some(pane)) = (session, self.state.panes.get_mut(&id)) {
-                        if let Some(harness) = &mut pane.harness {
-                            if harness.session.as_deref() != Some(session.as_str()) {
-                                harness.session = Some(session);
-                                self.changed = true;
-                            }
-                        }
+                    if let (Some(session), Some(pane)) = (session, self.state.panes.get_mut(&id))
+                        && let Some(harness) = &mut pane.harness
+                        && harness.session.as_deref() != Some(session.as_str())
+                    {
+                        harness.session = Some(session);
+                        self.changed = true;
                     }
                     self.observe(id, StatusSource::Gateway, Status::Working, "a request is in flight");
                 }

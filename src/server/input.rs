@@ -120,13 +120,12 @@ impl Server {
     }
 
     fn key(&mut self, id: ClientId, event: KeyEvent) {
-        if event.kind != KeyKind::Release {
-            if self.key_for_overlay(id, &event)
+        if event.kind != KeyKind::Release
+            && (self.key_for_overlay(id, &event)
                 || self.key_for_table(id, &event)
-                || self.key_for_card(id, &event)
-            {
-                return;
-            }
+                || self.key_for_card(id, &event))
+        {
+            return;
         }
         let Some(pane) = self.state.focused_pane(id) else { return };
         self.key_to_pane(pane, &event);
@@ -167,10 +166,9 @@ impl Server {
                 self.run_words(id, &words);
                 if leaving
                     && self.state.clients.get(&id).is_some_and(|c| c.session.0 == 0 && c.overlay.is_none())
+                    && let Some(client) = self.state.clients.get_mut(&id)
                 {
-                    if let Some(client) = self.state.clients.get_mut(&id) {
-                        client.overlay = Some(overlay);
-                    }
+                    client.overlay = Some(overlay);
                 }
             }
         }

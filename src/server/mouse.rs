@@ -23,11 +23,11 @@ impl Server {
             return;
         }
         let geometry = ui::geometry(&self.state, id);
-        if event.kind == MouseKind::Release || event.kind == MouseKind::Drag {
-            if let Some(pane) = self.links.get(&id).and_then(|l| l.drag) {
-                self.drag_border(id, pane, event);
-                return;
-            }
+        if (event.kind == MouseKind::Release || event.kind == MouseKind::Drag)
+            && let Some(pane) = self.links.get(&id).and_then(|l| l.drag)
+        {
+            self.drag_border(id, pane, event);
+            return;
         }
         let Some((pane, x, y)) = geometry.pane_at(event.x, event.y) else {
             if event.kind == MouseKind::Press && event.button == MouseButton::Left {
@@ -50,12 +50,10 @@ impl Server {
         }
         let Some(modes) = self.modes(pane) else { return };
         let shift = event.mods.contains(Mods::SHIFT);
-        let inner = MouseEvent { x, y, ..event.clone() };
-        if !shift {
-            if let Some(bytes) = encode::encode_mouse(&inner, &mouse_modes(&modes)) {
-                let _ = self.write(pane, bytes);
-                return;
-            }
+        let inner = MouseEvent { x, y, ..*event };
+        if !shift && let Some(bytes) = encode::encode_mouse(&inner, &mouse_modes(&modes)) {
+            let _ = self.write(pane, bytes);
+            return;
         }
         if event.kind == MouseKind::Wheel {
             self.wheel(pane, event.button, modes.alt_screen && modes.alternate_scroll);

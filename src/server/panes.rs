@@ -296,18 +296,18 @@ impl Server {
         if let Some(pane) = self.state.panes.get(&id) {
             self.drop_route(&pane.key.clone());
         }
-        if let Some(screen) = self.screens.remove(&id) {
-            if let Some(pty) = screen.pty {
-                self.stop_later(pty);
-            }
+        if let Some(screen) = self.screens.remove(&id)
+            && let Some(pty) = screen.pty
+        {
+            self.stop_later(pty);
         }
         self.harnesses.remove(&id);
         let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
         self.state.remove_pane(id);
-        if let Some(session) = session {
-            if !self.state.sessions.contains_key(&session) {
-                self.session_ended(session);
-            }
+        if let Some(session) = session
+            && !self.state.sessions.contains_key(&session)
+        {
+            self.session_ended(session);
         }
         self.state.name_windows();
         self.resize_panes();

@@ -394,11 +394,11 @@ impl Server {
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         pane.exit = None;
         pane.title.clear();
-        if let Some(harness) = pane.harness.as_mut() {
-            if let Some(session) = harness.session.clone() {
-                let parked = Parked { session, auth: harness.route.auth, seen_requests: seen };
-                harness.parked.insert(harness.route.executor.clone(), parked);
-            }
+        if let Some(harness) = pane.harness.as_mut()
+            && let Some(session) = harness.session.clone()
+        {
+            let parked = Parked { session, auth: harness.route.auth, seen_requests: seen };
+            harness.parked.insert(harness.route.executor.clone(), parked);
         }
         let permission = plan
             .from

@@ -162,7 +162,7 @@ impl Server {
             self.turn_over(id);
         }
         let watched = self.is_watched(id);
-        if (worked && !watched) || (was == Status::Done && !watched) {
+        if !watched && (worked || was == Status::Done) {
             report.status = Status::Done;
         } else {
             report.status = Status::Idle;

@@ -1,6 +1,6 @@
 //! Changes of the sessions, windows and panes that keep them consistent: no window without a pane, no session
 //! without a window, every focus on something that exists.
-use super::{GitSummary, NextIds, Pane, Session, State, StatusReport, Window};
+use super::{NextIds, Pane, Session, State, StatusReport, Window};
 use crate::mux::{
     PaneId, SessionId, WindowId,
     layout::{Axis, Layout, Rect, Share},
@@ -73,7 +73,7 @@ impl State {
     ) -> SessionId {
         let id = self.next.session();
         let window = self.bare_window(pane);
-        self.git.entry(workspace.clone()).or_insert_with(GitSummary::default);
+        self.git.entry(workspace.clone()).or_default();
         self.sessions.insert(
             id,
             Session {
@@ -156,11 +156,11 @@ impl State {
 
     /// Shows a window.
     pub fn show(&mut self, window: WindowId) {
-        if let Some(session) = self.sessions.values_mut().find(|s| s.windows.contains(&window)) {
-            if session.active != window {
-                session.last = Some(session.active);
-                session.active = window;
-            }
+        if let Some(session) = self.sessions.values_mut().find(|s| s.windows.contains(&window))
+            && session.active != window
+        {
+            session.last = Some(session.active);
+            session.active = window;
         }
     }
 

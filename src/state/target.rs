@@ -92,10 +92,10 @@ impl State {
     /// A sentence naming what exists.
     pub fn find_window(&self, target: Option<&str>, origin: &Origin) -> Result<WindowId, String> {
         let Some(target) = target else {
-            if origin.client.is_none() {
-                if let Some(window) = origin.pane.and_then(|p| self.window_of(p)) {
-                    return Ok(window.id);
-                }
+            if origin.client.is_none()
+                && let Some(window) = origin.pane.and_then(|p| self.window_of(p))
+            {
+                return Ok(window.id);
             }
             let session = self.find_session(None, origin)?;
             return self.sessions.get(&session).map(|s| s.active).ok_or_else(|| self.no_session(""));
@@ -166,10 +166,10 @@ impl State {
     /// A sentence naming what exists.
     pub fn find_pane(&self, target: Option<&str>, origin: &Origin) -> Result<PaneId, String> {
         let Some(target) = target else {
-            if origin.client.is_none() {
-                if let Some(pane) = origin.pane.filter(|p| self.panes.contains_key(p)) {
-                    return Ok(pane);
-                }
+            if origin.client.is_none()
+                && let Some(pane) = origin.pane.filter(|p| self.panes.contains_key(p))
+            {
+                return Ok(pane);
             }
             let window = self.find_window(None, origin)?;
             return self.windows.get(&window).map(|w| w.active).ok_or_else(|| "no pane".to_owned());

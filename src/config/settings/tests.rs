@@ -37,7 +37,7 @@ fn the_usual_keys_are_bound() {
         ("e", "switch-dialog"),
         ("a", "next-attention"),
         (":", "command-prompt"),
-        ("?", "list-keys"),
+        ("?", "list-keys --overlay"),
         ("d", "detach-client"),
         ("M-5", "select-layout tiled"),
     ] {
@@ -62,6 +62,9 @@ status = false
 clock = \"\"
 default_executor = \"openai-agents\"
 inherit_user = false
+harness_authority = true
+bell = false
+message_seconds = 9
 update_environment = [\"A\"]
 [keys]
 \"C-Left\" = \"select-pane -L\"

@@ -156,7 +156,8 @@ impl Server {
         let Some(window) = self.state.windows.get_mut(&window) else { return silent() };
         if zoom {
             let alone = window.layout.panes().len() == 1;
-            window.zoomed = !alone && !(window.zoomed && window.active == pane);
+            let shown = window.zoomed && window.active == pane;
+            window.zoomed = !(alone || shown);
             if window.active != pane {
                 window.last = Some(window.active);
                 window.active = pane;
