@@ -469,7 +469,7 @@ fn a_broken_core_is_replaced_and_the_text_survives() {
     pane.feed("\x1b]0;t\x07kept\r\n");
     pane.emulator.rebuild();
     pane.feed("more");
-    assert_eq!(pane.screen(), "keptmore".replace("kept", "kept"), "the cursor stands behind the old text");
+    assert_eq!(pane.screen(), "keptmore", "the cursor stands behind the old text");
     assert_eq!(pane.emulator.title(), "t");
 }
 
