@@ -208,9 +208,9 @@ impl Server {
                 key("f", "fresh");
                 key("s", "shell");
             }
-            None if pane.argv.is_empty() => key("s", "shell again"),
+            None if pane.argv.is_empty() => key("s", "shell"),
             None => {
-                key("f", "run again");
+                key("f", "fresh");
                 key("s", "shell");
             }
         }
