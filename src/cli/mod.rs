@@ -31,9 +31,10 @@ pub fn main() -> i32 {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    let name = cli.server.unwrap_or_else(server_name);
     let result = match cli.verb {
-        Some(Verb::Server) => server::run(&cli.server).map(|()| 0),
-        verb => run(&cli.server, verb),
+        Some(Verb::Server) => server::run(&name).map(|()| 0),
+        verb => run(&name, verb),
     };
     match result {
         Ok(code) => code,
@@ -42,6 +43,15 @@ pub fn main() -> i32 {
             FAILED
         }
     }
+}
+
+/// Inside a pane the server that it belongs to, as tmux does; else the default one.
+fn server_name() -> String {
+    let own = std::env::var_os("INSPAN").map(std::path::PathBuf::from).and_then(|socket| {
+        let ours = paths().is_ok_and(|paths| socket.parent() == Some(paths.sockets.as_path()));
+        ours.then(|| socket.file_stem().map(|name| name.to_string_lossy().into_owned())).flatten()
+    });
+    own.unwrap_or_else(|| crate::config::paths::DEFAULT_SERVER.to_owned())
 }
 
 /// Prints what clap says; a misspelt verb also gets its neighbour.

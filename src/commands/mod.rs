@@ -24,15 +24,9 @@ use clap::{CommandFactory, Parser};
     disable_help_subcommand = true
 )]
 pub struct Cli {
-    /// Use the server named NAME instead of `default`.
-    #[arg(
-        short = 'L',
-        value_name = "NAME",
-        default_value = "default",
-        env = "INSPAN_SERVER",
-        hide_env = true
-    )]
-    pub server: String,
+    /// Use the server named NAME; default: the one whose pane this is, else `default`.
+    #[arg(short = 'L', value_name = "NAME", env = "INSPAN_SERVER", hide_env = true)]
+    pub server: Option<String>,
     /// The verb; attaching when absent.
     #[command(subcommand)]
     pub verb: Option<Verb>,
