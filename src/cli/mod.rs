@@ -9,7 +9,7 @@ mod machine;
 
 use crate::{
     client::{self, ServerAddress},
-    commands::{Cli, Verb},
+    commands::{Cli, LocalVerb, Verb},
     config::{Paths, Settings},
     router::Refusal,
     server,
@@ -33,7 +33,7 @@ pub fn main() -> i32 {
     };
     let name = cli.server.unwrap_or_else(server_name);
     let result = match cli.verb {
-        Some(Verb::Server) => server::run(&name).map(|()| 0),
+        Some(Verb::Local(LocalVerb::Server)) => server::run(&name).map(|()| 0),
         verb => run(&name, verb),
     };
     match result {
@@ -106,25 +106,26 @@ pub fn out(text: &str) {
 }
 
 fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
+    let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
     match verb {
-        Some(Verb::Install { executor, force, yes }) => install::run(&executor, force, yes),
-        Some(Verb::Plan { executor, model, auth, assume, rehearse, json }) => {
+        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }
-        Some(Verb::Policy { action, json }) => machine::policy(action, json),
-        Some(Verb::Executors { json }) => machine::executors(json),
-        Some(Verb::Doctor { json }) => machine::doctor(name, json),
-        Some(Verb::Sessions { executor, json }) => machine::sessions(&executor, json),
-        Some(Verb::Checkpoints { dir, json }) => git::checkpoints(dir, json),
-        Some(Verb::Checkpoint { dir, json }) => git::checkpoint(dir, json),
-        Some(Verb::Config { action }) => config::run(action),
-        Some(Verb::Bench { megabytes, keys, json }) => bench::run(megabytes, keys, json),
-        Some(Verb::Completions { shell }) => {
+        LocalVerb::Policy { action, json } => machine::policy(action, json),
+        LocalVerb::Executors { json } => machine::executors(json),
+        LocalVerb::Doctor { json } => machine::doctor(name, json),
+        LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),
+        LocalVerb::Checkpoints { dir, json } => git::checkpoints(dir, json),
+        LocalVerb::Checkpoint { dir, json } => git::checkpoint(dir, json),
+        LocalVerb::Config { action } => config::run(action),
+        LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
+        LocalVerb::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());
             Ok(0)
         }
-        verb => remote(name, verb),
+        LocalVerb::Server => server::run(name).map(|()| 0),
     }
 }
 

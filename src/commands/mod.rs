@@ -2,9 +2,13 @@
 //! palette and completions: whatever a key can do, a command can do.
 //!
 //! Pure. Must not know: how a command is carried out.
+mod args;
+mod local;
 mod verbs;
 
-pub use verbs::*;
+pub use args::*;
+pub use local::LocalVerb;
+pub use verbs::Verb;
 
 use clap::{CommandFactory, Parser};
 

@@ -328,7 +328,8 @@ impl Server {
             }
         }));
         if handled.is_err() {
-            self.state.warning = Some("something inside inspan failed; its log says what (inspan config path)".into());
+            self.state.warning =
+                Some("something inside inspan failed; its log says what (inspan config path)".into());
             self.dirty_all();
         }
     }
