@@ -16,6 +16,7 @@ use crate::{
         target::Origin,
     },
     term::{
+        canvas::Canvas,
         frame::{Caps, FrameWriter},
         input::Decoder,
     },
@@ -53,6 +54,11 @@ pub struct Link {
     pub(super) in_flight: bool,
     /// Something that this client sees changed.
     pub(super) dirty: bool,
+    /// A pane that it sees printed something.
+    pub(super) output: bool,
+    /// The last frame, and how far each pane had come in it.
+    pub(super) canvas: Canvas,
+    pub(super) drawn: super::paint::Drawn,
     pub(super) painted: Instant,
     pub(super) last_key: Option<Instant>,
     /// When a lone escape byte counts as the Escape key.
@@ -187,6 +193,9 @@ impl Server {
                 writer: FrameWriter::new(caps),
                 in_flight: false,
                 dirty: true,
+                output: false,
+                canvas: Canvas::new(0, 0),
+                drawn: super::paint::Drawn::default(),
                 painted: now,
                 last_key: Some(now),
                 escape_due: None,

@@ -164,6 +164,8 @@ pub struct Server {
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,
     pub(crate) panes_runtime: tokio::runtime::Handle,
+    /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
+    pub(crate) loop_runtime: tokio::runtime::Handle,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
