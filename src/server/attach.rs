@@ -5,7 +5,9 @@ use super::{
     environment,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
-    socket, verbs,
+    socket,
+    terminal::Terminal,
+    verbs,
 };
 use crate::{
     commands::{self, Verb},
@@ -50,6 +52,8 @@ pub struct Link {
     pub(super) out: OutSender,
     pub(super) decoder: Decoder,
     pub(super) writer: FrameWriter,
+    /// The client's terminal, where it is ours to read and write; else the client carries the bytes.
+    pub(super) terminal: Option<Terminal>,
     /// A paint is on its way and has not left.
     pub(super) in_flight: bool,
     /// Something that this client sees changed.
@@ -88,7 +92,7 @@ impl Server {
         if hello.argv.is_empty() || hello.terminal.is_some() {
             match self.confined(pid) {
                 Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),
-                None => self.attach_hello(id, hello, out, &origin),
+                None => self.attach_hello(id, pid, hello, out, &origin),
             }
             return;
         }
@@ -107,7 +111,7 @@ impl Server {
         }
     }
 
-    fn attach_hello(&mut self, id: ConnectionId, hello: Hello, out: OutSender, origin: &Origin) {
+    fn attach_hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender, origin: &Origin) {
         let reply = Reply::to(out.clone());
         if hello.env.contains_key("INSPAN") && hello.env.contains_key("INSPAN_PANE") {
             reply.fail(&Failure::Failed(
@@ -146,16 +150,26 @@ impl Server {
         self.state.next.client += 1;
         let client = ClientId(self.state.next.client);
         self.connections.insert(id, Role::Attached(client));
-        self.add_client(client, id, size, hello, out, session);
+        let terminal = self.take_terminal(id, pid, &hello, &out);
+        self.add_client(client, (id, out, terminal), size, hello, session);
+    }
+
+    /// Takes the client's terminal into our own hands where that is possible, and asks the client to make it ready.
+    fn take_terminal(&self, id: ConnectionId, pid: i32, hello: &Hello, out: &OutSender) -> Option<Terminal> {
+        if !hello.direct {
+            return None;
+        }
+        let terminal = Terminal::open(pid, id, &self.loop_runtime, &self.tasks.events)?;
+        out.try_send(Out::Frames(frame(Kind::Terminal, &[]))).ok()?;
+        Some(terminal)
     }
 
     fn add_client(
         &mut self,
         id: ClientId,
-        connection: ConnectionId,
+        (connection, out, terminal): (ConnectionId, OutSender, Option<Terminal>),
         size: (u16, u16),
         hello: Hello,
-        out: OutSender,
         session: Option<SessionId>,
     ) {
         let now = Instant::now();
@@ -191,7 +205,9 @@ impl Server {
                 out,
                 decoder: Decoder::default(),
                 writer: FrameWriter::new(caps),
-                in_flight: false,
+                // Nothing is painted before the client has set the modes of a terminal of ours.
+                in_flight: terminal.is_some(),
+                terminal,
                 dirty: true,
                 output: false,
                 canvas: Canvas::new(0, 0),
@@ -255,9 +271,12 @@ impl Server {
 
     /// Sends bytes for the terminal, outside the frames.
     pub(super) fn send(&mut self, id: ClientId, bytes: Vec<u8>) {
-        if let Some(link) = self.links.get(&id) {
+        if let Some(link) = self.links.get_mut(&id) {
             // Full only while the terminal does not read; what is lost is a bell, never a frame's truth.
-            let _ = link.out.try_send(Out::Frames(frame(Kind::Paint, &bytes)));
+            match &mut link.terminal {
+                Some(terminal) => link.in_flight |= !terminal.write(&bytes),
+                None => drop(link.out.try_send(Out::Frames(frame(Kind::Paint, &bytes)))),
+            }
         }
     }
 
@@ -278,7 +297,7 @@ impl Server {
     pub(super) fn client_drained(&mut self, connection: ConnectionId) {
         let Some(Role::Attached(id)) = self.connections.get(&connection) else { return };
         if let Some(link) = self.links.get_mut(id) {
-            link.in_flight = false;
+            link.in_flight = link.terminal.as_mut().is_some_and(|terminal| !terminal.go_on());
         }
     }
 

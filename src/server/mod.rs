@@ -19,6 +19,7 @@ mod restore;
 mod run;
 pub mod socket;
 mod switching;
+mod terminal;
 mod trying;
 mod verbs;
 mod watch;
@@ -69,7 +70,7 @@ pub enum Event {
     Input(ConnectionId, Vec<u8>),
     /// An attached terminal's new size.
     Resize(ConnectionId, u16, u16),
-    /// A connection's last paint left.
+    /// A connection's last paint left, or its terminal is ready for the first.
     Drained(ConnectionId),
     /// A connection ended.
     Gone(ConnectionId),

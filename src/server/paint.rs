@@ -165,6 +165,10 @@ impl Server {
         if bytes.is_empty() {
             return;
         }
+        if let Some(terminal) = &mut link.terminal {
+            link.in_flight = !terminal.write(&bytes);
+            return;
+        }
         match link.out.try_send(Out::Paint(frame(Kind::Paint, &bytes))) {
             Ok(()) => link.in_flight = true,
             Err(_) => {
