@@ -774,13 +774,22 @@ pub enum Verb {
         json: bool,
     },
     /// Trust a directory's hooks and MCP servers, so that harnesses do not ask.
-    #[command(after_help = "Examples:\n  inspan trust .\n  inspan trust --forget .")]
+    #[command(
+        after_help = "Examples:\n  inspan trust .\n  inspan trust --ask .     # each harness asks its own question\n  \
+        inspan trust --forget .  # inspan asks again"
+    )]
     Trust {
         /// The directory.
         dir: PathBuf,
-        /// Take trust back.
+        /// Take the answer back.
         #[arg(long)]
         forget: bool,
+        /// Let each harness ask its own question instead.
+        #[arg(long, conflicts_with = "forget")]
+        ask: bool,
+        /// What the trust dialog goes on with.
+        #[arg(last = true, hide = true, value_name = "CMD")]
+        then: Vec<String>,
     },
     /// Check, show or locate the configuration.
     #[command(after_help = "Examples:\n  inspan config check\n  inspan config show\n  inspan config path")]

@@ -194,11 +194,7 @@ impl Server {
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
             Verb::Usage { by, json } => self.usage_verb(by, json),
             Verb::Events { count, json } => self.events_verb(count, json),
-            Verb::Trust { dir, forget } => {
-                let dir = crate::workspace::absolute(&origin.cwd, &dir);
-                self.trust(&dir, !forget);
-                line(format!("{} {}", if forget { "no longer trusted:" } else { "trusted:" }, dir.display()))
-            }
+            Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
                     self.open(client, overlays::keys());
@@ -246,11 +242,7 @@ impl Server {
     ///
     /// A shell pane is the person at the keyboard, so it is granted everything.
     pub(super) fn authorise(&self, pid: i32, verb: &Verb, origin: &Origin) -> Result<(), Refusal> {
-        let Some(pane) = self.caller_pane(pid) else { return Ok(()) };
-        let harness = self.state.panes.get(&pane).is_some_and(|p| p.harness.is_some());
-        if !harness || self.settings.harness_authority {
-            return Ok(());
-        }
+        let Some(pane) = self.calling_harness(pid) else { return Ok(()) };
         let own = |target: &crate::commands::Target| {
             self.state.find_pane(target.target.as_deref(), origin).is_ok_and(|p| p == pane)
         };
@@ -278,6 +270,18 @@ impl Server {
                 "harness_authority = true in config.toml grants harnesses everything".into(),
             ],
         })
+    }
+
+    /// Whether a process speaks for the person: what runs inside a harness may not bring keys or environments.
+    pub(super) fn is_persons(&self, pid: i32) -> bool {
+        self.calling_harness(pid).is_none()
+    }
+
+    /// The harness pane whose rights a process has; `None` for the owner.
+    fn calling_harness(&self, pid: i32) -> Option<crate::mux::PaneId> {
+        let pane = self.caller_pane(pid)?;
+        let harness = self.state.panes.get(&pane).is_some_and(|p| p.harness.is_some());
+        (harness && !self.settings.harness_authority).then_some(pane)
     }
 
     /// The pane in whose process tree a process is.
