@@ -97,6 +97,10 @@ impl Executor for Gemini {
         })
     }
 
+    fn flags(&self) -> &'static [&'static str] {
+        &["--session-id", "--approval-mode", "--prompt-interactive", "--resume"]
+    }
+
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String> {
         let dir = home(env)?;
         let stored: Value = serde_json::from_str(&read_text(&dir.join("oauth_creds.json"))?).ok()?;
