@@ -1,2 +1,4 @@
 //! Parses arguments, calls a verb, turns an error into an exit code.
-fn main() {}
+fn main() {
+    std::process::exit(inspan::cli::main());
+}

@@ -1,1 +1,242 @@
-//! Owns the command line: one verb, one function.
+//! Owns the command line: parses it, runs local verbs here and sends the others to the server.
+//!
+//! Must not know: how the server carries a verb out.
+mod bench;
+mod config;
+mod git;
+mod install;
+mod machine;
+
+use crate::{
+    client::{self, ServerAddress},
+    commands::{Cli, LocalVerb, Verb},
+    config::{Paths, Settings},
+    router::Refusal,
+    server,
+};
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use std::io::Read;
+
+/// Failed.
+pub const FAILED: i32 = 1;
+/// Bad usage.
+pub const USAGE: i32 = 2;
+/// Refused.
+pub const REFUSED: i32 = 3;
+
+/// Runs the command line; returns the exit code.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let name = cli.server.unwrap_or_else(server_name);
+    let result = match cli.verb {
+        Some(Verb::Local(LocalVerb::Server)) => server::run(&name).map(|()| 0),
+        verb => run(&name, verb),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("inspan: {error:#}");
+            FAILED
+        }
+    }
+}
+
+/// Inside a pane the server that it belongs to, as tmux does; else the default one.
+fn server_name() -> String {
+    let own = std::env::var_os("INSPAN").map(std::path::PathBuf::from).and_then(|socket| {
+        let ours = paths().is_ok_and(|paths| socket.parent() == Some(paths.sockets.as_path()));
+        ours.then(|| socket.file_stem().map(|name| name.to_string_lossy().into_owned())).flatten()
+    });
+    own.unwrap_or_else(|| crate::config::paths::DEFAULT_SERVER.to_owned())
+}
+
+/// Prints what clap says; a misspelt verb also gets its neighbour.
+fn usage(error: &clap::Error) -> i32 {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => USAGE,
+    }
+}
+
+/// Where everything of this person is.
+///
+/// # Errors
+/// Neither HOME nor the XDG variables are set.
+pub fn paths() -> Result<Paths> {
+    Ok(Paths::new(|key| std::env::var_os(key), rustix::process::geteuid().as_raw())?)
+}
+
+/// The settings in force; what is wrong in them goes to standard error.
+///
+/// # Errors
+/// As [`paths`].
+pub fn settings() -> Result<Settings> {
+    let (settings, problems) = crate::config::load([paths()?.config_file()]);
+    for problem in problems {
+        eprintln!("inspan: {problem}");
+    }
+    Ok(settings)
+}
+
+/// Prints a refusal as the contract says.
+pub fn refuse(refusal: &Refusal, json: bool) -> i32 {
+    if json {
+        print_json(&serde_json::json!({ "refusal": refusal }));
+    } else {
+        eprint!("{}", server::refusal_text(refusal));
+    }
+    REFUSED
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &serde_json::Value) {
+    out(&(serde_json::to_string_pretty(value).unwrap_or_default() + "\n"));
+}
+
+/// Prints; a reader that went away is no error.
+pub fn out(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
+    let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
+    match verb {
+        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
+            machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
+        }
+        LocalVerb::Policy { action, json } => machine::policy(action, json),
+        LocalVerb::Executors { json } => machine::executors(json),
+        LocalVerb::Doctor { json } => machine::doctor(name, json),
+        LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),
+        LocalVerb::Checkpoints { dir, json } => git::checkpoints(dir, json),
+        LocalVerb::Checkpoint { dir, json } => git::checkpoint(dir, json),
+        LocalVerb::Config { action } => config::run(action),
+        LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
+        LocalVerb::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());
+            Ok(0)
+        }
+        LocalVerb::Server => server::run(name).map(|()| 0),
+    }
+}
+
+/// Verbs that make sense only where a server runs already: without one there is nothing to start one for.
+fn needs_running(verb: &Verb) -> bool {
+    !matches!(verb, Verb::NewSession { .. } | Verb::Try { .. } | Verb::StartServer | Verb::RestartServer)
+}
+
+fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
+    let paths = paths()?;
+    let address = ServerAddress { dir: paths.sockets.clone(), name: name.to_owned() };
+    paths.server(name)?;
+    let attach = matches!(
+        verb,
+        None | Some(
+            Verb::Attach { .. }
+                | Verb::NewSession { detached: false, .. }
+                | Verb::Try { detached: false, .. }
+        )
+    );
+    let connection = match &verb {
+        Some(verb) if needs_running(verb) => match client::connect(&address)? {
+            Some(connection) => connection,
+            // After a crash or reboot the saved sessions come back with the server.
+            None if has_saved_sessions(&paths, name) && !matches!(verb, Verb::KillServer) => {
+                client::connect_or_start(&address)?
+            }
+            None => return Ok(no_server(name, verb)),
+        },
+        _ => client::connect_or_start(&address)?,
+    };
+    let restart = matches!(verb, Some(Verb::RestartServer));
+    let argv = words(&verb)?;
+    let pid = connection.server_pid;
+    let code = client::run(connection, argv, attach)?;
+    if restart && code == 0 {
+        wait_gone(pid);
+        client::connect_or_start(&address)?;
+    }
+    if matches!(verb, Some(Verb::KillServer)) {
+        wait_gone(pid);
+    }
+    if matches!(verb, Some(Verb::Try { detached: false, .. })) {
+        println!("Yours: cd your-repo && inspan");
+    }
+    Ok(code)
+}
+
+/// Whether an earlier server left sessions behind.
+fn has_saved_sessions(paths: &Paths, name: &str) -> bool {
+    let Ok(place) = paths.server(name) else { return false };
+    if !place.database().exists() {
+        return false;
+    }
+    let Ok(recorder) = crate::record::Recorder::open(&place.database()) else { return false };
+    let saved = recorder.load_state().ok().flatten().unwrap_or_default();
+    serde_json::from_str::<serde_json::Value>(&saved)
+        .ok()
+        .and_then(|v| v.get("sessions").and_then(|s| s.as_array().map(|a| !a.is_empty())))
+        .unwrap_or(false)
+}
+
+fn no_server(name: &str, verb: &Verb) -> i32 {
+    if matches!(verb, Verb::ListSessions { format } if format.json) {
+        out("[]\n");
+        return 0;
+    }
+    eprintln!(
+        "inspan: no server {name:?} is running; start one with: inspan new-session, or try everything: inspan try"
+    );
+    FAILED
+}
+
+/// The words of the verb as they were given, `-L NAME` left out, `paste -` with its text read.
+fn words(verb: &Option<Verb>) -> Result<Vec<String>> {
+    let mut words: Vec<String> = Vec::new();
+    let mut args = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).peekable();
+    while let Some(arg) = args.next() {
+        if words.is_empty() && arg == "-L" {
+            args.next();
+        } else if words.is_empty() && arg.starts_with("-L") {
+        } else {
+            words.push(arg);
+        }
+    }
+    if let Some(Verb::Paste { text, .. }) = verb
+        && text == "-"
+    {
+        let mut input = String::new();
+        std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
+        if let Some(last) = words.iter().rposition(|w| w == "-") {
+            // Behind `--` it may begin with anything.
+            words.splice(last..=last, ["--".to_owned(), input]);
+        }
+    }
+    Ok(words)
+}
+
+/// Waits until a server is really gone, so that the next command starts or misses it for sure.
+fn wait_gone(pid: i32) {
+    /// A server stops its panes for at most their grace; then it ends.
+    const WAIT: std::time::Duration = std::time::Duration::from_secs(20);
+    let end = std::time::Instant::now() + WAIT;
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return };
+    let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
+    while std::time::Instant::now() < end {
+        let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+        let second = rustix::event::Timespec { tv_sec: 1, tv_nsec: 0 };
+        match rustix::event::poll(&mut fds, Some(&second)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            _ => return,
+        }
+    }
+}

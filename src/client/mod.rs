@@ -1,1 +1,173 @@
-//! Owns the attached terminal: raw mode, bytes up, frames down.
+//! Owns the attached terminal: raw mode, bytes up, frames down, and giving the terminal back on every way out.
+//!
+//! A byte pipe: the server decodes keys and draws. Must not know: sessions, panes, what a frame shows.
+mod connect;
+mod terminal;
+
+pub use connect::{Connection, ServerAddress, connect, connect_or_start};
+
+use crate::server::protocol::{Exit, Hello, Kind, PROTOCOL, frame, json_frame, read_frame, write_all};
+use anyhow::{Context, Result};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Read, Write},
+};
+use terminal::Raw;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Chunks of terminal input in flight towards the server; more waits in the terminal's own buffer.
+const INPUT_QUEUE: usize = 16;
+
+/// Terminal input is read in slices of this many bytes.
+const INPUT_SLICE: usize = 16 * 1024;
+
+/// The environment as the server is told it; variables that are not UTF-8 are left out.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// Says hello and carries one verb to its end: output to the standard streams, frames to the terminal.
+///
+/// Returns the exit code.
+///
+/// # Errors
+/// When the server goes away without saying how it ended.
+pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i32> {
+    let terminal = if attach {
+        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+            anyhow::bail!(
+                "attaching needs a terminal on standard input and output; use new-session -d in scripts"
+            );
+        }
+        Some(crossterm::terminal::size().context("cannot read the terminal's size")?)
+    } else {
+        None
+    };
+    let hello = Hello {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").into(),
+        argv,
+        cwd: std::env::current_dir().context("the current directory is gone")?.to_string_lossy().into_owned(),
+        env: environment(),
+        terminal,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(converse(connection, hello));
+    // A thread may still sit in a read of the terminal; it must not hold up the way out.
+    runtime.shutdown_background();
+    result
+}
+
+async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
+    let stream = connection.stream;
+    stream.set_nonblocking(true)?;
+    let stream = tokio::net::UnixStream::from_std(stream)?;
+    let (mut from, mut to) = stream.into_split();
+    let attached = hello.terminal.is_some();
+    write_all(&mut to, &json_frame(Kind::Hello, &hello)).await.context("the server hung up")?;
+    // Entered at the first frame: what refuses to attach is then read where the command was typed.
+    let mut raw: Option<Raw> = None;
+    let mut last_words = Vec::new();
+
+    let (sender, mut input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
+    let mut sender = Some(sender);
+    let mut winch = signal(SignalKind::window_change())?;
+    let mut term = signal(SignalKind::terminate())?;
+    let mut hup = signal(SignalKind::hangup())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut stdout = std::io::stdout();
+    // A frame may arrive in pieces; reading must not be cancelled by another branch, so it has its own task.
+    let (frames_in, mut frames) = tokio::sync::mpsc::channel(4);
+    tokio::spawn(async move {
+        loop {
+            let next = read_frame(&mut from).await;
+            let end = !matches!(next, Ok(Some(_)));
+            if frames_in.send(next).await.is_err() || end {
+                break;
+            }
+        }
+    });
+    loop {
+        tokio::select! {
+            biased;
+            received = frames.recv() => match received {
+                Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
+                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint && attached) {
+                        raw = Some(Raw::enter()?);
+                        std::thread::spawn(move || read_terminal(&sender));
+                    }
+                    if stdout.write_all(&bytes).and_then(|()| stdout.flush()).is_err() {
+                        // The terminal or pipe is gone; the server learns it from the closed socket.
+                        return Ok(if attached { 1 } else { 0 });
+                    }
+                }
+                Some(Ok(Some((Kind::Err, bytes)))) => {
+                    if raw.is_some() {
+                        // Written now it would be wiped out with the screen.
+                        last_words.extend(bytes);
+                    } else {
+                        let _ = std::io::stderr().write_all(&bytes);
+                    }
+                }
+                Some(Ok(Some((Kind::Exit, payload)))) => {
+                    let exit: Exit = serde_json::from_slice(&payload)?;
+                    drop(raw);
+                    let _ = std::io::stderr().write_all(&last_words);
+                    if !exit.message.is_empty() {
+                        let _ = writeln!(stdout, "{}", exit.message);
+                    }
+                    return Ok(exit.code);
+                }
+                Some(Ok(Some(_))) => {}
+                Some(Ok(None)) | None => {
+                    drop(raw);
+                    let _ = std::io::stderr().write_all(&last_words);
+                    // The terminal may be gone as well; a failed write must not become a panic.
+                    if attached {
+                        let text = "[lost server: run inspan to start again; panes will offer resume]";
+                        let _ = writeln!(stdout, "{text}");
+                    } else {
+                        let _ = writeln!(std::io::stderr(), "inspan: the server ended before it answered");
+                    }
+                    return Ok(1);
+                }
+                Some(Err(e)) => {
+                    drop(raw);
+                    return Err(e).context("the server hung up");
+                }
+            },
+            Some(bytes) = input.recv() => {
+                if write_all(&mut to, &frame(Kind::Input, &bytes)).await.is_err() {
+                    // The server's last words, if any, are still to be read.
+                    continue;
+                }
+            }
+            _ = winch.recv(), if attached => {
+                if let Ok((cols, rows)) = crossterm::terminal::size() {
+                    let [a, b] = cols.to_le_bytes();
+                    let [c, d] = rows.to_le_bytes();
+                    let _ = write_all(&mut to, &frame(Kind::Resize, &[a, b, c, d])).await;
+                }
+            }
+            _ = term.recv() => return Ok(leave(raw, 143)),
+            _ = hup.recv() => return Ok(leave(raw, 129)),
+            _ = int.recv() => return Ok(leave(raw, 130)),
+        }
+    }
+}
+
+/// Sends what is typed until nobody wants it.
+fn read_terminal(to: &tokio::sync::mpsc::Sender<Vec<u8>>) {
+    let mut stdin = std::io::stdin().lock();
+    let mut slice = vec![0u8; INPUT_SLICE];
+    while let Ok(n) = stdin.read(&mut slice) {
+        if n == 0 || to.blocking_send(slice[..n].to_vec()).is_err() {
+            break;
+        }
+    }
+}
+
+fn leave(raw: Option<Raw>, code: i32) -> i32 {
+    drop(raw);
+    code
+}

@@ -1,1 +1,17 @@
-//! Owns settings and themes: defaults embedded as commented TOML, load, check.
+//! Owns settings, paths and themes: defaults embedded as commented TOML, load, check.
+//!
+//! Must not know: panes, clients, what a key's command does, or any secret (credentials appear as references only).
+mod load;
+pub mod paths;
+mod schema;
+mod settings;
+pub mod theme;
+
+pub use crate::router::Problem;
+pub use load::{load, load_policy};
+pub use paths::{Paths, PathsError, ServerPaths};
+pub use settings::{ExecutorSettings, Place, ProviderSettings, Settings};
+pub use theme::{Role, Theme};
+
+/// The commented defaults: what holds when nobody sets anything, and what `config show` prints for reading.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");

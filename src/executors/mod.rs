@@ -2,6 +2,70 @@
 //! transcript. One file per executor.
 //!
 //! Must not know: panes on a screen, clients, the loop, SQLite.
+mod claude;
+mod codex;
+mod detect;
+#[cfg(test)]
+mod furnished;
+mod gemini;
+mod install;
+mod jsonl;
+mod launch;
+pub mod machine;
+mod overlay;
+mod screen;
 mod types;
 
+pub use detect::{find, login_shell_path, ours, probe_version};
+pub use install::{InstallError, InstallOptions, Installed, Progress, install};
+pub use launch::{ApplyError, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
 pub use types::*;
+
+use crate::router::ExecutorId;
+
+/// Every executor that this build can start, in catalogue order.
+pub fn registry() -> &'static [&'static dyn Executor] {
+    &[&claude::Claude, &gemini::Gemini, &codex::Codex]
+}
+
+/// The executor of that name.
+///
+/// # Errors
+/// A sentence with the nearest name and the list of known ones.
+pub fn by_id(id: &ExecutorId) -> Result<&'static dyn Executor, String> {
+    if let Some(found) = registry().iter().find(|e| e.id() == *id) {
+        return Ok(*found);
+    }
+    let known: Vec<String> = registry().iter().map(|e| e.id().to_string()).collect();
+    let near = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(name, id.as_str()), name))
+        .min()
+        .filter(|(distance, _)| *distance <= 2)
+        .map(|(_, name)| format!("did you mean {name}? "))
+        .unwrap_or_default();
+    Err(format!(
+        "this build starts no executor named {:?}: {near}known are {}",
+        id.as_str(),
+        known.join(", ")
+    ))
+}
+
+/// What a model request of an executor is for.
+pub fn classify(executor: &ExecutorId, request: &RequestFacts<'_>) -> Class {
+    by_id(executor).map_or(Class::Main, |e| e.classify(request))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        let said = by_id(&"cladue".into()).err().unwrap();
+        assert!(said.contains("did you mean claude?"), "{said}");
+        assert!(said.contains("claude, gemini, codex"), "{said}");
+        assert!(!by_id(&"emacs".into()).err().unwrap().contains("did you mean"));
+        assert_eq!(by_id(&ExecutorId::CODEX).unwrap().program(), "codex");
+    }
+}

@@ -177,6 +177,8 @@ pub struct NpmPackage {
     pub binaries: &'static [&'static str],
     /// Megabytes on disk, measured.
     pub size_mb: u32,
+    /// The oldest Node.js major version that runs the CLI itself; `None` for native binaries.
+    pub node: Option<u32>,
 }
 
 /// A native session found in an executor's own store.
@@ -229,6 +231,8 @@ pub trait Executor: Send + Sync {
     /// The words of its own login as found in the user's home (`Claude Max`, `logged in`), without reading secrets
     /// into memory longer than needed.
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String>;
+    /// The user's own configuration home, where its sessions are under `login`.
+    fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf>;
     /// How to start it.
     ///
     /// # Errors
@@ -236,6 +240,10 @@ pub trait Executor: Send + Sync {
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String>;
     /// What a model request is for.
     fn classify(&self, request: &RequestFacts<'_>) -> Class;
+    /// The native session that a model request belongs to, when the request names it.
+    fn session_of(&self, _request: &RequestFacts<'_>) -> Option<String> {
+        None
+    }
     /// How to type and submit a prompt.
     fn submit(&self, text: &str) -> Vec<SubmitStep>;
     /// How to interrupt a running turn.

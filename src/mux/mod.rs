@@ -4,5 +4,7 @@
 pub mod ids;
 pub mod keys;
 pub mod layout;
+pub mod presets;
+pub mod target;
 
 pub use ids::{ClientId, PaneId, SessionId, WindowId};

@@ -1,5 +1,203 @@
-//! policy
+//! Policy: what administrators and users forbid, read from `policy.toml` and merged over its layers.
+//!
+//! A lower layer may only tighten what a higher one says. Text that cannot be understood closes what it names, so a
+//! slip of the pen never opens a door.
+mod parse;
+
+use super::{AuthMode, ExecutorId, catalogue::fold, glob};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
+
+/// Which executor takes which model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// The reference matrix and its BYOK table, to the letter.
+    #[default]
+    AgentComputer,
+    /// Every pair that translation can serve.
+    Open,
+}
+
+impl Preset {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AgentComputer => "agent-computer",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a rule was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// The file.
+    pub file: String,
+    /// Counted from 1; 0 when the file as a whole is meant.
+    pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{} line {line}", self.file),
+        }
+    }
+}
+
+/// A rule's value and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule<T> {
+    /// What it says.
+    pub value: T,
+    /// Where.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// What is said about one executor, or about all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExecutorPolicy {
+    /// The rule that disables it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Rule<bool>>,
+    /// The only auth mode that it may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_method: Option<Rule<AuthMode>>,
+    /// Globs of models that it may not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disabled_models: Vec<Rule<String>>,
+    /// A line about it could not be understood, so it stays off: what is wrong there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Rule<String>>,
+}
 
 /// The rules in force, merged over their layers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Policy {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Policy {
+    /// Which executor takes which model, when any layer says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Rule<Preset>>,
+    /// What holds for every executor.
+    pub all: ExecutorPolicy,
+    /// What holds for one executor.
+    pub executors: BTreeMap<ExecutorId, ExecutorPolicy>,
+}
+
+impl Policy {
+    /// The policy of a file that exists and cannot be read: every executor stays off.
+    pub fn closed(file: &str, fault: &str) -> Self {
+        let origin = Origin { file: file.to_owned(), line: 0 };
+        let broken = Some(Rule { value: fault.to_owned(), origin });
+        Self { all: ExecutorPolicy { broken, ..ExecutorPolicy::default() }, ..Self::default() }
+    }
+
+    /// The preset in force.
+    pub fn preset(&self) -> Preset {
+        self.preset.as_ref().map(|rule| rule.value).unwrap_or_default()
+    }
+
+    fn about<'a>(&'a self, executor: &ExecutorId) -> impl Iterator<Item = &'a ExecutorPolicy> {
+        std::iter::once(&self.all).chain(self.executors.get(executor))
+    }
+
+    /// Where the executor is disabled, if it is.
+    pub fn disabled(&self, executor: &ExecutorId) -> Option<&Origin> {
+        self.about(executor).find_map(|p| p.disabled.as_ref()).map(|rule| &rule.origin)
+    }
+
+    /// What could not be understood about the executor, and where.
+    pub fn broken(&self, executor: &ExecutorId) -> Option<&Rule<String>> {
+        self.about(executor).find_map(|p| p.broken.as_ref())
+    }
+
+    /// The auth mode that the executor is forced to.
+    pub fn auth_method(&self, executor: &ExecutorId) -> Option<&Rule<AuthMode>> {
+        self.executors.get(executor).and_then(|p| p.auth_method.as_ref()).or(self.all.auth_method.as_ref())
+    }
+
+    /// The glob that blocks any of these names of one model under the executor.
+    pub fn model_disabled(&self, executor: &ExecutorId, names: &[&str]) -> Option<&Rule<String>> {
+        let spellings: Vec<String> = names
+            .iter()
+            .flat_map(|name| {
+                let name = fold(name);
+                let bare = name.rsplit('/').next().unwrap_or_default().to_owned();
+                [name, bare]
+            })
+            .collect();
+        self.about(executor)
+            .flat_map(|p| &p.disabled_models)
+            .find(|rule| spellings.iter().any(|name| glob(&rule.value, name)))
+    }
+
+    /// Lays a lower layer under this one. It may forbid more, never less; what it tries to loosen is reported and
+    /// has no effect.
+    pub fn tighten(&mut self, lower: Self) -> Vec<super::Problem> {
+        let mut refused = Vec::new();
+        match (&self.preset, lower.preset) {
+            (Some(upper), Some(rule)) if upper.value == Preset::AgentComputer => {
+                if rule.value == Preset::Open {
+                    refused.push(loosening(&rule.origin, "preset", &upper.origin));
+                }
+            }
+            (_, Some(rule)) => self.preset = Some(rule),
+            (_, None) => {}
+        }
+        self.all.tighten(lower.all, "", None, &mut refused);
+        for (executor, lower) in lower.executors {
+            let key = format!("executors.{executor}.");
+            let above = self.all.auth_method.clone();
+            self.executors.entry(executor).or_default().tighten(lower, &key, above.as_ref(), &mut refused);
+        }
+        refused
+    }
+}
+
+impl ExecutorPolicy {
+    /// `above` is what a higher layer forces for every executor.
+    fn tighten(
+        &mut self,
+        lower: Self,
+        key: &str,
+        above: Option<&Rule<AuthMode>>,
+        refused: &mut Vec<super::Problem>,
+    ) {
+        self.disabled = self.disabled.take().or(lower.disabled);
+        self.broken = self.broken.take().or(lower.broken);
+        for rule in lower.disabled_models {
+            if !self.disabled_models.iter().any(|known| known.value == rule.value) {
+                self.disabled_models.push(rule);
+            }
+        }
+        match (self.auth_method.as_ref().or(above), lower.auth_method) {
+            (Some(upper), Some(rule)) if upper.value != rule.value => {
+                refused.push(loosening(&rule.origin, &format!("{key}auth_method"), &upper.origin));
+            }
+            (None, Some(rule)) => self.auth_method = Some(rule),
+            _ => {}
+        }
+    }
+}
+
+fn loosening(at: &Origin, key: &str, upper: &Origin) -> super::Problem {
+    super::Problem {
+        file: at.file.clone(),
+        line: at.line,
+        column: 1,
+        key: key.to_owned(),
+        message: format!("{upper} decides this; a lower layer may only tighten, so this line has no effect"),
+        nearest: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

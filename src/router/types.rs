@@ -69,6 +69,18 @@ impl Provider {
             Self::Rehearsal => "rehearsal",
         }
     }
+
+    /// Its own spelling of its name, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Anthropic => "Anthropic",
+            Self::OpenAi => "OpenAI",
+            Self::Google => "Google",
+            Self::OpenRouter => "OpenRouter",
+            Self::Xai => "xAI",
+            Self::Rehearsal => "Rehearsal",
+        }
+    }
 }
 
 impl fmt::Display for Provider {
@@ -123,6 +135,9 @@ pub enum AuthMode {
 }
 
 impl AuthMode {
+    /// All three, in the order in which planning prefers them when a key is configured.
+    pub const ALL: [Self; 3] = [Self::Byok, Self::Login, Self::Credits];
+
     /// The stable lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -243,4 +258,28 @@ pub struct Facts {
     pub provider_keys: BTreeMap<Provider, String>,
     /// Pairs that need translation are served (`--assume all`, and later the translator itself).
     pub translation: bool,
+    /// Base URLs that settings put in place of the catalogue's, without a trailing slash.
+    pub base_urls: BTreeMap<Provider, String>,
+}
+
+impl Facts {
+    /// Takes every key and every login as present and every translation as served, so that only matrix and policy
+    /// decide. What is configured stays as it is.
+    pub fn assume_all(mut self) -> Self {
+        let catalogue = super::Catalogue::builtin();
+        for executor in &catalogue.executors {
+            self.present.insert(executor.id.clone(), true);
+            if executor.login {
+                self.logins.insert(executor.id.clone(), true);
+            }
+            if let Some(native) = executor.native.filter(|_| !executor.byok.is_empty()) {
+                self.byok.entry(executor.id.clone()).or_insert_with(|| format!("assumed:{native}"));
+            }
+        }
+        for provider in &catalogue.providers {
+            self.provider_keys.entry(provider.id).or_insert_with(|| format!("assumed:{}", provider.id));
+        }
+        self.translation = true;
+        self
+    }
 }

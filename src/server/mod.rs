@@ -1,1 +1,219 @@
-//! Owns the one loop: accepts clients, runs commands, schedules frames.
+//! Owns the one loop: it accepts clients, runs commands, watches panes and schedules frames.
+//!
+//! The loop runs alone on its thread and never blocks. Slow work goes to a thread and hands back a callback that the
+//! loop runs. Everything else sends it a typed message; nobody else changes the state.
+mod attach;
+mod connection;
+mod due;
+mod environment;
+mod harness;
+mod input;
+mod listing;
+mod mouse;
+mod overlays;
+mod paint;
+mod panes;
+pub mod protocol;
+mod reply;
+mod restore;
+mod run;
+pub mod socket;
+mod switching;
+mod trying;
+mod verbs;
+mod watch;
+
+pub use environment::is_utf8;
+pub use input::check as check_settings;
+pub use reply::refusal_text;
+pub use run::run;
+
+use crate::{
+    config::{Paths, ServerPaths, Settings, Theme},
+    gateway::{Gateway, GatewayEvent, RouteTable},
+    mux::{ClientId, PaneId},
+    record::Recorder,
+    state::State,
+    vault::Vault,
+};
+use connection::{ConnectionId, OutSender};
+use protocol::Hello;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::{Notify, mpsc};
+
+/// Events waiting for the loop. Connections wait when it is full, so a flood of input slows its sender only.
+const EVENT_QUEUE: usize = 1024;
+
+/// A callback that the loop runs between events.
+pub type Task = Box<dyn FnOnce(&mut Server) + Send>;
+
+/// What the loop is told.
+pub enum Event {
+    /// A connection said hello.
+    Hello {
+        /// Which connection.
+        id: ConnectionId,
+        /// The process at its other end.
+        pid: i32,
+        /// What it wants.
+        hello: Box<Hello>,
+        /// Where answers go.
+        out: OutSender,
+    },
+    /// Bytes from an attached terminal.
+    Input(ConnectionId, Vec<u8>),
+    /// An attached terminal's new size.
+    Resize(ConnectionId, u16, u16),
+    /// A connection's last paint left.
+    Drained(ConnectionId),
+    /// A connection ended.
+    Gone(ConnectionId),
+    /// The gateway saw something.
+    Gateway(GatewayEvent),
+    /// Slow work came back.
+    Task(Task),
+    /// Stop, politely.
+    Terminate,
+    /// The socket directory was cleaned away: listen anew.
+    Listen,
+}
+
+/// How slow work reaches the loop again.
+#[derive(Clone)]
+pub struct Tasks {
+    events: mpsc::Sender<Event>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Tasks {
+    /// Runs `work` on a thread and `then` in the loop with its result.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(&mut Server, T) + Send + 'static,
+    ) {
+        let events = self.events.clone();
+        std::thread::spawn(move || {
+            let result = work();
+            let _ = events.blocking_send(Event::Task(Box::new(move |server| then(server, result))));
+        });
+    }
+
+    /// Runs `then` in the loop after `pause`.
+    pub fn after(&self, pause: Duration, then: impl FnOnce(&mut Server) + Send + 'static) {
+        let events = self.events.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = events.send(Event::Task(Box::new(then))).await;
+        });
+    }
+}
+
+/// Panes that have something for the loop; each is named at most once.
+#[derive(Debug, Default)]
+pub struct Wake {
+    notify: Notify,
+    panes: Mutex<BTreeSet<PaneId>>,
+}
+
+impl Wake {
+    fn pane(&self, pane: PaneId) {
+        let mut panes = self.panes.lock().unwrap_or_else(PoisonError::into_inner);
+        if panes.insert(pane) {
+            self.notify.notify_one();
+        }
+    }
+
+    fn take(&self) -> BTreeSet<PaneId> {
+        std::mem::take(&mut self.panes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Everything that the loop owns.
+pub struct Server {
+    /// What is drawn.
+    pub state: State,
+    pub(crate) name: String,
+    pub(crate) paths: Paths,
+    pub(crate) place: ServerPaths,
+    pub(crate) settings: Settings,
+    pub(crate) theme: Theme,
+    pub(crate) palette: crate::term::palette::Palette,
+    pub(crate) keys: input::KeyTable,
+    pub(crate) screens: BTreeMap<PaneId, panes::Screen>,
+    pub(crate) links: BTreeMap<ClientId, attach::Link>,
+    pub(crate) connections: BTreeMap<ConnectionId, attach::Role>,
+    pub(crate) harnesses: BTreeMap<PaneId, harness::Runtime>,
+    pub(crate) session_env: BTreeMap<crate::mux::SessionId, BTreeMap<String, String>>,
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) routes: RouteTable,
+    pub(crate) recorder: Recorder,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) trusted: BTreeSet<PathBuf>,
+    pub(crate) login_paths: BTreeMap<String, String>,
+    pub(crate) last_preset: BTreeMap<crate::mux::WindowId, crate::mux::presets::Preset>,
+    pub(crate) switches: BTreeMap<PaneId, switching::Running>,
+    pub(crate) waiting_switches: BTreeMap<PaneId, switching::Waiting>,
+    pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
+    pub(crate) stopping: Vec<std::thread::JoinHandle<()>>,
+    pub(crate) tasks: Tasks,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) panes_runtime: tokio::runtime::Handle,
+    pub(crate) saved: String,
+    pub(crate) changed: bool,
+    pub(crate) git_due: BTreeMap<PathBuf, Instant>,
+    pub(crate) git_busy: BTreeSet<PathBuf>,
+    pub(crate) listeners: mpsc::Sender<tokio::net::UnixListener>,
+    pub(crate) ending: Option<Ending>,
+}
+
+/// Why the loop stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The last session ended, or `kill-server`: nothing is kept.
+    Kill,
+    /// `restart-server` or a signal: what is needed to rebuild is kept.
+    Keep,
+}
+
+impl Server {
+    /// One event.
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Hello { id, pid, hello, out } => self.hello(id, pid, *hello, out),
+            Event::Input(id, bytes) => self.client_bytes(id, &bytes),
+            Event::Resize(id, cols, rows) => self.client_resized(id, cols, rows),
+            Event::Drained(id) => self.client_drained(id),
+            Event::Gone(id) => self.connection_gone(id),
+            Event::Gateway(event) => self.gateway_event(event),
+            Event::Task(task) => task(self),
+            Event::Terminate => self.ending = Some(Ending::Keep),
+            Event::Listen => {}
+        }
+    }
+
+    /// Remembers that something worth saving or drawing changed.
+    pub(crate) fn touch(&mut self) {
+        self.changed = true;
+        self.dirty_all();
+    }
+
+    /// Seconds since the epoch.
+    pub(crate) fn now() -> u64 {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|d| d.as_secs())
+            .unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("name", &self.name).finish_non_exhaustive()
+    }
+}

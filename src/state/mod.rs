@@ -1,14 +1,20 @@
 //! Owns what the loop owns and `ui` draws: sessions, windows, panes, clients, routes, statuses.
 //!
 //! Pure: no tokio, ptys, sockets, files or clock. Must not know: how a pane's bytes arrive or how it is drawn.
+pub mod ops;
 pub mod overlay;
 mod status;
+pub mod target;
+pub mod view;
+
+#[cfg(test)]
+pub(crate) mod fixture;
 
 pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{
     mux::{ClientId, PaneId, SessionId, WindowId, layout::Layout},
-    router::{AuthMode, ExecutorId, Refusal, Route},
+    router::{AuthMode, ExecutorId, ModelRow, Refusal, Route},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -31,6 +37,8 @@ pub struct State {
     pub git: BTreeMap<PathBuf, GitSummary>,
     /// Readiness of every executor, for panel and picker, in catalogue order.
     pub executors: Vec<ExecutorReadiness>,
+    /// The models of every executor, for the panel, in catalogue order.
+    pub models: BTreeMap<ExecutorId, Vec<ModelChoice>>,
     /// Today's spend in US dollars as the ledger knows it.
     pub spend_today: f64,
     /// A standing warning for every client (a full disk, a broken config line).
@@ -259,6 +267,24 @@ pub struct ExecutorReadiness {
     pub route: Result<Route, Refusal>,
     /// `ready`, `ready · untested`, `install`, `log in or add a key`, `disabled`, `not in this version`.
     pub readiness: String,
+}
+
+/// One model under one executor, as the panel lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelChoice {
+    /// The display id, `claude-opus-4.6`.
+    pub id: String,
+    /// Who serves it, in words: `OpenAI`.
+    pub provider: String,
+    /// Why it cannot be taken now, in a few words; `None` when it can.
+    pub refusal: Option<String>,
+}
+
+impl From<ModelRow> for ModelChoice {
+    fn from(row: ModelRow) -> Self {
+        let refusal = row.available.is_err().then(|| row.note().to_owned());
+        Self { id: row.display, provider: row.provider.to_owned(), refusal }
+    }
 }
 
 /// An attached terminal.

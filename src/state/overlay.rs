@@ -1,5 +1,16 @@
-//! What can lie over the panes of one client and take its keys.
-use crate::{mux::PaneId, router::Refusal};
+//! Owns what can lie over the panes of one client and take its keys, and what each key does there.
+//!
+//! An overlay only ever answers with command lines. Must not know: how it is drawn, how a command is run.
+mod keys;
+
+#[cfg(test)]
+mod tests;
+
+use super::{State, view};
+use crate::{
+    mux::{ClientId, PaneId},
+    router::{PlanRequest, Refusal},
+};
 use std::path::PathBuf;
 
 /// An overlay; at most one per client.
@@ -75,6 +86,8 @@ pub struct RefusalDialog {
     pub title: String,
     /// Rule, reason, remedies.
     pub refusal: Refusal,
+    /// What each remedy runs, by position; empty when it is only words.
+    pub commands: Vec<Vec<String>>,
 }
 
 /// The command line inside the multiplexer.
@@ -95,4 +108,148 @@ pub struct Confirm {
     pub question: String,
     /// What `y` runs.
     pub command: Vec<String>,
+}
+
+/// A line of the key table and the command table, for the key help and the palette.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReferenceRow {
+    /// Key after the prefix, `%`; empty when no key is bound.
+    pub keys: String,
+    /// The command line it runs, `split-window -h`.
+    pub command: String,
+    /// One line of help.
+    pub help: String,
+}
+
+/// What a key handler may read beside the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Whose overlay it is.
+    pub client: ClientId,
+    /// Key and command rows.
+    pub reference: &'a [ReferenceRow],
+}
+
+/// What a key did to an overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing; the key is swallowed.
+    None,
+    /// The overlay changed and stays.
+    Redraw,
+    /// The overlay is to be removed.
+    Close,
+    /// Run this command line; the overlay stays unless the command replaces it.
+    Run(Vec<String>),
+    /// Remove the overlay, then run this command line.
+    CloseAndRun(Vec<String>),
+}
+
+/// The columns of text in the switch dialog; the preview of a handoff is wrapped to it.
+pub const DIALOG_TEXT: usize = 68;
+/// The lines of a handoff that the preview shows at once.
+pub const PREVIEW_LINES: usize = 14;
+
+impl List {
+    /// The list of the router panel for a pane, standing on the pane's own executor.
+    pub fn for_panel(state: &State, pane: PaneId) -> Self {
+        let own = state.panes.get(&pane).and_then(|pane| pane.harness.as_ref());
+        let own = own.map(|harness| harness.route.executor.as_str().to_owned());
+        let stands_on = |name: &str| state.executors.iter().position(|row| row.executor.as_str() == name);
+        let selected = own.as_deref().and_then(stands_on).unwrap_or(0);
+        Self { pane: Some(pane), filter: String::new(), selected, executor: own }
+    }
+}
+
+impl super::ExecutorReadiness {
+    /// Not on this machine, but installable.
+    pub fn missing(&self) -> bool {
+        self.binary.is_none() && self.version.is_none() && self.install_mb.is_some()
+    }
+
+    /// Present and routed.
+    pub fn startable(&self) -> bool {
+        (self.binary.is_some() || self.version.is_some()) && self.route.is_ok()
+    }
+}
+
+impl SwitchDialog {
+    /// `full`, `brief` or `none`, as the command has it.
+    pub fn handoff_kind(&self) -> &str {
+        let after = self.command.iter().skip_while(|word| *word != "--handoff").nth(1);
+        after.map_or("full", String::as_str)
+    }
+
+    /// The handoff in lines of the preview.
+    pub fn preview_lines(&self) -> Vec<String> {
+        view::wrap(&self.handoff, DIALOG_TEXT)
+    }
+}
+
+impl RefusalDialog {
+    /// A dialog for a refused command line such as `["switch-dialog","-t","%2"]`: each alternative, in the words of
+    /// its remedy, runs that line with its own executor, model and auth mode. Other remedies are only words.
+    pub fn new(
+        title: String,
+        refusal: Refusal,
+        alternatives: &[(String, PlanRequest)],
+        command: &[String],
+    ) -> Self {
+        let runs = |remedy: &String| {
+            let found = alternatives.iter().find(|(text, _)| text == remedy);
+            found.map(|(_, request)| [command, &request_words(request)].concat()).unwrap_or_default()
+        };
+        let commands = refusal.remedies.iter().map(runs).collect();
+        Self { title, refusal, commands }
+    }
+
+    /// The command of the remedy with this number, counted from one.
+    pub fn command(&self, number: usize) -> Option<&Vec<String>> {
+        self.commands.get(number.checked_sub(1)?).filter(|command| !command.is_empty())
+    }
+}
+
+/// A request as the options of a command line.
+fn request_words(request: &PlanRequest) -> Vec<String> {
+    let mut line = words(&["--executor", request.executor.as_str()]);
+    if let Some(model) = &request.model {
+        line.extend(words(&["--model", model]));
+    }
+    if let Some(auth) = request.auth {
+        line.extend(words(&["--auth", auth.as_str()]));
+    }
+    line
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// Splits a typed line into words: spaces part them, quotes and backslashes keep them together.
+///
+/// # Errors
+/// A sentence when a quote is not closed.
+pub fn split_words(line: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', None | Some('"')) => word.get_or_insert_default().extend(chars.next()),
+            (c, Some(open)) if c == open => quote = None,
+            (c, Some(_)) => word.get_or_insert_default().push(c),
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, None) if c.is_whitespace() => words.extend(word.take()),
+            (c, None) => word.get_or_insert_default().push(c),
+        }
+    }
+    match quote {
+        Some(open) => Err(format!("the quote {open} is not closed")),
+        None => {
+            words.extend(word);
+            Ok(words)
+        }
+    }
 }

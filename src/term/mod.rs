@@ -3,7 +3,9 @@
 //! Must not know: sessions, panes' meaning, executors, the loop.
 pub mod canvas;
 pub mod emulator;
+pub mod encode;
 pub mod frame;
+pub mod input;
 pub mod modes;
 pub mod osc;
 pub mod palette;

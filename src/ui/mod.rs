@@ -1,1 +1,165 @@
-//! Owns State -> Canvas: frames, status line, router panel, palette, dialogs.
+//! Owns State -> Canvas: frames, status line, router panel, picker, dialogs, palette.
+//!
+//! Drawing reads `&State` and changes nothing; what panes contain is drawn by a [`Screens`]. Must not know: emulators,
+//! sockets, how a command is run.
+mod dialogs;
+mod geometry;
+mod paint;
+mod pane;
+mod panel;
+mod picker;
+mod reference;
+mod status_line;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use geometry::{
+    BORDERS_FROM, DOCK_FROM, Geometry, PANEL_WIDTH, docks_by_itself, geometry, has_borders, is_docked,
+    pane_rects, session_size,
+};
+
+use crate::{
+    config::Theme,
+    mux::{ClientId, PaneId},
+    state::{
+        Client, State,
+        overlay::{Overlay, ReferenceRow},
+    },
+    term::canvas::{Canvas, CanvasCursor, CursorShape},
+};
+use paint::Pen;
+use pane::Place;
+use ratatui::layout::{Position, Rect};
+use std::path::Path;
+
+/// The contents of panes.
+pub trait Screens {
+    /// Draws a pane's screen into `area`, cutting what does not fit.
+    fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect);
+    /// Where the pane shows its cursor, from its own top left corner; `None` when hidden or scrolled back.
+    fn cursor(&self, pane: PaneId) -> Option<CanvasCursor>;
+}
+
+/// The words of the key and command tables that the screen shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    /// The prefix in key notation, `C-Space`.
+    pub prefix: &'a str,
+    /// Every command, once for each key bound to it.
+    pub rows: &'a [ReferenceRow],
+}
+
+/// Everything that a frame is made from.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// What the loop owns.
+    pub state: &'a State,
+    /// Whose frame it is.
+    pub client: ClientId,
+    /// The contents of panes.
+    pub screens: &'a dyn Screens,
+    /// Roles to colours.
+    pub theme: &'a Theme,
+    /// Keys and commands.
+    pub reference: Reference<'a>,
+    /// The person's home directory, shown as `~`; empty when unknown.
+    pub home: &'a Path,
+    /// The time of day as it is shown, `14:02`.
+    pub clock: &'a str,
+    /// Seconds of unix time.
+    pub now: u64,
+}
+
+/// Draws a client's frame, cursor included, into a canvas that it gives the client's size.
+///
+/// Asks only for panes that are shown; a client that is not in the state leaves the canvas as it is.
+pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) {
+    let Some(client) = scene.state.clients.get(&scene.client) else { return };
+    canvas.reset(client.size.0, client.size.1);
+    canvas.cursor = shapes(scene, client, canvas);
+}
+
+fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<CanvasCursor> {
+    let geometry = geometry(scene.state, scene.client);
+    let bounds = geometry.area;
+    let mut cursor = None;
+    let window = scene.state.shown_window(scene.client);
+    for (id, outer, inner) in &geometry.panes {
+        let (Some(pane), Some(window)) = (scene.state.panes.get(id), window) else { continue };
+        let visible = inner.intersection(bounds);
+        if outer.intersection(bounds).is_empty() {
+            continue;
+        }
+        if !visible.is_empty() {
+            scene.screens.draw(*id, canvas, visible);
+        }
+        let mut pen = pen(canvas, scene, client);
+        let place = Place {
+            outer: *outer,
+            focused: window.active == *id,
+            zoomed: window.zoomed && window.layout.panes().len() > 1,
+            borders: geometry.borders,
+        };
+        pane::surround(&mut pen, scene, client, pane, place);
+        pane::card(&mut pen, pane, visible);
+        if place.focused && pane.exit.is_none() && pane.refusal.is_none() {
+            cursor = pane_cursor(scene.screens, *id, visible);
+        }
+    }
+    let mut pen = pen(canvas, scene, client);
+    if geometry.panes.iter().any(|(_, outer, _)| outer.right() > bounds.right()) {
+        // A session laid out for a wider client reaches under the panel.
+        pen.clear(Rect { x: bounds.right(), width: client.size.0.saturating_sub(bounds.right()), ..bounds });
+    }
+    if let Some(docked) = geometry.panel {
+        let list = match &client.overlay {
+            Some(Overlay::Router(list)) => Some(list),
+            _ => None,
+        };
+        panel::draw(&mut pen, scene, Some(docked), bounds, list);
+    }
+    status_line::draw(&mut pen, scene, client, geometry.status);
+    match &client.overlay {
+        None => cursor,
+        Some(overlay) => draw_overlay(&mut pen, scene, overlay, geometry.panel, bounds),
+    }
+}
+
+fn pen<'a>(canvas: &'a mut Canvas, scene: &Scene<'a>, client: &Client) -> Pen<'a> {
+    Pen { canvas, theme: scene.theme, utf8: client.utf8 }
+}
+
+fn pane_cursor(screens: &dyn Screens, pane: PaneId, visible: Rect) -> Option<CanvasCursor> {
+    let cursor = screens.cursor(pane)?;
+    let (x, y) = (visible.x.checked_add(cursor.x)?, visible.y.checked_add(cursor.y)?);
+    visible.contains(Position { x, y }).then_some(CanvasCursor { x, y, ..cursor })
+}
+
+/// Draws what lies over the panes; returns its text cursor, if it has one.
+fn draw_overlay(
+    pen: &mut Pen<'_>,
+    scene: &Scene<'_>,
+    overlay: &Overlay,
+    docked: Option<Rect>,
+    area: Rect,
+) -> Option<CanvasCursor> {
+    if area.is_empty() {
+        return None;
+    }
+    match overlay {
+        Overlay::Router(_) if docked.is_some() => {}
+        Overlay::Router(list) => panel::draw(pen, scene, None, area, Some(list)),
+        Overlay::Picker(picker) => picker::draw(pen, scene, picker, area),
+        Overlay::Switch(dialog) => dialogs::switch(pen, dialog, area),
+        Overlay::Refusal(dialog) => dialogs::refusal(pen, dialog, area),
+        Overlay::Keys(list) => reference::keys(pen, scene, list, area),
+        Overlay::Palette(palette) => {
+            let at = reference::palette(pen, scene, palette, area)?;
+            return Some(CanvasCursor { x: at.x, y: at.y, shape: CursorShape::Bar { blink: true } });
+        }
+        Overlay::Confirm(confirm) => dialogs::confirm(pen, confirm, area),
+    }
+    None
+}

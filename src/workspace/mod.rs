@@ -1,3 +1,24 @@
 //! Owns what a workspace is: git facts, checkpoints, comparisons before and after a switch.
 //!
-//! Uses the user's own `git`. Must not know: panes, harnesses, clients.
+//! Uses the user's own `git`, and blocks: the server calls it from a blocking thread. Must not know: panes,
+//! harnesses, clients.
+use std::path::{Path, PathBuf};
+
+mod checkpoint;
+mod fingerprint;
+mod git;
+mod run;
+mod scratch;
+#[cfg(test)]
+mod testing;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Listed, checkpoint, list};
+pub use fingerprint::{Dirty, Fingerprint, compare, fingerprint};
+pub use git::{DirtyFile, DirtyFiles, GitError, Operation, dirty_files, operation, summary};
+pub use scratch::{ScratchError, create_scratch};
+
+/// `path` seen from `base`, links resolved where it exists.
+pub fn absolute(base: &Path, path: &Path) -> PathBuf {
+    let joined = base.join(path);
+    std::fs::canonicalize(&joined).unwrap_or(joined)
+}

@@ -1,0 +1,43 @@
+//! `inspan config`.
+use super::{FAILED, paths};
+use crate::{
+    commands::ConfigAction,
+    config::{self, Theme},
+};
+use anyhow::Result;
+
+/// Checks, shows or locates the configuration.
+pub fn run(action: ConfigAction) -> Result<i32> {
+    let paths = paths()?;
+    let (mut settings, mut problems) = config::load([paths.config_file()]);
+    match action {
+        ConfigAction::Path => {
+            println!("settings  {}", paths.config_file().display());
+            for file in paths.policy_files() {
+                println!("policy    {}", file.display());
+            }
+            println!("themes    {}", paths.themes().display());
+            println!("data      {}", paths.data.display());
+            println!("state     {} (logs below <server>/log)", paths.state.display());
+            println!("sockets   {}", paths.sockets.display());
+            Ok(0)
+        }
+        ConfigAction::Show => {
+            print!("{}", toml::to_string_pretty(&settings)?);
+            Ok(0)
+        }
+        ConfigAction::Check => {
+            problems.extend(crate::server::check_settings(&mut settings));
+            problems.extend(Theme::load(&settings.theme, &paths.themes()).1);
+            problems.extend(config::load_policy(paths.policy_files()).1);
+            for problem in &problems {
+                eprintln!("{problem}");
+            }
+            if problems.is_empty() {
+                println!("{} is sound", paths.config_file().display());
+                return Ok(0);
+            }
+            Ok(FAILED)
+        }
+    }
+}

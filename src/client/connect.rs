@@ -1,0 +1,144 @@
+//! Finding a server, or starting one.
+use crate::{
+    server::{
+        protocol::{FRAME_LIMIT, Kind, PROTOCOL, Welcome},
+        socket,
+    },
+    vault,
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::unix::{net::UnixStream, process::CommandExt},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+/// How often, and how long apart, a client tries a server that another client is starting.
+const STARTING_TRIES: u32 = 100;
+const STARTING_PAUSE: Duration = Duration::from_millis(50);
+
+/// Which server.
+#[derive(Clone, Debug)]
+pub struct ServerAddress {
+    /// The socket directory.
+    pub dir: PathBuf,
+    /// The server's name.
+    pub name: String,
+}
+
+impl ServerAddress {
+    /// The socket's path.
+    pub fn socket(&self) -> PathBuf {
+        socket::path(&self.dir, &self.name)
+    }
+}
+
+/// A socket with a server behind it that speaks our protocol; nothing said yet but its welcome.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) stream: UnixStream,
+    /// The server's process id.
+    pub server_pid: i32,
+}
+
+/// Set when a client was executed from a server's binary; a second mismatch is then an error, not a loop.
+const REEXECUTED: &str = "INSPAN_REEXECUTED";
+
+/// How long a server may take to say welcome. It answers at once unless it is stopped or stuck.
+const WELCOME_WAIT: Duration = Duration::from_secs(10);
+
+/// Reads the server's welcome. On another protocol the server's own binary takes over this process, so that
+/// attach, list and kill always work.
+fn welcome(mut stream: UnixStream) -> Result<Connection> {
+    stream.set_read_timeout(Some(WELCOME_WAIT))?;
+    let mut head = [0u8; 5];
+    stream
+        .read_exact(&mut head)
+        .context("the server does not answer; is it stopped? (inspan kill-server ends it)")?;
+    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    if length > FRAME_LIMIT || head[4] != Kind::Welcome as u8 {
+        bail!("something else than inspan listens on this socket");
+    }
+    let mut payload = vec![0u8; length];
+    stream.read_exact(&mut payload)?;
+    stream.set_read_timeout(None)?;
+    let welcome: Welcome =
+        serde_json::from_slice(&payload).context("the server's welcome is not readable")?;
+    if welcome.protocol == PROTOCOL {
+        return Ok(Connection { stream, server_pid: welcome.pid });
+    }
+    if std::env::var_os(REEXECUTED).is_some() {
+        bail!(
+            "the server speaks protocol {}, this client {PROTOCOL}; run: inspan restart-server",
+            welcome.protocol
+        );
+    }
+    let error = Command::new(format!("/proc/{}/exe", welcome.pid))
+        .args(std::env::args_os().skip(1))
+        .env(REEXECUTED, "1")
+        .exec();
+    Err(error).with_context(|| {
+        format!("the server runs inspan {} and its binary cannot be executed", welcome.version)
+    })
+}
+
+/// Connects to a running server.
+///
+/// # Errors
+/// When the socket cannot be used; `Ok(None)` when no server runs.
+pub fn connect(address: &ServerAddress) -> Result<Option<Connection>> {
+    socket::check_name(&address.name).map_err(anyhow::Error::msg)?;
+    socket::check_dir(&address.dir).map_err(anyhow::Error::msg)?;
+    let path = address.socket();
+    let Some(stream) = socket::connect(&path).with_context(|| format!("cannot use {}", path.display()))?
+    else {
+        return Ok(None);
+    };
+    welcome(stream).map(Some)
+}
+
+/// Connects, starting a server when none runs.
+///
+/// # Errors
+/// What the new server said when it could not start.
+pub fn connect_or_start(address: &ServerAddress) -> Result<Connection> {
+    if let Some(connection) = connect(address)? {
+        return Ok(connection);
+    }
+    start(address)?;
+    for _ in 0..STARTING_TRIES {
+        if let Some(connection) = connect(address)? {
+            return Ok(connection);
+        }
+        std::thread::sleep(STARTING_PAUSE);
+    }
+    bail!("the server did not come up; its log is under the state directory (inspan config path)")
+}
+
+/// Executes `inspan server` and waits until it listens or says why it cannot.
+fn start(address: &ServerAddress) -> Result<()> {
+    socket::prepare_dir(&address.dir).map_err(anyhow::Error::msg)?;
+    let binary = std::env::current_exe().context("cannot find inspan's own binary")?;
+    let mut command = Command::new(binary);
+    command
+        .args(["-L", &address.name, "server"])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    for name in vault::PROVIDER_KEY_VARS {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn().context("cannot start the server")?;
+    let mut line = String::new();
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out).read_line(&mut line).context("the server said nothing")?;
+    }
+    match line.trim() {
+        "ready" | "taken" => Ok(()),
+        "" => bail!("the server ended at once; its log is under the state directory (inspan config path)"),
+        why => bail!("the server could not start: {why}"),
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading the files of a person and of an administrator.
+use super::{Problem, Settings};
+use crate::router::Policy;
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+/// A longer file is not something that a person wrote; reading on would only cost memory.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Reads settings from files, later ones winning. A file that does not exist says nothing.
+pub fn load<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> (Settings, Vec<Problem>) {
+    let mut texts = Vec::new();
+    let mut unread = Vec::new();
+    for file in files {
+        let name = file.as_ref().display().to_string();
+        match read(file.as_ref()) {
+            Ok(text) => texts.extend(text.map(|text| (name, text))),
+            Err(fault) => unread.push(whole(name, format!("{fault}; nothing of it holds"))),
+        }
+    }
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let (settings, problems) = Settings::parse(&texts);
+    (settings, unread.into_iter().chain(problems).collect())
+}
+
+/// Reads policy from files, the administrator's first; later ones may only tighten. A file that does not exist says
+/// nothing; one that exists and cannot be read keeps every executor off.
+pub fn load_policy<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> (Policy, Vec<Problem>) {
+    let (mut policy, mut problems) = (Policy::default(), Vec::new());
+    for file in files {
+        let name = file.as_ref().display().to_string();
+        let (layer, found) = match read(file.as_ref()) {
+            Ok(None) => continue,
+            Ok(Some(text)) => Policy::parse(&text, &name),
+            Err(fault) => {
+                let message = format!("{fault}; every executor stays off until it can be read");
+                (Policy::closed(&name, &fault), vec![whole(name, message)])
+            }
+        };
+        problems.extend(found);
+        problems.extend(policy.tighten(layer));
+    }
+    (policy, problems)
+}
+
+fn whole(file: String, message: String) -> Problem {
+    Problem { file, line: 0, column: 0, key: String::new(), message, nearest: None }
+}
+
+/// The text of a file; `None` when it does not exist.
+pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
+    let text = |file: File| -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = match File::open(path).and_then(text) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(format!("cannot be read: {error}")),
+    };
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("is larger than {MAX_BYTES} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
+    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::{ExecutorId, policy::Preset};
+    use std::path::PathBuf;
+
+    fn file(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn missing_files_say_nothing_and_later_ones_win() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing.toml");
+        assert_eq!(load([&missing]), (Settings::default(), vec![]));
+        let (first, second) = (
+            file(&dir, "a.toml", b"history = 5\nmouse = false"),
+            file(&dir, "b.toml", "\u{feff}history = 7".as_bytes()),
+        );
+        let (settings, problems) = load([first, second]);
+        assert_eq!(problems, []);
+        assert_eq!((settings.history, settings.mouse), (7, false));
+    }
+
+    #[test]
+    fn an_unreadable_file_is_said_and_the_others_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = file(&dir, "good.toml", b"history = 5");
+        let bad = file(&dir, "bad.toml", b"history = 6 # \xff");
+        let huge = file(&dir, "huge.toml", &vec![b'#'; MAX_BYTES as usize + 1]);
+        let (settings, problems) = load([good, bad, huge, dir.path().to_owned()]);
+        assert_eq!(settings.history, 5);
+        let said: Vec<bool> = ["not UTF-8", "larger than", "cannot be read"]
+            .iter()
+            .zip(&problems)
+            .map(|(words, problem)| problem.message.contains(words))
+            .collect();
+        assert_eq!((said, problems.len()), (vec![true; 3], 3), "{problems:?}");
+    }
+
+    #[test]
+    fn policy_layers_tighten_and_an_unreadable_one_closes() {
+        let dir = tempfile::tempdir().unwrap();
+        let admin = file(&dir, "admin.toml", b"preset = \"agent-computer\"\n[codex]\nenabled = false\n");
+        let user = file(&dir, "user.toml", b"preset = \"open\"\n[codex]\nenabled = true\n");
+        let (policy, problems) = load_policy([&admin, &user, &dir.path().join("missing.toml")]);
+        assert_eq!(policy.preset(), Preset::AgentComputer);
+        assert!(policy.disabled(&ExecutorId::CODEX).is_some());
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].file.ends_with("user.toml"));
+
+        let (policy, problems) = load_policy([file(&dir, "broken.toml", b"\xff")]);
+        assert_eq!(problems.len(), 1);
+        assert!(policy.broken(&ExecutorId::CLAUDE).is_some());
+    }
+}

@@ -1,0 +1,235 @@
+//! Which keys exist and what each one takes.
+use crate::router::{Catalogue, ExecutorId};
+use std::ops::RangeInclusive;
+use toml::de::{DeInteger, DeValue};
+
+/// More rows than these cost a pane more memory than anyone reads back.
+const MAX_HISTORY: i64 = 100_000;
+
+/// A longer wait makes Escape feel broken; tmux users know up to half a second.
+const MAX_ESCAPE_TIME: i64 = 5_000;
+
+/// A message that stays longer hides the status line for good.
+const MAX_MESSAGE_SECONDS: i64 = 600;
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// More keys.
+    Table,
+    Flag,
+    Count(i64, i64),
+    Text,
+    /// Key notation; whether such a key exists is for the key table to say.
+    Key,
+    Clock,
+    List,
+    Executor,
+    Permission,
+    Credential,
+    /// A credential, or `none`.
+    CredentialOrNone,
+    Url,
+}
+
+/// The keys of the top level.
+const TOP: [(&str, Want); 19] = [
+    ("prefix", Want::Key),
+    ("prefix2", Want::Key),
+    ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
+    ("mouse", Want::Flag),
+    ("history", Want::Count(0, MAX_HISTORY)),
+    ("theme", Want::Text),
+    ("status", Want::Flag),
+    ("clock", Want::Clock),
+    ("default_executor", Want::Executor),
+    ("inherit_user", Want::Flag),
+    ("harness_authority", Want::Flag),
+    ("bell", Want::Flag),
+    ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),
+    ("update_environment", Want::List),
+    ("keys", Want::Table),
+    ("byok", Want::Table),
+    ("credits", Want::Table),
+    ("providers", Want::Table),
+    ("executors", Want::Table),
+];
+
+const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
+const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
+const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
+
+fn find(keys: &[(&str, Want)], name: &str) -> Option<Want> {
+    keys.iter().find(|(known, _)| *known == name).map(|(_, want)| *want)
+}
+
+fn executors() -> impl Iterator<Item = &'static str> {
+    Catalogue::builtin().executors.iter().map(|e| e.id.as_str())
+}
+
+fn providers() -> impl Iterator<Item = &'static str> {
+    Catalogue::builtin().providers.iter().map(|p| p.id.as_str())
+}
+
+fn takes_byok(name: &str) -> bool {
+    Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| !e.byok.is_empty())
+}
+
+/// What the key at `path` takes; `None` when there is no such key.
+pub(super) fn want(path: &[&str]) -> Option<Want> {
+    match path {
+        [name] => find(&TOP, name),
+        ["keys", _] => Some(Want::Text),
+        ["byok", name] => takes_byok(name).then_some(Want::Credential),
+        ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
+        ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
+        ["providers", _, key] => find(&PROVIDER, key),
+        ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
+        ["executors", _, key] => find(&EXECUTOR, key),
+        _ => None,
+    }
+}
+
+/// The names below `path` are not ours to spell: keys, executors, providers.
+pub(super) fn free_names(path: &[&str]) -> bool {
+    matches!(path, ["keys" | "byok" | "credits" | "providers" | "executors"])
+}
+
+/// The names that the table at `path` knows, for finding the nearest.
+pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
+    let of = |keys: &'static [(&'static str, Want)]| keys.iter().map(|(name, _)| *name).collect();
+    match path {
+        [] => of(&TOP),
+        ["byok"] => executors().filter(|name| takes_byok(name)).collect(),
+        ["credits" | "providers"] => providers().collect(),
+        ["executors"] => executors().collect(),
+        ["providers", _] => of(&PROVIDER),
+        ["executors", _] => of(&EXECUTOR),
+        _ => Vec::new(),
+    }
+}
+
+/// A TOML integer as a number; `None` when it does not fit.
+pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+impl Want {
+    /// Why the value is not what the key takes; `None` when it is. Never repeats a value that may be a secret.
+    pub(super) fn fault(self, value: &DeValue<'_>) -> Option<String> {
+        let text = value.as_str();
+        match self {
+            Self::Table => wants("a table", !value.is_table()),
+            Self::Flag => wants("true or false", !value.is_bool()),
+            Self::Count(min, max) => {
+                let range: RangeInclusive<i64> = min..=max;
+                let number = value.as_integer().and_then(integer);
+                wants(
+                    &format!("a whole number from {min} to {max}"),
+                    !number.is_some_and(|n| range.contains(&n)),
+                )
+            }
+            Self::Text => wants("text in quotes", text.is_none()),
+            Self::Key => wants("a key such as \"C-Space\"", !text.is_some_and(is_one_word)),
+            Self::Clock => match text.map(clock_fault) {
+                None => wants("text in quotes", true),
+                Some(fault) => fault,
+            },
+            Self::List => {
+                let all_text =
+                    |items: &toml::de::DeArray<'_>| items.iter().all(|item| item.get_ref().is_str());
+                wants("a list of texts", !value.as_array().is_some_and(all_text))
+            }
+            Self::Executor => {
+                wants("the name of an executor", !text.is_some_and(|t| executors().any(|e| e == t)))
+            }
+            Self::Permission => wants(
+                &format!("one of {}", PERMISSIONS.join(", ")),
+                !text.is_some_and(|t| PERMISSIONS.contains(&t)),
+            ),
+            Self::Credential => wants(CREDENTIAL, !text.is_some_and(is_reference)),
+            Self::CredentialOrNone => wants(
+                &format!("{CREDENTIAL}, or \"none\""),
+                !text.is_some_and(|t| t == "none" || is_reference(t)),
+            ),
+            Self::Url => wants("an address that begins with https:// or http://", !text.is_some_and(is_url)),
+        }
+    }
+
+    /// The words that it takes, when they are few, for finding the nearest.
+    pub(super) fn words(self) -> Vec<&'static str> {
+        match self {
+            Self::Executor => executors().collect(),
+            Self::Permission => PERMISSIONS.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+const CREDENTIAL: &str = "the variable that holds the key, as \"env:NAME\", never the key itself";
+
+fn wants(what: &str, wrong: bool) -> Option<String> {
+    wrong.then(|| format!("wants {what}"))
+}
+
+fn is_one_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_whitespace)
+}
+
+fn is_reference(text: &str) -> bool {
+    let name = text.strip_prefix("env:").unwrap_or_default();
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn is_url(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| is_one_word(host) && !host.starts_with('/'))
+}
+
+/// Formats a fixed time, because a format is only wrong where it is used.
+fn clock_fault(format: &str) -> Option<String> {
+    let time = jiff::Zoned::new(jiff::Timestamp::UNIX_EPOCH, jiff::tz::TimeZone::UTC);
+    let fault = jiff::fmt::strtime::format(format, &time).err()?;
+    Some(format!("is no clock format: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::EXAMPLE;
+
+    #[test]
+    fn the_example_names_every_key() {
+        let example: toml::Table = EXAMPLE.parse().unwrap();
+        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors"].contains(name)) {
+            assert!(example.contains_key(*name), "{name}");
+        }
+        for (name, _) in PROVIDER.iter().chain(&EXECUTOR) {
+            assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
+        }
+        for name in example.keys() {
+            assert!(want(&[name]).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_examples_commented_lines_are_right_too() {
+        let mut uncommented = String::new();
+        for line in EXAMPLE.lines() {
+            let bare = line.strip_prefix("# ").unwrap_or(line);
+            let is_setting = bare.starts_with("[executors.")
+                || bare.starts_with("[providers.")
+                || bare
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            uncommented.push_str(if is_setting { bare } else { line });
+            uncommented.push('\n');
+        }
+        assert!(uncommented.contains("\n[executors.claude]\npermission = \"ask\"\nargs = []\n"));
+        let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
+        assert_eq!(problems, []);
+        assert_eq!(settings.byok.len(), 3);
+    }
+}

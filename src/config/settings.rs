@@ -1,0 +1,374 @@
+//! The settings in force, and how a user's text changes them.
+use super::{EXAMPLE, Problem, schema};
+use crate::{
+    router::{Catalogue, ExecutorId, Facts, Policy, Provider, nearest, position},
+    state::Permission,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, ops::Range, sync::LazyLock, time::Duration};
+use toml::{
+    Spanned, Table,
+    de::{DeTable, DeValue},
+};
+
+/// A file with more broken lines than this is not a configuration; reading it over and over helps nobody.
+const MAX_BROKEN_LINES: usize = 16;
+
+/// The word that switches an optional key off, since TOML has no empty value.
+const NONE: &str = "none";
+
+/// Everything that a user can set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The key that announces a command, in key notation.
+    pub prefix: String,
+    /// A second one; `none` when there is none. Read it by [`Settings::prefixes`].
+    pub prefix2: String,
+    /// Milliseconds to wait after Escape. Read it by [`Settings::escape_time`].
+    escape_time: u64,
+    /// The mouse chooses panes, moves borders and scrolls.
+    pub mouse: bool,
+    /// Rows of history that each pane keeps.
+    pub history: usize,
+    /// The theme's name.
+    pub theme: String,
+    /// The status line is shown.
+    pub status: bool,
+    /// The clock's strftime format; empty for none.
+    pub clock: String,
+    /// What starts when nobody says which executor.
+    pub default_executor: ExecutorId,
+    /// The user's own settings are read into overlay homes.
+    pub inherit_user: bool,
+    /// Harnesses may run every inspan command, not only read themselves.
+    pub harness_authority: bool,
+    /// The attached terminal rings when a pane that nobody looks at is done or needs you.
+    pub bell: bool,
+    /// Seconds that a message stays in the status line.
+    pub message_seconds: u64,
+    /// Variables that each attach takes over.
+    pub update_environment: Vec<String>,
+    /// Key notation to command line, after the prefix; empty commands are unbound already.
+    pub keys: BTreeMap<String, String>,
+    /// Credential references by executor.
+    pub byok: BTreeMap<ExecutorId, String>,
+    /// Credential references by provider, or `none`. Read it by [`Settings::provider_keys`].
+    credits: BTreeMap<Provider, String>,
+    /// What is set for a provider.
+    #[serde(default)]
+    pub providers: BTreeMap<Provider, ProviderSettings>,
+    /// What is set for an executor.
+    #[serde(default)]
+    pub executors: BTreeMap<ExecutorId, ExecutorSettings>,
+    /// Where each value that is not a default was set, by dotted key.
+    #[serde(skip)]
+    pub origins: BTreeMap<String, Place>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+}
+
+/// What is set for a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderSettings {
+    /// Where it is reached instead of at its own address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+}
+
+/// What is set for an executor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutorSettings {
+    /// How much it may do without asking.
+    #[serde(default)]
+    pub permission: Permission,
+    /// Arguments added whenever it starts.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        #[allow(
+            clippy::expect_used,
+            reason = "embedded text, parsed by a test; without it nothing has a meaning"
+        )]
+        static DEFAULTS: LazyLock<Settings> =
+            LazyLock::new(|| toml::from_str(EXAMPLE).expect("the embedded defaults are complete"));
+        DEFAULTS.clone()
+    }
+}
+
+impl Settings {
+    /// Lays texts over the defaults, later ones winning: `(file name, text)`.
+    ///
+    /// A key that is unknown or of the wrong type keeps what it had; so does every key of a line that is no TOML.
+    pub fn parse(texts: &[(&str, &str)]) -> (Self, Vec<Problem>) {
+        let mut merge = Merge { table: EXAMPLE.parse().unwrap_or_default(), ..Merge::default() };
+        for (file, text) in texts {
+            merge.text(file, text);
+        }
+        let Merge { table, mut problems, origins } = merge;
+        match table.try_into::<Self>() {
+            Ok(mut settings) => {
+                settings.origins = origins;
+                settings.keys.retain(|_, command| !command.trim().is_empty());
+                (settings, problems)
+            }
+            // What passes the schema fits the struct (a test walks every key), so this says that the schema is wrong.
+            Err(error) => {
+                let file = texts.last().map_or("", |(file, _)| file).to_owned();
+                let message = format!("{}; every key keeps its default", error.message());
+                problems.push(Problem {
+                    file,
+                    line: 0,
+                    column: 0,
+                    key: String::new(),
+                    message,
+                    nearest: None,
+                });
+                (Self::default(), problems)
+            }
+        }
+    }
+
+    /// The prefix keys, in key notation.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        [self.prefix.as_str(), self.prefix2.as_str()].into_iter().filter(|key| *key != NONE)
+    }
+
+    /// How long to wait after Escape for the rest of a key sequence.
+    pub fn escape_time(&self) -> Duration {
+        Duration::from_millis(self.escape_time)
+    }
+
+    /// What is set for an executor; the defaults where nothing is.
+    pub fn executor(&self, id: &ExecutorId) -> ExecutorSettings {
+        self.executors.get(id).cloned().unwrap_or_default()
+    }
+
+    /// The credential references that `credits` may use: those set, and for every other provider its usual variable
+    /// when `is_set` says that the client's environment has it.
+    pub fn provider_keys(&self, is_set: impl Fn(&str) -> bool) -> BTreeMap<Provider, String> {
+        let reference =
+            |provider: &crate::router::catalogue::ProviderEntry| match self.credits.get(&provider.id) {
+                Some(set) if set == NONE => None,
+                Some(set) => Some(set.clone()),
+                None => provider.key_env.iter().find(|name| is_set(name)).map(|name| format!("env:{name}")),
+            };
+        let providers = &Catalogue::builtin().providers;
+        providers.iter().filter_map(|p| Some((p.id, reference(p)?))).collect()
+    }
+
+    /// Every credential reference that is written down, for the vault to know.
+    pub fn references(&self) -> Vec<String> {
+        self.byok.values().chain(self.credits.values()).filter(|r| *r != NONE).cloned().collect()
+    }
+
+    /// Where providers are reached, when not at their own addresses.
+    pub fn base_urls(&self) -> BTreeMap<Provider, String> {
+        let url =
+            |settings: &ProviderSettings| Some(settings.base_url.as_ref()?.trim_end_matches('/').to_owned());
+        self.providers.iter().filter_map(|(id, settings)| Some((*id, url(settings)?))).collect()
+    }
+
+    /// What planning needs to know of the settings. `is_set` answers for the client's environment; who is logged in
+    /// and what is installed is for the caller to add.
+    pub fn facts(&self, policy: Policy, is_set: impl Fn(&str) -> bool) -> Facts {
+        Facts {
+            policy,
+            byok: self.byok.clone(),
+            provider_keys: self.provider_keys(is_set),
+            base_urls: self.base_urls(),
+            ..Facts::default()
+        }
+    }
+
+    /// Puts back what the key and command tables do not understand, and reports it: prefixes get their default,
+    /// bindings are taken out (the key then does what it does by default, if anything).
+    ///
+    /// The two checks are arguments because key notation and commands belong to other rooms. Each answers with the
+    /// fault, and with the nearest known name where it has one.
+    pub fn check_bindings(
+        &mut self,
+        key: impl Fn(&str) -> Result<(), (String, Option<String>)>,
+        command: impl Fn(&str) -> Result<(), (String, Option<String>)>,
+    ) -> Vec<Problem> {
+        let defaults = Self::default();
+        let mut problems = Vec::new();
+        let mut report = |path: String, (fault, nearest): (String, Option<String>)| {
+            let place = self.origins.get(&path).cloned();
+            let Place { file, line, column } =
+                place.unwrap_or(Place { file: "config.example.toml".into(), line: 0, column: 0 });
+            let message = format!("{fault}; the default holds");
+            problems.push(Problem { file, line, column, key: path, message, nearest });
+        };
+        for (name, mine, default) in [
+            ("prefix", &mut self.prefix, &defaults.prefix),
+            ("prefix2", &mut self.prefix2, &defaults.prefix2),
+        ] {
+            if mine != NONE
+                && let Err(fault) = key(mine)
+            {
+                report(name.to_owned(), fault);
+                mine.clone_from(default);
+            }
+        }
+        let mut checked = BTreeMap::new();
+        for (notation, bound) in std::mem::take(&mut self.keys) {
+            match key(&notation).and_then(|()| command(&bound)) {
+                Ok(()) => {
+                    checked.insert(notation, bound);
+                }
+                Err(fault) => {
+                    report(format!("keys.{notation}"), fault);
+                    if let Some(default) = defaults.keys.get(&notation).filter(|default| **default != bound) {
+                        checked.insert(notation, default.clone());
+                    }
+                }
+            }
+        }
+        self.keys = checked;
+        problems
+    }
+}
+
+/// Texts being laid over the defaults.
+#[derive(Default)]
+struct Merge {
+    table: Table,
+    problems: Vec<Problem>,
+    origins: BTreeMap<String, Place>,
+}
+
+/// The text being read.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Merge {
+    fn text(&mut self, file: &str, text: &str) {
+        let source = Source { file, text };
+        let mut readable = text.to_owned();
+        for _ in 0..MAX_BROKEN_LINES {
+            match DeTable::parse(&readable) {
+                Ok(root) => return self.table(&source, &[], root.get_ref()),
+                Err(error) => {
+                    let span = error.span().unwrap_or(0..0);
+                    let out = broken_part(&readable, span.start);
+                    let fault =
+                        format!("not TOML: {}", error.message().lines().next().unwrap_or("unreadable"));
+                    self.report(&source, &span, "", fault, None);
+                    if readable[out.clone()].trim().is_empty() {
+                        break;
+                    }
+                    readable.replace_range(out.clone(), &blanks(&readable[out]));
+                }
+            }
+        }
+        self.report(&source, &(0..0), "", "cannot be read as TOML, so nothing of it holds".into(), None);
+    }
+
+    fn report(
+        &mut self,
+        source: &Source<'_>,
+        span: &Range<usize>,
+        key: &str,
+        message: String,
+        near: Option<&str>,
+    ) {
+        let (line, column) = position(source.text, span.start);
+        let (file, nearest) = (source.file.to_owned(), near.map(str::to_owned));
+        self.problems.push(Problem { file, line, column, key: key.to_owned(), message, nearest });
+    }
+
+    fn table(&mut self, source: &Source<'_>, above: &[&str], table: &DeTable<'_>) {
+        for (key, value) in table {
+            // tmux spells its options with dashes; both are understood where the names are ours.
+            let written = key.get_ref().as_ref();
+            let dashed = written.replace('-', "_");
+            let name = if schema::free_names(above) { written } else { dashed.as_str() };
+            let path = [above, &[name]].concat();
+            let dotted = path.join(".");
+            match (schema::want(&path), value.get_ref().as_table()) {
+                (Some(schema::Want::Table), Some(inner)) => self.table(source, &path, inner),
+                (Some(want), _) => match want.fault(value.get_ref()) {
+                    None => self.set(source, &path, value),
+                    Some(fault) => {
+                        let near = value.get_ref().as_str().and_then(|text| nearest(text, want.words()));
+                        self.report(
+                            source,
+                            &value.span(),
+                            &dotted,
+                            format!("{fault}; the default holds"),
+                            near,
+                        );
+                    }
+                },
+                (None, _) => {
+                    let near = nearest(name, schema::names(above));
+                    let what = if schema::free_names(above) { "unknown name" } else { "unknown key" };
+                    self.report(source, &key.span(), &dotted, format!("{what}; it has no effect"), near);
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, source: &Source<'_>, path: &[&str], value: &Spanned<DeValue<'_>>) {
+        let (line, column) = position(source.text, value.span().start);
+        let place = Place { file: source.file.to_owned(), line, column };
+        self.origins.insert(path.join("."), place);
+        let Some((last, tables)) = path.split_last() else { return };
+        let mut table = &mut self.table;
+        for name in tables {
+            let entry = table.entry((*name).to_owned()).or_insert_with(|| Table::new().into());
+            // The schema has no name that is both a table and a value.
+            let Some(inner) = entry.as_table_mut() else { return };
+            table = inner;
+        }
+        table.insert((*last).to_owned(), plain(value.get_ref()));
+    }
+}
+
+/// The part to leave out when the text breaks at `offset`: the line, or the whole table when the line is its header.
+fn broken_part(text: &str, offset: usize) -> Range<usize> {
+    let offset = offset.min(text.len());
+    let bytes = text.as_bytes();
+    let start = bytes[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+    let mut end =
+        bytes[offset..].iter().position(|b| *b == b'\n').map_or(text.len(), |newline| offset + newline);
+    if text[start..end].trim_start().starts_with('[') {
+        let after = text[end..].split_inclusive('\n');
+        // The first of them is the header's own newline, which stays.
+        let body = after.skip(1).take_while(|line| !line.trim_start().starts_with('['));
+        end = (end + body.map(str::len).sum::<usize>() + 1).min(text.len());
+    }
+    start..end
+}
+
+/// As many blanks as the text has bytes, newlines kept, so that every other offset keeps its place.
+fn blanks(text: &str) -> String {
+    text.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect()
+}
+
+/// A checked value without its places. Only kinds that some [`schema::Want`] accepts come here.
+fn plain(value: &DeValue<'_>) -> toml::Value {
+    match value {
+        DeValue::Boolean(yes) => (*yes).into(),
+        DeValue::Integer(number) => schema::integer(number).unwrap_or_default().into(),
+        DeValue::Array(items) => items.iter().map(|item| plain(item.get_ref())).collect::<Vec<_>>().into(),
+        other => other.as_str().unwrap_or_default().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+use super::*;
+use crate::router::Policy;
+
+fn read(text: &str) -> (Settings, Vec<Problem>) {
+    Settings::parse(&[("config.toml", text)])
+}
+
+fn clean(text: &str) -> Settings {
+    let (settings, problems) = read(text);
+    assert_eq!(problems, [], "{text}");
+    settings
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    let defaults: Settings = toml::from_str(EXAMPLE).unwrap();
+    assert_eq!(clean(""), defaults);
+    let mut again = clean(EXAMPLE);
+    assert!(again.origins.contains_key("keys.%"));
+    again.origins.clear();
+    assert_eq!(again, defaults);
+    assert_eq!(defaults, Settings::default());
+    assert_eq!(defaults.prefixes().collect::<Vec<_>>(), ["C-Space"]);
+    assert_eq!((defaults.history, defaults.theme.as_str()), (2000, "terminal"));
+    assert_eq!(defaults.default_executor, ExecutorId::CLAUDE);
+    assert_eq!(defaults.escape_time(), Duration::from_millis(10));
+}
+
+#[test]
+fn the_usual_keys_are_bound() {
+    let keys = Settings::default().keys;
+    for (key, command) in [
+        ("%", "split-window -h"),
+        ("\"", "split-window -v"),
+        ("z", "resize-pane -Z"),
+        ("r", "router-panel"),
+        ("e", "switch-dialog"),
+        ("a", "next-attention"),
+        (":", "command-prompt"),
+        ("?", "list-keys --overlay"),
+        ("d", "detach-client"),
+        ("M-5", "select-layout tiled"),
+    ] {
+        assert_eq!(keys.get(key).map(String::as_str), Some(command), "{key}");
+    }
+    for later in ["[", "q"] {
+        assert!(!keys.contains_key(later), "{later}");
+    }
+}
+
+/// One good value for every key that exists, so that schema and struct cannot drift apart.
+#[test]
+fn every_key_can_be_set() {
+    let text = "
+prefix = \"C-b\"
+prefix2 = \"C-a\"
+escape-time = 0
+mouse = false
+history = 100_000
+theme = \"mine\"
+status = false
+clock = \"\"
+default_executor = \"openai-agents\"
+inherit_user = false
+harness_authority = true
+bell = false
+message_seconds = 9
+update_environment = [\"A\"]
+[keys]
+\"C-Left\" = \"select-pane -L\"
+\"%\" = \"\"
+[byok]
+claude = \"env:MINE\"
+openai-agents = \"env:TEAM_1\"
+[credits]
+openrouter = \"env:OR\"
+xai = \"none\"
+[providers.openai]
+base_url = \"http://127.0.0.1:4000/v1/\"
+[executors.codex]
+permission = \"full\"
+args = [\"--search\"]
+[executors.opencode]
+args = []
+";
+    let settings = clean(text);
+    let default = Settings::default();
+    let before = toml::Table::try_from(&default).unwrap();
+    let after = toml::Table::try_from(&settings).unwrap();
+    for (key, value) in &after {
+        assert_ne!(before.get(key), Some(value), "{key} was set");
+    }
+    assert_eq!(settings.prefixes().collect::<Vec<_>>(), ["C-b", "C-a"]);
+    assert_eq!(settings.escape_time(), Duration::ZERO);
+    assert_eq!(settings.keys.get("%"), None, "unbound");
+    assert_eq!(settings.keys["C-Left"], "select-pane -L");
+    assert_eq!(settings.keys["c"], "new-window", "the rest of the table stays");
+    assert_eq!(settings.executor(&ExecutorId::CODEX).permission, Permission::Full);
+    assert_eq!(settings.executor(&ExecutorId::OPENCODE).permission, Permission::Ask);
+    assert_eq!(settings.base_urls()[&Provider::OpenAi], "http://127.0.0.1:4000/v1");
+    assert_eq!(settings.origins["byok.claude"].line, 20);
+}
+
+#[test]
+fn a_broken_key_names_its_place_and_keeps_its_default_and_the_rest_holds() {
+    for (line, column, key, words, near) in [
+        ("histroy = 5", 1, "histroy", "unknown key", Some("history")),
+        ("history = \"many\"", 11, "history", "wants a whole number from 0 to 100000", None),
+        ("history = -1", 11, "history", "wants a whole number", None),
+        ("history = 99999999999999999999", 11, "history", "wants a whole number", None),
+        ("history = 2.5", 11, "history", "wants a whole number", None),
+        ("prefix = 7", 10, "prefix", "wants a key", None),
+        ("prefix = \"C- Space\"", 10, "prefix", "wants a key", None),
+        ("clock = \"%!\"", 9, "clock", "is no clock format", None),
+        (
+            "default_executor = \"cluade\"",
+            20,
+            "default_executor",
+            "wants the name of an executor",
+            Some("claude"),
+        ),
+        ("update_environment = [\"A\", 3]", 22, "update_environment", "wants a list of texts", None),
+        ("theme = [\"dark\"]", 9, "theme", "wants text", None),
+        ("byok = \"env:X\"", 8, "byok", "wants a table", None),
+        ("byok = { opencode = \"env:X\" }", 10, "byok.opencode", "unknown name", None),
+        ("byok = { cladue = \"env:X\" }", 10, "byok.cladue", "unknown name", Some("claude")),
+        ("credits = { openia = \"env:X\" }", 13, "credits.openia", "unknown name", Some("openai")),
+        (
+            "providers = { openai = { baseurl = \"x\" } }",
+            26,
+            "providers.openai.baseurl",
+            "unknown key",
+            Some("base_url"),
+        ),
+        (
+            "providers.openai.base_url = \"ftp://x\"",
+            29,
+            "providers.openai.base_url",
+            "wants an address",
+            None,
+        ),
+        (
+            "executors.claude.permission = \"aks\"",
+            31,
+            "executors.claude.permission",
+            "wants one of ask",
+            Some("ask"),
+        ),
+    ] {
+        let (mut settings, problems) = read(&format!("mouse = false\n{line}\nstatus = false\n"));
+        assert_eq!(problems.len(), 1, "{line}: {problems:?}");
+        let problem = &problems[0];
+        assert_eq!(
+            (problem.file.as_str(), problem.line, problem.column),
+            ("config.toml", 2, column),
+            "{line}"
+        );
+        assert_eq!(problem.key, key, "{line}");
+        assert!(problem.message.contains(words), "{problem}");
+        assert_eq!(problem.nearest.as_deref(), near, "{problem}");
+        assert!(!settings.mouse && !settings.status, "{line}: the rest holds");
+        settings.origins.clear();
+        assert_eq!(settings, Settings { mouse: false, status: false, ..Settings::default() }, "{line}");
+    }
+}
+
+#[test]
+fn lines_that_are_no_toml_are_left_out_and_the_rest_holds() {
+    for (text, line) in [
+        ("mouse = false\nhistory = lots\n[keys]\nx = \"y\"\n", 2),
+        ("mouse = false\nhistory 5\n[keys]\nx = \"y\"\n", 2),
+        ("mouse = false\nmouse = true\n[keys]\nx = \"y\"\n", 2),
+        ("mouse = false\n[byok\nclaude = \"env:X\"\n\n[keys]\nx = \"y\"\n", 2),
+        ("mouse = false\n[byok]\n[byok]\nclaude = \"env:X\"\n[keys]\nx = \"y\"\n", 3),
+    ] {
+        let (settings, problems) = read(text);
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        assert_eq!(problems[0].line, line, "{text}");
+        assert!(!settings.mouse, "{text}");
+        assert_eq!(settings.keys["x"], "y", "{text}");
+        assert!(settings.byok.is_empty(), "{text}");
+    }
+    let (settings, problems) = read(&"= = =\n".repeat(1000));
+    assert_eq!(settings, Settings::default());
+    assert!(problems.len() <= MAX_BROKEN_LINES + 1, "{}", problems.len());
+}
+
+#[test]
+fn a_key_pasted_instead_of_a_reference_is_refused_and_not_repeated() {
+    for text in ["[byok]\nclaude = \"sk-ant-canary\"\n", "[credits]\nopenai = \"env:sk-canary\"\n"] {
+        let (settings, problems) = read(text);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("never the key itself"), "{}", problems[0]);
+        assert!(!format!("{problems:?}{settings:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn credits_take_the_usual_variables_only_where_they_are_set() {
+    let set = |name: &str| ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "XAI_API_KEY"].contains(&name);
+    let keys = Settings::default().provider_keys(set);
+    assert_eq!(keys.len(), 3);
+    assert_eq!(keys[&Provider::Anthropic], "env:ANTHROPIC_API_KEY");
+    let keys = clean("[credits]\nanthropic = \"env:TEAM\"\nopenai = \"none\"\n").provider_keys(set);
+    assert_eq!(keys[&Provider::Anthropic], "env:TEAM");
+    assert!(!keys.contains_key(&Provider::OpenAi));
+    assert!(Settings::default().provider_keys(|_| false).is_empty());
+}
+
+#[test]
+fn bindings_that_nobody_understands_are_reported_with_their_place() {
+    let mut settings =
+        clean("prefix = \"C-Spaec\"\n[keys]\n\"%\" = \"splti-window\"\n\"Hyper-x\" = \"new-window\"\n");
+    let key = |key: &str| match key {
+        "C-Spaec" | "Hyper-x" => Err((format!("there is no key {key:?}"), None)),
+        _ => Ok(()),
+    };
+    let command = |line: &str| match line {
+        "splti-window" => Err(("unknown command".to_owned(), Some("split-window".to_owned()))),
+        _ => Ok(()),
+    };
+    let problems = settings.check_bindings(key, command);
+    let told: Vec<(&str, usize)> = problems.iter().map(|p| (p.key.as_str(), p.line)).collect();
+    assert_eq!(told, [("prefix", 1), ("keys.%", 3), ("keys.Hyper-x", 4)]);
+    assert_eq!(problems[1].nearest.as_deref(), Some("split-window"));
+    settings.origins.clear();
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn facts_take_what_is_set() {
+    let settings = clean("[byok]\nclaude = \"env:MINE\"\n[providers.xai]\nbase_url = \"http://x\"\n");
+    let facts = settings.facts(Policy::default(), |name| name == "XAI_API_KEY");
+    assert_eq!(facts.byok[&ExecutorId::CLAUDE], "env:MINE");
+    assert_eq!(facts.provider_keys, [(Provider::Xai, "env:XAI_API_KEY".to_owned())].into());
+    assert_eq!(facts.base_urls[&Provider::Xai], "http://x");
+    assert!(!facts.translation && facts.logins.is_empty());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_text_is_read_without_a_crash(text in "[\\[\\]a-z.=\"'#{},0-9 é\r\n_-]{0,120}") {
+        read(&text);
+    }
+}

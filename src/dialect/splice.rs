@@ -1,0 +1,233 @@
+//! Replaces the model in a request's own bytes, so that nothing else of it changes.
+use thiserror::Error;
+
+/// Why a model could not be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SpliceError {
+    /// The bytes are not a JSON object; the offset says where that shows.
+    #[error("not a JSON object at byte {0}")]
+    Malformed(usize),
+    /// There is no top-level `model` that is a string.
+    #[error("the request names no model")]
+    NoModel,
+}
+
+/// Replaces the value of the top-level `"model"` string; every other byte stays as it is.
+///
+/// A key that is repeated is replaced each time, because parsers disagree about which one counts.
+///
+/// # Errors
+/// [`SpliceError`] when the bytes are not an object or name no model.
+pub fn splice_model(raw: &[u8], new: &str) -> Result<Vec<u8>, SpliceError> {
+    let mut scan = Scan { raw, at: 0 };
+    let spans = scan.model_values()?;
+    let value = serde_json::to_vec(new).map_err(|_| SpliceError::NoModel)?;
+    let mut out = Vec::with_capacity(raw.len() + value.len());
+    let mut from = 0;
+    for (start, end) in spans {
+        out.extend_from_slice(&raw[from..start]);
+        out.extend_from_slice(&value);
+        from = end;
+    }
+    out.extend_from_slice(&raw[from..]);
+    Ok(out)
+}
+
+struct Scan<'a> {
+    raw: &'a [u8],
+    at: usize,
+}
+
+impl Scan<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.raw.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while self.peek().is_some_and(|b| b" \t\r\n".contains(&b)) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), SpliceError> {
+        self.space();
+        if self.peek() != Some(byte) {
+            return Err(SpliceError::Malformed(self.at));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The spans of the strings that top-level `model` keys hold.
+    fn model_values(&mut self) -> Result<Vec<(usize, usize)>, SpliceError> {
+        let mut found = Vec::new();
+        self.expect(b'{')?;
+        self.space();
+        if self.peek() == Some(b'}') {
+            return Err(SpliceError::NoModel);
+        }
+        loop {
+            self.space();
+            let key = self.string()?;
+            self.expect(b':')?;
+            self.space();
+            let value = self.value()?;
+            if is_model(&self.raw[key.0..key.1]) && self.raw[value.0] == b'"' {
+                found.push(value);
+            }
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return Err(SpliceError::Malformed(self.at)),
+            }
+        }
+        if found.is_empty() { Err(SpliceError::NoModel) } else { Ok(found) }
+    }
+
+    /// Steps over a string; the span includes its quotes.
+    fn string(&mut self) -> Result<(usize, usize), SpliceError> {
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(SpliceError::Malformed(self.at));
+        }
+        self.at += 1;
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.at += 2,
+                Some(_) => self.at += 1,
+                None => return Err(SpliceError::Malformed(self.raw.len())),
+            }
+        }
+        self.at += 1;
+        Ok((start, self.at))
+    }
+
+    /// Steps over any value without recursion, so that depth costs nothing.
+    fn value(&mut self) -> Result<(usize, usize), SpliceError> {
+        let start = self.at;
+        let mut depth = 0usize;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b'{' | b'[') => {
+                    depth += 1;
+                    self.at += 1;
+                    continue;
+                }
+                Some(b'}' | b']') if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                Some(b',' | b':' | b' ' | b'\t' | b'\r' | b'\n') if depth > 0 => {
+                    self.at += 1;
+                    continue;
+                }
+                Some(b) if b.is_ascii_alphanumeric() || b"+-.".contains(&b) => {
+                    while self.peek().is_some_and(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+                        self.at += 1;
+                    }
+                }
+                _ => return Err(SpliceError::Malformed(self.at)),
+            }
+            if depth == 0 {
+                return Ok((start, self.at));
+            }
+        }
+    }
+}
+
+/// A key may be spelled with escapes.
+fn is_model(quoted: &[u8]) -> bool {
+    quoted == br#""model""# || serde_json::from_slice::<String>(quoted).is_ok_and(|key| key == "model")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn spliced(raw: &str, new: &str) -> Result<String, SpliceError> {
+        splice_model(raw.as_bytes(), new).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn only_the_top_level_model_changes() {
+        let raw = "{ \"a\" : {\"model\":\"x\"},\t\"m\":[\"\\\"model\\\":\"], \"model\" :\n \"old\\\"\" , \"z\":1.50e+2 }\n";
+        assert_eq!(
+            spliced(raw, "n\"w").unwrap(),
+            "{ \"a\" : {\"model\":\"x\"},\t\"m\":[\"\\\"model\\\":\"], \"model\" :\n \"n\\\"w\" , \"z\":1.50e+2 }\n"
+        );
+        assert_eq!(spliced(r#"{"mod\u0065l":"a"}"#, "b").unwrap(), r#"{"mod\u0065l":"b"}"#);
+        assert_eq!(spliced(r#"{"model":"a","model":"b"}"#, "c").unwrap(), r#"{"model":"c","model":"c"}"#);
+    }
+
+    #[test]
+    fn what_names_no_model_is_an_error() {
+        assert_eq!(spliced("{}", "x"), Err(SpliceError::NoModel));
+        assert_eq!(spliced(r#"{"model":null,"a":{"model":"x"}}"#, "x"), Err(SpliceError::NoModel));
+        for broken in ["", "[]", "{\"model\"", "{\"model\":\"a\\", "{\"a\":}", "{\"model\":\"a\"", "{,}"] {
+            assert!(matches!(spliced(broken, "x"), Err(SpliceError::Malformed(_))), "{broken}");
+        }
+        let deep = format!("{{\"a\":{}{},\"model\":\"x\"}}", "[".repeat(200_000), "]".repeat(200_000));
+        assert!(spliced(&deep, "y").unwrap().ends_with("\"model\":\"y\"}"));
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "(\\PC|[\"\\\\{}\\[\\]:,]){0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key(), inner), 0..4)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        prop_oneof![Just("model".to_owned()), "(\\PC|[\"\\\\]){0,8}"]
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_before_and_after_are_identical(
+            fields in prop::collection::vec((key(), json()), 0..5),
+            old in "\\PC{0,12}", new in "\\PC{0,12}", at in 0usize..5,
+            gap in prop::collection::vec("[ \t\r\n]{0,3}", 1..4),
+        ) {
+            let mut fields: Vec<_> = fields.into_iter().filter(|(k, _)| k != "model").collect();
+            let at = at.min(fields.len());
+            fields.insert(at, ("model".into(), Value::Null));
+            // The request is written twice, once with each model, with white space that no serialiser would choose.
+            let write = |model: &str| {
+                let members: Vec<String> = fields.iter().enumerate().map(|(i, (k, v))| {
+                    let (g, h) = (&gap[i % gap.len()], &gap[(i + 1) % gap.len()]);
+                    let key = Value::from(k.as_str()).to_string();
+                    let value = if i == at {
+                        Value::from(model).to_string()
+                    } else {
+                        serde_json::to_string_pretty(v).unwrap()
+                    };
+                    format!("{g}{key}{h}:{g}{value}{h}")
+                }).collect();
+                format!("{}{{{}}}{}", gap[0], members.join(","), gap[0])
+            };
+            let (raw, expected) = (write(&old), write(&new));
+            prop_assert_eq!(spliced(&raw, &new).unwrap(), expected);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(raw in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = splice_model(&raw, "x");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Codex's directory of ours: the user's config, instructions, skills, prompts, hooks and MCP servers, without the
+//! login and without the user's providers.
+use crate::executors::{
+    Home, LaunchPlan, LaunchRequest,
+    launch::{bypass_proxy, git_root, put},
+    overlay::{link, link_entries, read_text, share},
+};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The name of our provider in the generated config.
+const PROVIDER: &str = "inspan";
+
+/// What is read from the user's directory through a link.
+const LINKED: &[&str] =
+    &["AGENTS.md", "AGENTS.override.md", "prompts", "rules", "agents", "themes", "hooks.json", "hooks"];
+
+/// Where sessions live; shared, so that history is one.
+const SHARED: &[&str] = &["sessions", "archived_sessions", "history.jsonl", "session_index.jsonl"];
+
+/// Settings that would choose another provider, account or payer, or answer a question of trust for us.
+const OVERRULED: &[&str] = &[
+    "model_provider",
+    "model_providers",
+    "profile",
+    "profiles",
+    "openai_base_url",
+    "chatgpt_base_url",
+    "preferred_auth_method",
+    "forced_login_method",
+    "forced_chatgpt_workspace_id",
+    "cli_auth_credentials_store",
+    "experimental_bearer_token",
+    "oss_provider",
+];
+
+/// Offers of a newer model that the CLI would open a dialog for; answered in advance, for the route has chosen.
+const UPGRADES: &[(&str, &str)] = &[
+    ("gpt-5.5", "gpt-6-sol"),
+    ("gpt-5.6-luna", "gpt-6-luna"),
+    ("gpt-5.6-sol", "gpt-6-sol"),
+    ("gpt-5.6-terra", "gpt-6-sol"),
+];
+
+/// Adds the overlay and the variable that points to it.
+pub(super) fn furnish(
+    request: &LaunchRequest<'_>,
+    plan: &mut LaunchPlan,
+    inherit_user: bool,
+) -> Result<(), String> {
+    let gateway = request.gateway.ok_or("Codex in a home of ours needs the gateway: none was given")?;
+    let overlay = request.pane_dir.join("codex");
+    plan.dirs.push(overlay.clone());
+    plan.config_home.clone_from(&overlay);
+
+    let mut config = Table::new();
+    if inherit_user && let Some(user) = super::home(request.env) {
+        config = inherit(plan, &user, &overlay);
+    }
+    let provider = table([
+        ("name", "inspan".into()),
+        ("base_url", format!("{}/v1", gateway.base_url).into()),
+        ("wire_api", "responses".into()),
+        // In this 0600 file rather than a variable: Codex hands its whole environment to the commands it runs.
+        ("experimental_bearer_token", gateway.token.as_str().into()),
+    ]);
+    config.insert("model_provider".into(), PROVIDER.into());
+    config.insert("model_providers".into(), Value::Table(table([(PROVIDER, Value::Table(provider))])));
+    config.insert("check_for_update_on_startup".into(), false.into());
+    within(&mut config, "analytics", |t| put_in(t, "enabled", false.into()));
+    within(&mut config, "features", |t| put_in(t, "daemon_auto_start", false.into()));
+    within(&mut config, "notice", |notice| {
+        within(notice, "model_migrations", |known| {
+            for (model, newer) in UPGRADES {
+                put_in(known, model, (*newer).into());
+            }
+        });
+    });
+    config.remove("projects");
+    if request.trusted {
+        let trust = || Value::Table(table([("trust_level", "trusted".into())]));
+        within(&mut config, "projects", |projects| {
+            for dir in [request.cwd, git_root(request.cwd)] {
+                put_in(projects, &dir.to_string_lossy(), trust());
+            }
+        });
+        if request.home != Home::Empty {
+            plan.argv.push("--dangerously-bypass-hook-trust".into());
+        }
+    }
+    let text = toml::to_string(&config).map_err(|e| format!("cannot write Codex's config: {e}"))?;
+    put(plan, overlay.join("config.toml"), text);
+    plan.env_set.insert("CODEX_HOME".into(), overlay.to_string_lossy().into_owned());
+    bypass_proxy(plan, request.env);
+    Ok(())
+}
+
+/// The user's config as the overlay may have it.
+fn inherit(plan: &mut LaunchPlan, user: &Path, overlay: &Path) -> Table {
+    for name in LINKED {
+        link(plan, user, overlay, name);
+    }
+    // Codex unpacks skills of its own beside the user's.
+    link_entries(plan, user, overlay, "skills");
+    for name in SHARED {
+        share(plan, user, overlay, name);
+    }
+    let path = user.join("config.toml");
+    let text = read_text(&path).unwrap_or_default();
+    let mut config: Table = match text.parse() {
+        Ok(config) => config,
+        Err(error) => {
+            let why = toml::de::Error::message(&error);
+            plan.notes.push(format!("{} was left out: {why}", path.display()));
+            Table::new()
+        }
+    };
+    let overruled: Vec<&str> =
+        OVERRULED.iter().copied().filter(|key| config.remove(*key).is_some()).collect();
+    if !overruled.is_empty() {
+        plan.notes.push(format!("the route wins over your Codex config: {}", overruled.join(", ")));
+    }
+    config
+}
+
+/// Works on the table of that name, made when missing or not a table.
+fn within(config: &mut Table, name: &str, work: impl FnOnce(&mut Table)) {
+    let mut inner = match config.remove(name) {
+        Some(Value::Table(table)) => table,
+        _ => Table::new(),
+    };
+    work(&mut inner);
+    config.insert(name.to_owned(), Value::Table(inner));
+}
+
+fn put_in(table: &mut Table, key: &str, value: Value) {
+    table.insert(key.to_owned(), value);
+}
+
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

@@ -1,0 +1,114 @@
+use super::*;
+use crate::executors::furnished::write;
+use serde_json::json;
+
+fn class(path: &str, metadata: &str, helper: Option<&str>) -> Class {
+    let header = |name: &str| match name {
+        "x-codex-turn-metadata" => Some(metadata.to_owned()),
+        "x-openai-subagent" => helper.map(str::to_owned),
+        _ => None,
+    };
+    Codex.classify(&RequestFacts { path, header: &header, body: &Value::Null })
+}
+
+#[test]
+fn only_the_persons_thread_is_main() {
+    let path = "/v1/responses";
+    assert_eq!(class(path, r#"{"thread_source": "user"}"#, None), Class::Main);
+    assert_eq!(class(path, "not json", None), Class::Main);
+    assert_eq!(class(path, r#"{"thread_source": "thread_title"}"#, None), Class::Side);
+    assert_eq!(class(path, r#"{"thread_source": "guardian_review"}"#, Some("guardian")), Class::Side);
+    assert_eq!(class(path, r#"{"thread_source": "subagent"}"#, None), Class::Subagent);
+    assert_eq!(class("/v1/models", r#"{"thread_source": "user"}"#, None), Class::Side);
+}
+
+#[test]
+fn the_thread_is_named_by_header_or_metadata() {
+    let by = |wanted: &'static str, value: &'static str| {
+        let header = move |name: &str| (name == wanted).then(|| value.to_owned());
+        Codex.session_of(&RequestFacts { path: "/v1/responses", header: &header, body: &Value::Null })
+    };
+    assert_eq!(by("thread-id", "01a").as_deref(), Some("01a"));
+    assert_eq!(by("x-codex-turn-metadata", r#"{"thread_id": "01b"}"#).as_deref(), Some("01b"));
+    assert_eq!(by("other", "01c"), None);
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn its_status_sequence_comes_first_and_dialogs_before_its_idle() {
+    let watch = |osc7501, title, bottom: &str| {
+        let bottom = lines(bottom);
+        let said = Codex.watch(&Signals { osc7501, title, bottom: &bottom, ..Signals::default() });
+        said.map(|s| (s.status, s.source, s.detail))
+    };
+    let asking = "• Running touch x\n\n  Would you like to run the following command?\n\n  $ touch x\n› 1. Yes, proceed (y)";
+    let blocked = watch(Some("state=blocked:app=codex:kind=permission"), "ws", asking).unwrap();
+    assert_eq!((blocked.0, blocked.1), (Status::NeedsYou, StatusSource::Osc7501));
+    assert!(blocked.2.contains("Would you like to run the following command? · $ touch x"), "{}", blocked.2);
+    assert_eq!(watch(Some("state=working:app=codex"), "⠋ ws", "").unwrap().0, Status::Working);
+    assert_eq!(
+        watch(Some("state=working:app=codex"), "⠋ ws", "Reconnecting... 2/5").unwrap().0,
+        Status::Retrying
+    );
+    assert_eq!(watch(Some("state=done:app=codex"), "ws", "").unwrap().0, Status::Idle);
+    assert_eq!(
+        watch(Some("state=idle:app=codex"), "ws", "  Trust this folder? Codex can read").unwrap().0,
+        Status::NeedsYou
+    );
+    assert_eq!(watch(None, "⠹ ws", "").unwrap().1, StatusSource::Title);
+    assert_eq!(watch(None, "[ ! ] Action Required | ws", "").unwrap().0, Status::NeedsYou);
+    assert_eq!(watch(None, "", "› Ask Codex to do anything").unwrap().0, Status::Idle);
+    assert_eq!(watch(None, "", "You've hit your usage limit. Try again at 9:15").unwrap().0, Status::Limited);
+    assert_eq!(watch(None, "ws", ""), None);
+}
+
+#[test]
+fn its_store_tells_the_persons_words_without_what_was_injected() {
+    let dir = tempfile::tempdir().unwrap();
+    let item = |payload: Value| json!({"type": "response_item", "payload": payload});
+    let meta = |id: &str, source: &str, cwd: &str| json!({"type": "session_meta", "payload": {"id": id, "cwd": cwd, "thread_source": source}});
+    let user = |text: &str| {
+        item(json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}))
+    };
+    let marked = item(
+        json!({"type": "message", "role": "user", "content": [{"text": "injected"}, {"text": "and then?"}],
+        "internal_chat_message_metadata_passthrough": {"content_item_kinds": ["environment.context", "user.text"]}}),
+    );
+    let records = [
+        meta("01aa", "user", "/srv/app"),
+        user("<environment_context>\n <cwd>/srv/app</cwd>\n</environment_context>"),
+        user("# AGENTS.md instructions for /srv/app\n\nbe brief"),
+        user("count the files"),
+        item(json!({"type": "function_call", "name": "exec_command", "arguments": "{\"cmd\":\"ls\"}"})),
+        item(json!({"type": "function_call_output", "output": "two files"})),
+        item(
+            json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Two."}]}),
+        ),
+        marked,
+        json!({"type": "event_msg", "payload": {"type": "task_complete"}}),
+    ];
+    let text = |records: &[Value]| records.iter().map(|r| format!("{r}\n")).collect::<String>();
+    let day = dir.path().join("sessions/2026/11/20");
+    write(&day.join("rollout-2026-11-20T09-34-45-01aa.jsonl"), &text(&records));
+    write(
+        &day.join("rollout-2026-11-20T09-34-46-01bb.jsonl"),
+        &text(&[meta("01bb", "thread_title", "/srv/app"), user("t")]),
+    );
+    write(
+        &day.join("rollout-2026-11-20T09-34-47-01cc.jsonl"),
+        &text(&[meta("01cc", "user", "/elsewhere"), user("t")]),
+    );
+    let cwd = Path::new("/srv/app");
+    let found = Codex.sessions(dir.path(), cwd);
+    assert_eq!(
+        found.iter().map(|s| (s.id.as_str(), s.title.as_str())).collect::<Vec<_>>(),
+        [("01aa", "count the files")]
+    );
+    let told: Vec<String> =
+        Codex.transcript(dir.path(), cwd, "01aa").unwrap().turns.into_iter().map(|t| t.text).collect();
+    assert_eq!(told, ["count the files", "exec_command: {\"cmd\":\"ls\"}", "two files", "Two.", "and then?"]);
+    assert_eq!(Codex.transcript(dir.path(), cwd, "01zz"), None);
+}

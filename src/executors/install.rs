@@ -1,0 +1,425 @@
+//! Putting an exact, tested version of an executor into our data directory, from npm.
+//!
+//! Layout: `<data>/executors/<id>/<version>/node_modules/…`, `current` a link to the version in use; the one before
+//! is kept. Must not know: who draws the progress.
+use super::{
+    Executor, NpmPackage,
+    detect::{binary_below, output_within, probe_version},
+};
+use fs2::FileExt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{self, BufRead, BufReader},
+    os::unix::fs::{DirBuilderExt, MetadataExt, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Half a gigabyte over a slow line takes this long; beyond it the line is broken.
+const INSTALL_TIME: Duration = Duration::from_secs(30 * 60);
+/// Another installation may hold the lock for as long as it may take.
+const LOCK_TIME: Duration = INSTALL_TIME;
+/// How often the lock and the growing directory are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// `node --version` and `npm --version` take a second on a slow disk.
+const TOOL_TIME: Duration = Duration::from_secs(20);
+/// Lines of npm's that a failure quotes.
+const QUOTED_LINES: usize = 12;
+/// Lines of npm's output waiting to be shown; npm waits when nobody reads.
+const QUEUED_LINES: usize = 256;
+/// Name of an installation that is under way.
+const UNFINISHED: &str = ".unfinished-";
+
+/// What an installation depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct InstallOptions<'a> {
+    /// Where npm, node and the user's npm configuration are found.
+    pub env: &'a BTreeMap<String, String>,
+    /// Installs again although that version is there.
+    pub again: bool,
+}
+
+/// What an installation tells while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Before anything is fetched: package, version and megabytes on disk.
+    Size {
+        /// The package's name.
+        package: &'static str,
+        /// The exact version.
+        version: &'static str,
+        /// Megabytes on disk.
+        mb: u32,
+    },
+    /// A step began.
+    Step(String),
+    /// Megabytes on disk so far, of the megabytes to expect.
+    Grown(u64, u32),
+    /// A line that npm printed.
+    Line(String),
+}
+
+/// What an installation left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// The file to execute.
+    pub binary: PathBuf,
+    /// What it says its version is.
+    pub version: String,
+    /// It was there already.
+    pub already: bool,
+}
+
+/// Why an installation failed, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The executor has no package.
+    #[error("{0} cannot be installed by inspan · it has no npm package · put its CLI on your PATH")]
+    NoPackage(String),
+    /// npm is missing.
+    #[error(
+        "npm was not found on your PATH · it is needed to install {0} · install Node.js with npm (your system's \
+         package manager has it), or put {0} on your PATH yourself"
+    )]
+    NoNpm(String),
+    /// Node.js cannot run the CLI.
+    #[error(
+        "Node.js {found} is too old · {executor} needs {needed} or newer · install a newer Node.js, or put {executor} \
+         on your PATH yourself"
+    )]
+    OldNode {
+        /// Which executor.
+        executor: String,
+        /// The version found, or `(missing)`.
+        found: String,
+        /// The oldest major version that works.
+        needed: u32,
+    },
+    /// npm failed.
+    #[error(
+        "npm could not install {package} · {why} · check the network and `npm config list`, then run the same \
+         command again{quoted}"
+    )]
+    Npm {
+        /// `name@version`.
+        package: String,
+        /// Its exit status or the time that ran out.
+        why: String,
+        /// The last lines that it printed.
+        quoted: String,
+    },
+    /// What was installed does not run, or is another version.
+    #[error(
+        "{package} was fetched but {why} · nothing was changed · your platform may not be supported: put the CLI on \
+         your PATH yourself"
+    )]
+    Broken {
+        /// `name@version`.
+        package: String,
+        /// What was wrong.
+        why: String,
+    },
+    /// Another installation of the same executor did not end.
+    #[error("another installation of {0} holds its lock · end it, then run the same command again")]
+    Locked(String),
+    /// The file system refused.
+    #[error("cannot write {path} · {source} · check space and permissions there")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> InstallError + '_ {
+    move |source| InstallError::Io { path: path.to_owned(), source }
+}
+
+/// Installs the tested version of `executor` below `data_dir`. Blocks; call it on a thread of its own.
+///
+/// # Errors
+/// Every error names its remedy; a failed installation leaves the version in use as it was.
+pub fn install(
+    executor: &dyn Executor,
+    data_dir: &Path,
+    options: InstallOptions<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Installed, InstallError> {
+    let name = executor.id().to_string();
+    let package = executor.package().ok_or_else(|| InstallError::NoPackage(name.clone()))?;
+    let root = data_dir.join("executors").join(&name);
+    let home = Place { executor, package, options, dir: root.join(package.version) };
+    private_dir(&root)?;
+    let _lock = lock(&root, &name, progress)?;
+    sweep(&root);
+    if !options.again
+        && let Ok(there) = home.check(&home.dir)
+    {
+        flip(&root, package.version)?;
+        return Ok(Installed { already: true, binary: in_use(&root, &home.dir, &there.binary), ..there });
+    }
+    progress(Progress::Size { package: package.name, version: package.version, mb: package.size_mb });
+    home.tools()?;
+    let fresh = root.join(format!("{UNFINISHED}{}", std::process::id()));
+    private_dir(&fresh)?;
+    let done = home.fetch(&fresh, progress).and_then(|()| {
+        progress(Progress::Step("asking the new binary for its version".into()));
+        let found = home.check(&fresh)?;
+        take_place(&fresh, &home.dir)?;
+        flip(&root, package.version)?;
+        Ok(Installed { binary: in_use(&root, &fresh, &found.binary), ..found })
+    });
+    if done.is_err() {
+        let _ = fs::remove_dir_all(&fresh);
+    } else {
+        keep_two(&root);
+    }
+    done
+}
+
+/// The path of a binary below `prefix` by way of the link to the version in use, which outlives the version.
+fn in_use(root: &Path, prefix: &Path, binary: &Path) -> PathBuf {
+    root.join("current").join(binary.strip_prefix(prefix).unwrap_or(binary))
+}
+
+/// One version of one package, and where it belongs.
+struct Place<'a> {
+    executor: &'a dyn Executor,
+    package: NpmPackage,
+    options: InstallOptions<'a>,
+    dir: PathBuf,
+}
+
+impl Place<'_> {
+    fn spec(&self) -> String {
+        format!("{}@{}", self.package.name, self.package.version)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let path = self.options.env.get("PATH").map(String::as_str).unwrap_or_default();
+        let file = path.split(':').map(|dir| Path::new(dir).join(program)).find(|file| file.is_file());
+        let mut command =
+            Command::new(file.unwrap_or_else(|| PathBuf::from(format!("/nonexistent/{program}"))));
+        command.env_clear().envs(self.options.env);
+        command
+    }
+
+    /// npm is there, and Node.js is new enough.
+    fn tools(&self) -> Result<(), InstallError> {
+        let name = self.executor.id().to_string();
+        if output_within(self.command("npm").arg("--version"), TOOL_TIME).is_none() {
+            return Err(InstallError::NoNpm(name));
+        }
+        let Some(needed) = self.package.node else { return Ok(()) };
+        let found = output_within(self.command("node").arg("--version"), TOOL_TIME);
+        let found = found.map_or("(missing)".to_owned(), |v| v.trim().trim_start_matches('v').to_owned());
+        let major: u32 = found.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        if major < needed {
+            return Err(InstallError::OldNode { executor: name, found, needed });
+        }
+        Ok(())
+    }
+
+    /// Runs npm into `prefix`, telling its lines and how the directory grows.
+    fn fetch(&self, prefix: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), InstallError> {
+        let failed = |why: String, lines: &[String]| InstallError::Npm {
+            package: self.spec(),
+            why,
+            quoted: lines.iter().map(|line| format!("\n  npm: {line}")).collect(),
+        };
+        progress(Progress::Step(format!("npm install {}", self.spec())));
+        let mut command = self.command("npm");
+        // Native binaries need no Node.js, whatever their wrapper package says; the others are checked in `tools`.
+        // Scripts only copy those binaries about or build optional parts in the user's caches.
+        command.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--no-update-notifier",
+            "--no-engine-strict",
+            "--ignore-scripts",
+        ]);
+        command.arg("--prefix").arg(prefix);
+        command.arg(self.spec()).current_dir(prefix);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|e| failed(e.to_string(), &[]))?;
+        let (sender, lines) = mpsc::sync_channel(QUEUED_LINES);
+        for pipe in [
+            child.stdout.take().map(|p| Box::new(p) as Box<dyn io::Read + Send>),
+            child.stderr.take().map(|p| Box::new(p) as Box<dyn io::Read + Send>),
+        ] {
+            let (Some(pipe), sender) = (pipe, sender.clone()) else { continue };
+            thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let until = Instant::now() + INSTALL_TIME;
+        let mut last: Vec<String> = Vec::new();
+        let mut grown = 0;
+        let status = loop {
+            match lines.recv_timeout(LOOK) {
+                Ok(line) => {
+                    last.push(line.clone());
+                    last.drain(..last.len().saturating_sub(QUOTED_LINES));
+                    progress(Progress::Line(line));
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = megabytes(prefix);
+                    if now != grown {
+                        grown = now;
+                        progress(Progress::Grown(now, self.package.size_mb));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK / 50),
+            }
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if Instant::now() < until => {}
+                _ => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(failed(
+                        format!("it did not end within {} minutes", INSTALL_TIME.as_secs() / 60),
+                        &last,
+                    ));
+                }
+            }
+        };
+        last.extend(lines.try_iter().inspect(|line| progress(Progress::Line(line.clone()))));
+        if status.success() { Ok(()) } else { Err(failed(status.to_string(), &last)) }
+    }
+
+    /// The package below `prefix` has a binary that runs and says the version asked for.
+    fn check(&self, prefix: &Path) -> Result<Installed, InstallError> {
+        let broken = |why: String| InstallError::Broken { package: self.spec(), why };
+        let binary = binary_below(self.executor, prefix)
+            .ok_or_else(|| broken("it holds no binary for this machine".into()))?;
+        let scratch = self.dir.with_file_name(format!("{UNFINISHED}probe-{}", std::process::id()));
+        private_dir(&scratch)?;
+        let version = probe_version(&binary, self.options.env, &scratch);
+        let _ = fs::remove_dir_all(&scratch);
+        let version = version.ok_or_else(|| broken("its binary does not say its version".into()))?;
+        if version != self.package.version {
+            return Err(broken(format!("its binary says version {version}")));
+        }
+        Ok(Installed { binary, version, already: false })
+    }
+}
+
+fn private_dir(path: &Path) -> Result<(), InstallError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
+}
+
+/// One installation of an executor at a time, over all processes of this user.
+fn lock(root: &Path, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<fs::File, InstallError> {
+    let path = root.join(".lock");
+    let file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(at(&path))?;
+    let until = Instant::now() + LOCK_TIME;
+    let mut told = false;
+    while file.try_lock_exclusive().is_err() {
+        if Instant::now() > until {
+            return Err(InstallError::Locked(name.to_owned()));
+        }
+        if !told {
+            progress(Progress::Step(format!("waiting for another installation of {name}")));
+            told = true;
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(file)
+}
+
+fn entries(root: &Path) -> Vec<PathBuf> {
+    fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+fn named(path: &Path) -> &str {
+    path.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+}
+
+/// Removes what interrupted installations left. Called under the lock, so none of it is in use.
+fn sweep(root: &Path) {
+    for path in entries(root).iter().filter(|p| named(p).starts_with(UNFINISHED)) {
+        let _ = fs::remove_dir_all(path).or_else(|_| fs::remove_file(path));
+    }
+}
+
+/// Moves `fresh` to `place`, out of whose way an unusable directory goes first.
+fn take_place(fresh: &Path, place: &Path) -> Result<(), InstallError> {
+    if place.exists() {
+        let aside = place.with_file_name(format!("{UNFINISHED}replaced-{}", std::process::id()));
+        fs::rename(place, &aside).map_err(at(place))?;
+        let moved = fs::rename(fresh, place).map_err(at(place));
+        if moved.is_err() {
+            let _ = fs::rename(&aside, place);
+        } else {
+            let _ = fs::remove_dir_all(&aside);
+        }
+        return moved;
+    }
+    fs::rename(fresh, place).map_err(at(place))
+}
+
+/// Points `current` at a version in one step, and `previous` at the one before.
+fn flip(root: &Path, version: &str) -> Result<(), InstallError> {
+    let current = root.join("current");
+    let before = fs::read_link(&current).ok();
+    if before.as_deref() == Some(Path::new(version)) {
+        return Ok(());
+    }
+    if let Some(before) = before {
+        point(root, "previous", &before)?;
+    }
+    point(root, "current", Path::new(version))
+}
+
+fn point(root: &Path, name: &str, target: &Path) -> Result<(), InstallError> {
+    let fresh = root.join(format!("{UNFINISHED}{name}-{}", std::process::id()));
+    let link = root.join(name);
+    symlink(target, &fresh).and_then(|()| fs::rename(&fresh, &link)).map_err(at(&link))
+}
+
+/// Removes versions other than the current and the previous one.
+fn keep_two(root: &Path) {
+    let kept: Vec<PathBuf> =
+        ["current", "previous"].iter().filter_map(|l| fs::read_link(root.join(l)).ok()).collect();
+    for path in entries(root) {
+        let is_version = named(&path).starts_with(|c: char| c.is_ascii_digit());
+        if is_version && !kept.iter().any(|k| k == Path::new(named(&path))) {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+/// Megabytes below a directory; a file with several names counts once.
+fn megabytes(dir: &Path) -> u64 {
+    let mut total = 0;
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_dir() {
+                waiting.push(entry.path());
+            } else if seen.insert(meta.ino()) {
+                total += meta.len();
+            }
+        }
+    }
+    total / 1_000_000
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use super::*;
+use crate::executors::by_id;
+use std::os::unix::fs::PermissionsExt;
+
+/// A machine with an npm of our making: it writes `npm_body`'s package into the prefix that it is given.
+struct Machine {
+    dir: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+const INSTALLS: &str = r#"
+prefix=; spec=
+while [ $# -gt 0 ]; do case "$1" in --prefix) shift; prefix=$1;; *@*) spec=$1;; esac; shift; done
+echo "added 1 package"
+mkdir -p "$prefix/node_modules/.bin"
+printf '#!/bin/sh\necho "%s (fake)"\n' "${spec##*@}" > "$prefix/node_modules/.bin/codex"
+chmod +x "$prefix/node_modules/.bin/codex"
+"#;
+
+impl Machine {
+    fn new(npm_body: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && {{ echo 11.0.0; exit 0; }}\n{npm_body}\n");
+        put_script(&bin.join("npm"), &script);
+        put_script(&bin.join("node"), "#!/bin/sh\necho v18.1.0\n");
+        let path = format!("{}:/usr/bin:/bin", bin.display());
+        Self { env: BTreeMap::from([("PATH".to_owned(), path)]), dir }
+    }
+
+    fn install(&self, name: &str) -> (Result<Installed, InstallError>, Vec<Progress>) {
+        let mut told = Vec::new();
+        let options = InstallOptions { env: &self.env, again: false };
+        let executor = by_id(&name.into()).unwrap();
+        (install(executor, &self.dir.path().join("data"), options, &mut |p| told.push(p)), told)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("data/executors/codex")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = entries(&self.root()).iter().map(|p| named(p).to_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn put_script(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn version() -> &'static str {
+    by_id(&"codex".into()).unwrap().package().unwrap().version
+}
+
+#[test]
+fn a_version_is_installed_once_after_its_size_was_told() {
+    let machine = Machine::new(INSTALLS);
+    let (done, told) = machine.install("codex");
+    let done = done.unwrap();
+    assert!(matches!(told[0], Progress::Size { mb: 404, .. }), "{told:?}");
+    assert!(told.contains(&Progress::Line("added 1 package".into())), "{told:?}");
+    assert_eq!((done.version.as_str(), done.already), (version(), false));
+    assert_eq!(done.binary, machine.root().join("current/node_modules/.bin/codex"));
+    assert!(done.binary.is_file());
+    let (again, told) = machine.install("codex");
+    assert_eq!((again.unwrap(), told), (Installed { already: true, ..done }, Vec::new()));
+    assert_eq!(machine.names(), [".lock", version(), "current"]);
+}
+
+#[test]
+fn the_version_before_stays_and_leftovers_go() {
+    let machine = Machine::new(INSTALLS);
+    let root = machine.root();
+    for dir in ["0.1.0", "0.2.0", ".unfinished-1/node_modules"] {
+        fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    symlink("0.2.0", root.join("current")).unwrap();
+    machine.install("codex").0.unwrap();
+    assert_eq!(
+        machine.names(),
+        [".lock", version(), "0.2.0", "current", "previous"].map(str::to_owned).sorted()
+    );
+    assert_eq!(fs::read_link(root.join("previous")).unwrap(), Path::new("0.2.0"));
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new(version()));
+}
+
+trait Sorted {
+    fn sorted(self) -> Self;
+}
+
+impl<const N: usize> Sorted for [String; N] {
+    fn sorted(mut self) -> Self {
+        self.sort();
+        self
+    }
+}
+
+#[test]
+fn a_failing_npm_is_quoted_and_changes_nothing() {
+    let machine = Machine::new("echo 'npm error code E404' >&2; exit 7");
+    let root = machine.root();
+    fs::create_dir_all(root.join("0.2.0")).unwrap();
+    symlink("0.2.0", root.join("current")).unwrap();
+    let said = machine.install("codex").0.unwrap_err().to_string();
+    assert!(said.contains("exit status: 7") && said.contains("npm: npm error code E404"), "{said}");
+    assert!(said.contains("run the same command again"), "{said}");
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("0.2.0"));
+    assert_eq!(machine.names(), [".lock", "0.2.0", "current"]);
+}
+
+#[test]
+fn a_binary_of_another_version_never_becomes_current() {
+    let machine = Machine::new(&INSTALLS.replace("${spec##*@}", "0.0.1"));
+    let said = machine.install("codex").0.unwrap_err().to_string();
+    assert!(said.contains("its binary says version 0.0.1"), "{said}");
+    assert_eq!(machine.names(), [".lock"]);
+    let machine = Machine::new("exit 0");
+    let said = machine.install("codex").0.unwrap_err().to_string();
+    assert!(said.contains("holds no binary for this machine"), "{said}");
+}
+
+#[test]
+fn missing_tools_are_refused_with_their_remedy() {
+    let mut machine = Machine::new(INSTALLS);
+    let said = machine.install("gemini").0.unwrap_err().to_string();
+    assert!(said.contains("Node.js 18.1.0 is too old") && said.contains("needs 20 or newer"), "{said}");
+    machine.env.insert("PATH".into(), machine.dir.path().display().to_string());
+    let said = machine.install("codex").0.unwrap_err().to_string();
+    assert!(said.contains("npm was not found on your PATH") && said.contains("install Node.js"), "{said}");
+}

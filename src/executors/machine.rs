@@ -1,0 +1,124 @@
+//! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
+use super::{by_id, find, registry};
+use crate::{
+    config::{Settings, load_policy},
+    router::{
+        AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy,
+    },
+    state::{ExecutorReadiness, ModelChoice},
+    vault::Vault,
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// The administrator's rules; lower layers may only tighten them.
+const ADMINISTRATOR_POLICY: &str = "/etc/inspan/policy.toml";
+
+/// Where a machine's facts are read from.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    /// The environment of the person who asks.
+    pub env: &'a BTreeMap<String, String>,
+    /// PATH of their login shell.
+    pub path: &'a str,
+    /// Our data directory.
+    pub data_dir: &'a Path,
+    /// Our configuration directory.
+    pub config_dir: &'a Path,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// Which credential references resolve.
+    pub vault: &'a Vault,
+}
+
+impl Machine<'_> {
+    /// The rules in force, and what is wrong in their files.
+    pub fn policy(&self) -> (Policy, Vec<Problem>) {
+        load_policy([PathBuf::from(ADMINISTRATOR_POLICY), self.config_dir.join("policy.toml")])
+    }
+
+    /// Everything that planning asks for.
+    pub fn facts(&self) -> Facts {
+        let mut facts = self.settings.facts(self.policy().0, |name| self.vault.has(&format!("env:{name}")));
+        facts.byok.retain(|_, reference| self.vault.has(reference));
+        facts.provider_keys.retain(|_, reference| self.vault.has(reference));
+        for executor in registry() {
+            facts.present.insert(executor.id(), find(*executor, self.path, self.data_dir).is_some());
+            facts.logins.insert(executor.id(), executor.login(self.env).is_some());
+        }
+        facts
+    }
+
+    /// One row per executor of the catalogue, for picker, panel, `executors` and `doctor`. `versions` asks each binary
+    /// for its version, which takes up to seconds.
+    pub fn readiness(&self, rehearse: bool, versions: bool) -> Vec<ExecutorReadiness> {
+        let facts = self.facts();
+        Catalogue::builtin()
+            .executors
+            .iter()
+            .map(|entry| {
+                let executor = by_id(&entry.id).ok();
+                let found = executor.and_then(|e| find(e, self.path, self.data_dir));
+                let request = PlanRequest { executor: entry.id.clone(), model: None, auth: None, rehearse };
+                let route = plan(&request, &facts);
+                let package = executor.and_then(super::Executor::package);
+                let readiness = match (&executor, &route, &found) {
+                    (None, ..) => "not in this version".to_owned(),
+                    (_, Err(refusal), _) if refusal.rule.ends_with(".disabled") => "disabled".into(),
+                    (_, Err(refusal), _) if refusal.rule == "auth.none" => "log in or add a key".into(),
+                    (_, Err(refusal), _) => refusal.rule.to_string(),
+                    (_, Ok(_), None) => "install".into(),
+                    (_, Ok(route), Some(_)) if route.auth == AuthMode::Login || rehearse => "ready".into(),
+                    (_, Ok(_), Some(_)) => "ready · untested".into(),
+                };
+                ExecutorReadiness {
+                    executor: entry.id.clone(),
+                    title: entry.title.clone(),
+                    version: match (&found, executor) {
+                        (Some(found), Some(_)) if versions => {
+                            super::probe_version(&found.binary, self.env, &std::env::temp_dir())
+                        }
+                        (Some(found), Some(_)) => self.known_version(&entry.id, &found.binary),
+                        _ => None,
+                    },
+                    origin: found.as_ref().map(|f| self.origin(&f.binary, f.why)).unwrap_or_default(),
+                    install_mb: if found.is_none() { package.map(|p| p.size_mb) } else { None },
+                    binary: found.map(|f| f.binary),
+                    login: executor.and_then(|e| e.login(self.env)),
+                    route,
+                    readiness,
+                }
+            })
+            .collect()
+    }
+
+    /// The models of every executor as the panel lists them.
+    pub fn models(&self, auth: Option<AuthMode>, rehearse: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
+        let facts = self.facts();
+        let choices = |executor: &ExecutorId| {
+            models_for(executor, auth, rehearse, &facts).into_iter().map(ModelChoice::from).collect()
+        };
+        Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()
+    }
+
+    /// The version that our own installation's directory is named after.
+    fn known_version(&self, executor: &ExecutorId, binary: &Path) -> Option<String> {
+        let root = self.data_dir.join("executors").join(executor.as_str());
+        binary.strip_prefix(&root).ok()?;
+        let current = std::fs::read_link(root.join("current")).ok()?;
+        current.file_name().map(|name| name.to_string_lossy().into_owned())
+    }
+
+    fn origin(&self, binary: &Path, why: &str) -> String {
+        if why == "installed by inspan" {
+            return "ours".into();
+        }
+        let dir = binary.parent().unwrap_or(binary).to_string_lossy().into_owned();
+        match self.env.get("HOME").filter(|home| !home.is_empty()) {
+            Some(home) if dir.starts_with(home.as_str()) => format!("~{}", &dir[home.len()..]),
+            _ => dir,
+        }
+    }
+}

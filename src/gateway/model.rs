@@ -1,0 +1,106 @@
+//! Which model serves a request: the route's, unless the harness was told otherwise by its user.
+use super::PaneRoute;
+use crate::executors::Class;
+
+/// The answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// The wire id that goes upstream.
+    pub(super) wire: String,
+    /// The display id, when the user of the harness asked for another model than the route's.
+    pub(super) asked: Option<String>,
+}
+
+/// Chooses for a request that names `asked`. `usual` is what this harness's `Main` requests named before (at first,
+/// the model it was started with): a model named as always is no wish, because the route may have been changed from
+/// outside meanwhile; a model named anew is.
+pub(super) fn choose(pane: &PaneRoute, class: Class, asked: &str, usual: Option<&str>) -> Choice {
+    let Some(wire) = pane.route.wire_model.as_deref() else {
+        return Choice { wire: asked.to_owned(), asked: None };
+    };
+    let keep = |wire: &str| Choice { wire: wire.to_owned(), asked: None };
+    if let Some(family) = auto_family(wire) {
+        // The harness picks within the family; `auto` itself means nothing to a provider.
+        return keep(if asked.starts_with(family) && !asked.starts_with("auto") { asked } else { wire });
+    }
+    if asked == wire || usual == Some(asked) {
+        return keep(wire);
+    }
+    match pane.allowed.iter().find(|(wire, display)| wire == asked || display == asked) {
+        Some((other, _)) if other == wire => keep(wire),
+        Some((other, display)) => {
+            Choice { wire: other.clone(), asked: (class == Class::Main).then(|| display.clone()) }
+        }
+        None => keep(wire),
+    }
+}
+
+/// What the models behind an `auto-*` id have in common: `auto-gemini-3` admits `gemini-…`. A bare `auto` is the
+/// Gemini CLI's.
+fn auto_family(wire: &str) -> Option<&str> {
+    match wire.strip_prefix("auto")?.strip_prefix('-') {
+        None if wire == "auto" => Some("gemini-"),
+        None => None,
+        Some(rest) => rest.split_once('-').map_or(Some(rest), |(family, _)| Some(&rest[..family.len() + 1])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::tests::pane;
+
+    fn choice(class: Class, asked: &str, usual: Option<&str>) -> (String, Option<String>) {
+        let mut pane = pane("http://x");
+        pane.route.wire_model = Some("w1".into());
+        let allowed = [("w1", "one"), ("w2", "two")].map(|(w, d)| (w.to_owned(), d.to_owned()));
+        pane.allowed = std::sync::Arc::new(allowed.to_vec());
+        let choice = choose(&pane, class, asked, usual);
+        (choice.wire, choice.asked)
+    }
+
+    #[test]
+    fn a_new_allowed_model_in_a_main_request_is_a_wish() {
+        assert_eq!(choice(Class::Main, "w2", Some("w1")), ("w2".into(), Some("two".into())));
+        assert_eq!(choice(Class::Main, "two", Some("w1")), ("w2".into(), Some("two".into())));
+        assert_eq!(choice(Class::Main, "w2", None), ("w2".into(), Some("two".into())));
+        assert_eq!(choice(Class::Subagent, "w2", Some("w1")), ("w2".into(), None));
+    }
+
+    #[test]
+    fn a_model_named_as_always_follows_the_route() {
+        assert_eq!(choice(Class::Main, "w2", Some("w2")), ("w1".into(), None));
+        assert_eq!(choice(Class::Subagent, "w2", Some("w2")), ("w1".into(), None));
+        assert_eq!(choice(Class::Main, "w1", Some("w2")), ("w1".into(), None));
+        assert_eq!(choice(Class::Main, "one", Some("w2")), ("w1".into(), None));
+    }
+
+    #[test]
+    fn a_model_that_is_not_allowed_is_served_by_the_route() {
+        for class in [Class::Main, Class::Subagent, Class::Side] {
+            assert_eq!(choice(class, "w9", None), ("w1".into(), None));
+        }
+    }
+
+    #[test]
+    fn auto_admits_its_family_and_nothing_else() {
+        let mut pane = pane("http://x");
+        for auto in ["auto", "auto-gemini-3"] {
+            pane.route.wire_model = Some(auto.into());
+            assert_eq!(choose(&pane, Class::Main, "gemini-3.8-flash", None).wire, "gemini-3.8-flash");
+            assert_eq!(
+                choose(&pane, Class::Main, "gpt-5.4", None),
+                Choice { wire: auto.into(), asked: None }
+            );
+        }
+        pane.route.wire_model = Some("autopilot".into());
+        assert_eq!(choose(&pane, Class::Main, "gemini-3.8-flash", None).wire, "autopilot");
+    }
+
+    #[test]
+    fn a_route_without_a_model_keeps_what_was_asked() {
+        let mut pane = pane("http://x");
+        pane.route.wire_model = None;
+        assert_eq!(choose(&pane, Class::Main, "any", None), Choice { wire: "any".into(), asked: None });
+    }
+}

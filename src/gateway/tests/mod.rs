@@ -1,0 +1,45 @@
+use super::*;
+use crate::router::{AuthMode, AuthStep, Dialect, Provider, Route};
+
+mod door;
+mod faults;
+mod lab;
+mod through;
+
+pub(super) fn route(base: &str) -> Route {
+    Route {
+        executor: ExecutorId::CLAUDE,
+        model: Some("shown".into()),
+        wire_model: Some("wire".into()),
+        auth: AuthMode::Credits,
+        harness_dialect: Dialect::Messages,
+        upstream_dialect: Dialect::Messages,
+        provider: Provider::Anthropic,
+        base_url: base.into(),
+        credential: "env:ANTHROPIC_API_KEY".into(),
+        payer: "env:ANTHROPIC_API_KEY".into(),
+        step: AuthStep::ProviderKey,
+        outside_reference: false,
+        verified: true,
+    }
+}
+
+pub(super) fn pane(base: &str) -> PaneRoute {
+    PaneRoute {
+        pane: "PANE".into(),
+        executor: ExecutorId::CLAUDE,
+        route: route(base),
+        launched: Some("wire".into()),
+        allowed: Arc::new(vec![("wire".into(), "shown".into()), ("other".into(), "Other".into())]),
+    }
+}
+
+/// `pane` speaking another dialect to another provider.
+fn pane_of(base: &str, dialect: Dialect, provider: Provider, credential: &str) -> PaneRoute {
+    let mut pane = pane(base);
+    pane.route.harness_dialect = dialect;
+    pane.route.upstream_dialect = dialect;
+    pane.route.provider = provider;
+    pane.route.credential = credential.into();
+    pane
+}

@@ -1,0 +1,350 @@
+//! Clients: they come with a hello, look at a session, and go in many ways.
+use super::{
+    Server,
+    connection::{ConnectionId, Out, OutSender},
+    environment,
+    protocol::{Exit, Hello, Kind, frame},
+    reply::{Failure, Reply},
+    socket, verbs,
+};
+use crate::{
+    commands::{self, Verb},
+    mux::{ClientId, PaneId, SessionId},
+    state::{
+        Client,
+        overlay::{List, Overlay, Picker},
+        target::Origin,
+    },
+    term::{
+        frame::{Caps, FrameWriter},
+        input::Decoder,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Instant,
+};
+
+/// Modes that every attached terminal is put into, then what it is asked. The device attributes come last: every
+/// terminal answers them, so their answer says that no other will come.
+const OPENING: &str =
+    concat!("\x1b[?2004h\x1b[?1004h", "\x1b[>0q\x1b[?u\x1b[?2026$p\x1b]10;?\x07\x1b]11;?\x07\x1b[c");
+
+/// Mouse reports: press, drag and wheel, with coordinates beyond 223.
+const MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+
+/// What a connection is.
+#[derive(Debug)]
+pub enum Role {
+    /// An attached terminal.
+    Attached(ClientId),
+    /// A command; its answer is on its way or already left.
+    Command,
+}
+
+/// The loop's side of an attached terminal.
+pub struct Link {
+    pub(super) connection: ConnectionId,
+    pub(super) out: OutSender,
+    pub(super) decoder: Decoder,
+    pub(super) writer: FrameWriter,
+    /// A paint is on its way and has not left.
+    pub(super) in_flight: bool,
+    /// Something that this client sees changed.
+    pub(super) dirty: bool,
+    pub(super) painted: Instant,
+    pub(super) last_key: Option<Instant>,
+    /// When a lone escape byte counts as the Escape key.
+    pub(super) escape_due: Option<Instant>,
+    /// Until when a repeatable key works without the prefix.
+    pub(super) repeat_until: Option<Instant>,
+    /// When the clock, a message or a counter of this client moves next.
+    pub(super) tick_due: Option<Instant>,
+    /// That is every second.
+    pub(super) ticks_by_second: bool,
+    /// The prefix arrived at least once.
+    pub(super) prefix_seen: bool,
+    /// The border that the mouse drags.
+    pub(super) drag: Option<PaneId>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) since: u64,
+}
+
+impl Server {
+    pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
+        self.vault.learn_env(&hello.env);
+        // A pane of another server says nothing about ours.
+        let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
+        let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
+        let origin =
+            Origin { client: None, pane: self.caller_pane(pid).or(told), cwd: PathBuf::from(&hello.cwd) };
+        if hello.argv.is_empty() || hello.terminal.is_some() {
+            match self.confined(pid) {
+                Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),
+                None => self.attach_hello(id, hello, out, &origin),
+            }
+            return;
+        }
+        self.connections.insert(id, Role::Command);
+        let mut reply = Reply::to(out);
+        reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
+        match commands::parse(&hello.argv) {
+            Ok(verb) => {
+                if let Err(refusal) = self.authorise(pid, &verb, &origin) {
+                    reply.fail(&Failure::from(refusal));
+                    return;
+                }
+                self.run(verb, &origin, &hello.env, reply);
+            }
+            Err(error) => reply.fail(&Failure::Usage(error.to_string())),
+        }
+    }
+
+    fn attach_hello(&mut self, id: ConnectionId, hello: Hello, out: OutSender, origin: &Origin) {
+        let reply = Reply::to(out.clone());
+        if hello.env.contains_key("INSPAN") && hello.env.contains_key("INSPAN_PANE") {
+            reply.fail(&Failure::Failed(
+                "this terminal is an inspan pane already; to nest on purpose run: env -u INSPAN inspan attach".into(),
+            ));
+            return;
+        }
+        let Some(size) = hello.terminal else {
+            reply.fail(&Failure::Failed("attaching needs a terminal".into()));
+            return;
+        };
+        let verb = if hello.argv.is_empty() { None } else { commands::parse(&hello.argv).ok() };
+        // What to look at; `None` opens the picker.
+        let session = match verb {
+            None => {
+                let here =
+                    self.state.sessions.values().rev().find(|s| s.workspace == origin.cwd).map(|s| s.id);
+                Ok(here)
+            }
+            Some(Verb::Attach { target, detach_others }) => {
+                let found = self.state.find_session(target.target.as_deref(), origin).map_err(Failure::from);
+                if let (true, Ok(session)) = (detach_others, &found) {
+                    self.detach_all(*session, "[detached: attached elsewhere]");
+                }
+                found.map(Some)
+            }
+            Some(verb) => self.create_for_client(verb, origin, &hello.env, size).map(Some),
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(failure) => {
+                reply.fail(&failure);
+                return;
+            }
+        };
+        self.state.next.client += 1;
+        let client = ClientId(self.state.next.client);
+        self.connections.insert(id, Role::Attached(client));
+        self.add_client(client, id, size, hello, out, session);
+    }
+
+    fn add_client(
+        &mut self,
+        id: ClientId,
+        connection: ConnectionId,
+        size: (u16, u16),
+        hello: Hello,
+        out: OutSender,
+        session: Option<SessionId>,
+    ) {
+        let now = Instant::now();
+        let overlay = session.is_none().then(|| {
+            Overlay::Picker(Picker {
+                dir: PathBuf::from(&hello.cwd),
+                list: List::default(),
+                command: vec!["new-session".into(), "-c".into(), hello.cwd.clone()],
+            })
+        });
+        if overlay.is_some() {
+            self.refresh_readiness(&hello.env, false);
+        }
+        self.state.clients.insert(
+            id,
+            Client {
+                id,
+                session: session.unwrap_or(SessionId(0)),
+                size,
+                prefix: false,
+                panel_docked: crate::ui::docks_by_itself(size.0) && session.is_some(),
+                overlay,
+                message: None,
+                utf8: environment::is_utf8(&hello.env),
+                unseen: BTreeSet::new(),
+            },
+        );
+        let caps = caps_from_env(&hello.env);
+        self.links.insert(
+            id,
+            Link {
+                connection,
+                out,
+                decoder: Decoder::default(),
+                writer: FrameWriter::new(caps),
+                in_flight: false,
+                dirty: true,
+                painted: now,
+                last_key: Some(now),
+                escape_due: None,
+                repeat_until: None,
+                tick_due: None,
+                ticks_by_second: false,
+                prefix_seen: false,
+                drag: None,
+                env: hello.env,
+                since: Self::now(),
+            },
+        );
+        let mut opening = OPENING.to_owned();
+        if self.settings.mouse {
+            opening.push_str(MOUSE);
+        }
+        self.send(id, opening.into_bytes());
+        if let Some(session) = session {
+            self.look_at(id, session);
+        }
+        self.touch();
+    }
+
+    /// Turns a client to a session: the newest client's size, agent and environment win.
+    pub(super) fn look_at(&mut self, id: ClientId, session: SessionId) {
+        let Some(client) = self.state.clients.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut client.session, session);
+        if before != session {
+            // Who still looks at the other session has it alone now.
+            self.fit_session(before);
+        }
+        if let Some(link) = self.links.get(&id) {
+            if let Some(agent) = link.env.get("SSH_AUTH_SOCK") {
+                let stable = socket::agent_link(&self.paths.sockets, &self.name);
+                if let Err(error) = socket::point_agent_link(&stable, std::path::Path::new(agent)) {
+                    tracing::warn!(%error, "cannot point the ssh agent link");
+                }
+            }
+            let env = self.session_env.entry(session).or_insert_with(|| link.env.clone());
+            environment::refresh(env, &link.env, &self.settings.update_environment);
+        }
+        self.fit_session(session);
+        self.seen(id);
+        self.git_soon(session);
+    }
+
+    /// Gives a session the size that its newest client leaves it.
+    pub(super) fn fit_session(&mut self, session: SessionId) {
+        let newest = self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).max();
+        if let Some(size) = newest.and_then(|c| self.state.clients.get(&c).map(crate::ui::session_size))
+            && let Some(session) = self.state.sessions.get_mut(&session)
+        {
+            session.size = size;
+        }
+        self.resize_panes();
+    }
+
+    /// Sends bytes for the terminal, outside the frames.
+    pub(super) fn send(&mut self, id: ClientId, bytes: Vec<u8>) {
+        if let Some(link) = self.links.get(&id) {
+            // Full only while the terminal does not read; what is lost is a bell, never a frame's truth.
+            let _ = link.out.try_send(Out::Frames(frame(Kind::Paint, &bytes)));
+        }
+    }
+
+    pub(super) fn client_resized(&mut self, connection: ConnectionId, cols: u16, rows: u16) {
+        let Some(Role::Attached(id)) = self.connections.get(&connection) else { return };
+        let id = *id;
+        let Some(client) = self.state.clients.get_mut(&id) else { return };
+        client.size = (cols.max(1), rows.max(1));
+        client.panel_docked = crate::ui::docks_by_itself(client.size.0);
+        let session = client.session;
+        if let Some(link) = self.links.get_mut(&id) {
+            link.writer.invalidate();
+            link.dirty = true;
+        }
+        self.fit_session(session);
+    }
+
+    pub(super) fn client_drained(&mut self, connection: ConnectionId) {
+        let Some(Role::Attached(id)) = self.connections.get(&connection) else { return };
+        if let Some(link) = self.links.get_mut(id) {
+            link.in_flight = false;
+        }
+    }
+
+    pub(super) fn connection_gone(&mut self, connection: ConnectionId) {
+        if let Some(Role::Attached(id)) = self.connections.remove(&connection) {
+            self.forget_client(id);
+        }
+    }
+
+    fn forget_client(&mut self, id: ClientId) {
+        self.links.remove(&id);
+        if let Some(client) = self.state.clients.remove(&id) {
+            self.fit_session(client.session);
+        }
+    }
+
+    /// Ends a client's attachment with a last line for its terminal.
+    pub(super) fn detach(&mut self, id: ClientId, message: &str, code: i32) {
+        if let Some(link) = self.links.remove(&id) {
+            self.connections.remove(&link.connection);
+            let exit = Exit { code, message: message.to_owned() };
+            self.panes_runtime.spawn(async move {
+                let _ = link.out.send(Out::Exit(exit)).await;
+            });
+        }
+        if let Some(client) = self.state.clients.remove(&id) {
+            self.fit_session(client.session);
+        }
+    }
+
+    /// Detaches every client of a session.
+    pub(super) fn detach_all(&mut self, session: SessionId, message: &str) {
+        let ids: Vec<ClientId> =
+            self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
+        for id in ids {
+            self.detach(id, message, 0);
+        }
+    }
+
+    /// What follows when a session's last pane is gone.
+    pub(super) fn session_ended(&mut self, session: SessionId) {
+        self.session_env.remove(&session);
+        let next = self.state.sessions.keys().next_back().copied();
+        let ids: Vec<ClientId> =
+            self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
+        for id in ids {
+            self.detach(id, "[exited]", 0);
+        }
+        if next.is_none() {
+            // As tmux: a server without a session has nothing to serve. Waiting answers leave first.
+            self.save();
+            self.ending = Some(super::Ending::Kill);
+        }
+    }
+
+    /// Shows a passing line to one client.
+    pub(super) fn tell(&mut self, id: ClientId, message: impl Into<String>) {
+        if let Some(client) = self.state.clients.get_mut(&id) {
+            client.message = Some((message.into(), Self::now() + self.settings.message_seconds));
+        }
+        self.dirty(id);
+    }
+}
+
+/// What a terminal says about itself in its environment; its answers to queries add to it.
+fn caps_from_env(env: &BTreeMap<String, String>) -> Caps {
+    let var = |name: &str| env.get(name).map(String::as_str).unwrap_or_default();
+    let term = var("TERM");
+    let truecolor = matches!(var("COLORTERM"), "truecolor" | "24bit") || term.ends_with("-direct");
+    Caps {
+        truecolor,
+        colors256: truecolor || term.contains("256color"),
+        utf8: environment::is_utf8(env),
+        hyperlinks: truecolor,
+        undercurl: ["kitty", "foot", "wezterm", "ghostty", "alacritty"].iter().any(|t| term.contains(t)),
+        ..Caps::default()
+    }
+}

@@ -1,0 +1,643 @@
+//! Harnesses in panes: plan, launch, route table, what the gateway tells.
+use super::{
+    Server,
+    panes::{Launch, ended_well, exit_words, fresh_screen},
+    reply::{Failure, Reply},
+};
+use crate::{
+    commands::What,
+    executors::{
+        self, Class, Executor, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
+        machine::Machine,
+    },
+    gateway::{GatewayEvent, PaneRoute},
+    handoff::Conversation,
+    mux::PaneId,
+    router::{
+        AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan,
+    },
+    state::{Harness, Permission, Status, StatusReport, StatusSource},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A harness that was asked to start in a pane.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The answer of planning.
+    pub route: Route,
+    /// How much it may do without asking.
+    pub permission: Permission,
+    /// New or resumed native session.
+    pub session: SessionChoice,
+    /// The first prompt.
+    pub prompt: Option<String>,
+    /// Every route of the session goes to rehearsal.
+    pub rehearse: bool,
+    /// The person trusts the directory.
+    pub trusted: bool,
+    /// Install the CLI in the pane first when it is missing.
+    pub install: bool,
+}
+
+/// The loop's side of a harness.
+#[derive(Debug, Default)]
+pub struct Runtime {
+    /// Names the pane at the gateway.
+    pub token: String,
+    /// The CLI's own configuration home.
+    pub config_home: PathBuf,
+    /// Requests under way, by the gateway's number.
+    pub in_flight: BTreeMap<u64, Class>,
+    /// What was said so far, as the newest `Main` request showed it, the answer behind it added.
+    pub conversation: Arc<Conversation>,
+    /// The newest answer.
+    pub last_answer: String,
+    /// Prompts to be typed, one each time the CLI takes one.
+    pub pending: VecDeque<String>,
+    /// A `Main` request came since the launch.
+    pub heard: bool,
+    /// The final answer was given; the CLI has not been seen idle since.
+    pub answered_last: bool,
+    /// Ended turns.
+    pub turns: u64,
+    /// The newest `Main` answer called tools, so the turn goes on.
+    pub tools_running: bool,
+    /// What each source said last, and when (unix seconds).
+    pub observed: BTreeMap<StatusSource, (StatusReport, u64)>,
+    /// How many commands have waited so far.
+    pub waits: u64,
+    /// Commands that wait for the end of a turn.
+    pub waiters: Vec<Waiter>,
+    /// The wire id that the harness names, as far as it is known.
+    pub launched: Option<String>,
+    /// Files that the launch generated.
+    pub files: Vec<PathBuf>,
+    /// When the prompt was submitted that should be seen working by now.
+    pub submitted: Option<Instant>,
+}
+
+/// A command that waits until its prompt was answered.
+#[derive(Debug)]
+pub struct Waiter {
+    /// Which wait, for its time limit.
+    pub id: u64,
+    /// Turns that had ended when the prompt was submitted.
+    pub turns: u64,
+    /// The prompt; a turn that was already running when it came ends first.
+    pub prompt: String,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+impl Waiter {
+    /// Whether the turn that just ended answered this prompt.
+    fn answered(&self, turns: u64, conversation: &Conversation) -> bool {
+        /// Prompts are compared by their words; a CLI may wrap or trim them.
+        fn words(text: &str) -> String {
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+        let asked = words(&self.prompt);
+        // Without a view of the conversation (under `login`) the next turn's end has to do.
+        let newest = conversation.last_request().filter(|r| !crate::handoff::is_handoff(r));
+        turns > self.turns
+            && (conversation.turns.is_empty() || newest.is_some_and(|r| words(r).contains(&asked)))
+    }
+}
+
+impl Runtime {
+    /// Takes out the commands whose prompts the ended turn answered.
+    pub fn answered(&mut self) -> Vec<Reply> {
+        let (turns, conversation) = (self.turns, self.conversation.clone());
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            self.waiters.drain(..).partition(|waiter| waiter.answered(turns, &conversation));
+        self.waiters = rest;
+        ready.into_iter().map(|waiter| waiter.reply).collect()
+    }
+
+    /// The process is gone; nothing of it can be in flight.
+    pub fn process_ended(&mut self) {
+        self.in_flight.clear();
+        self.tools_running = false;
+        for Waiter { reply, .. } in self.waiters.drain(..) {
+            reply.fail(&Failure::Failed("the harness ended before its turn did".into()));
+        }
+    }
+}
+
+/// Whose home a route is launched in.
+pub fn home_of(route: &Route, inherit_user: bool) -> Home {
+    match (route.provider, route.auth) {
+        (Provider::Rehearsal, _) => Home::Empty,
+        (_, AuthMode::Login) => Home::Users,
+        _ => Home::Overlay { inherit_user },
+    }
+}
+
+impl Server {
+    /// Plans with what is true for a client's environment.
+    pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>) -> Facts {
+        let path = self.login_path(env);
+        self.machine(env, &path).facts()
+    }
+
+    fn machine<'a>(&'a self, env: &'a BTreeMap<String, String>, path: &'a str) -> Machine<'a> {
+        Machine {
+            env,
+            path,
+            data_dir: &self.paths.data,
+            config_dir: &self.paths.config,
+            settings: &self.settings,
+            vault: &self.vault,
+        }
+    }
+
+    /// The client's PATH, behind it the login shell's as far as it is known by now; it is asked in the background.
+    fn login_path(&mut self, env: &BTreeMap<String, String>) -> String {
+        let own = env.get("PATH").cloned().unwrap_or_default();
+        if let Some(known) = self.login_paths.get(&own) {
+            return known.clone();
+        }
+        self.login_paths.insert(own.clone(), own.clone());
+        let env = env.clone();
+        let key = own.clone();
+        self.tasks.spawn(
+            move || executors::login_shell_path(&env),
+            move |server, path| {
+                server.login_paths.insert(key, path);
+            },
+        );
+        own
+    }
+
+    /// Reads what is ready on this machine for picker and panel, off the loop.
+    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, rehearse: bool) {
+        let path = self.login_path(env);
+        let env = env.clone();
+        let (data, config) = (self.paths.data.clone(), self.paths.config.clone());
+        let (settings, vault) = (self.settings.clone(), self.vault.clone());
+        self.tasks.spawn(
+            move || {
+                let machine = Machine {
+                    env: &env,
+                    path: &path,
+                    data_dir: &data,
+                    config_dir: &config,
+                    settings: &settings,
+                    vault: &vault,
+                };
+                (machine.readiness(rehearse, false), machine.models(None, rehearse))
+            },
+            |server, (executors, models)| {
+                server.state.executors = executors;
+                server.state.models = models;
+                server.dirty_all();
+            },
+        );
+    }
+
+    /// Plans what `--executor` and its companions ask for.
+    pub(crate) fn plan_what(
+        &mut self,
+        what: &What,
+        rehearse: bool,
+        env: &BTreeMap<String, String>,
+        cwd: &Path,
+    ) -> Result<Option<Start>, Failure> {
+        let Some(name) = &what.executor else { return Ok(None) };
+        let executor = ExecutorId::from(name.as_str());
+        let auth = what.auth.as_deref().map(str::parse).transpose().map_err(Failure::Usage)?;
+        let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
+        let facts = self.facts(env);
+        let route = plan(&request, &facts)?;
+        self.check_startable(&executor, &facts, what.install)?;
+        let permission = match &what.permission {
+            Some(word) => parse_permission(word)?,
+            None => self.settings.executor(&executor).permission,
+        };
+        if what.trust {
+            self.trust(cwd, true);
+        }
+        let session = match &what.resume {
+            Some(id) => SessionChoice::Resume(id.clone()),
+            None => SessionChoice::New(uuid::Uuid::new_v4()),
+        };
+        Ok(Some(Start {
+            trusted: rehearse || self.is_trusted(cwd),
+            route,
+            permission,
+            session,
+            prompt: what.prompt.clone(),
+            rehearse,
+            install: what.install,
+        }))
+    }
+
+    /// Refuses what this build or machine cannot start.
+    pub(crate) fn check_startable(
+        &self,
+        executor: &ExecutorId,
+        facts: &Facts,
+        install: bool,
+    ) -> Result<(), Refusal> {
+        if let Err(why) = executors::by_id(executor) {
+            return Err(Refusal {
+                rule: "executor.unavailable".into(),
+                reason: why,
+                remedies: vec!["inspan executors  lists what can be started".into()],
+            });
+        }
+        if !install && facts.present.get(executor) == Some(&false) {
+            return Err(missing(executor));
+        }
+        Ok(())
+    }
+
+    /// Starts a harness in a pane whose screen is open.
+    pub(crate) fn start_harness(&mut self, id: PaneId, start: Start) {
+        let env = self.env_of(id);
+        let path = self.login_path(&env);
+        let Ok(executor) = executors::by_id(&start.route.executor) else { return };
+        let Some(found) = executors::find(executor, &path, &self.paths.data) else {
+            if start.install {
+                self.install_first(id, start);
+            } else {
+                let words = missing(&start.route.executor);
+                self.ended(id, format!("{}; {}", words.reason, words.remedies[0]));
+            }
+            return;
+        };
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        let key = pane.key.clone();
+        let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
+        let pane_dir = self.place.pane(&key);
+        let access = (start.route.auth != AuthMode::Login)
+            .then(|| {
+                self.gateway.as_ref().map(|g| GatewayAccess { base_url: g.base_url(), token: new_token() })
+            })
+            .flatten();
+        let request = LaunchRequest {
+            binary: &found.binary,
+            route: &start.route,
+            permission: start.permission,
+            cwd: &pane.cwd,
+            pane_dir: &pane_dir,
+            gateway: access.as_ref(),
+            home: home_of(&start.route, self.settings.inherit_user),
+            session: start.session.clone(),
+            prompt: start.prompt.as_deref(),
+            env: &env,
+            trusted: start.trusted,
+        };
+        let planned = executor.launch(&request).and_then(|plan| {
+            executors::apply(&plan, &pane_dir).map_err(|e| e.to_string())?;
+            Ok(plan)
+        });
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(why) => {
+                self.ended(id, format!("could not start {}: {why}", start.route.executor));
+                return;
+            }
+        };
+        let session = plan.session.clone().or_else(|| match &start.session {
+            SessionChoice::Resume(id) => Some(id.clone()),
+            SessionChoice::New(_) => None,
+        });
+        pane.notes.clone_from(&plan.notes);
+        pane.argv.clear();
+        pane.harness = Some(Harness {
+            route: start.route.clone(),
+            permission: start.permission,
+            session,
+            parked,
+            rehearse: start.rehearse,
+            served_model: None,
+            usage: crate::state::Usage::default(),
+            switch,
+        });
+        let before = self.harnesses.remove(&id);
+        let conversation = before.map(|r| r.conversation).unwrap_or_default();
+        self.harnesses.insert(
+            id,
+            Runtime {
+                token: access.map(|a| a.token).unwrap_or_default(),
+                config_home: plan.config_home.clone(),
+                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
+                launched: start.route.wire_model.clone(),
+                files: plan
+                    .files
+                    .iter()
+                    .map(|f| f.path.clone())
+                    .chain(plan.links.iter().map(|l| l.path.clone()))
+                    .collect(),
+                conversation,
+                ..Runtime::default()
+            },
+        );
+        self.publish_routes();
+        self.recorder.journal(
+            &self.session_name_of(id),
+            &key,
+            "harness.start",
+            serde_json::json!({
+                "executor": start.route.executor, "model": start.route.model, "auth": start.route.auth,
+                "provider": start.route.provider, "step": start.route.step,
+            }),
+        );
+        let launch =
+            Launch { argv: plan.argv, env_set: plan.env_set, env_remove: plan.env_remove, harness: true };
+        self.start(id, launch);
+    }
+
+    /// Runs the installation in the pane, in view, and the harness after it.
+    fn install_first(&mut self, id: PaneId, start: Start) {
+        let executor = start.route.executor.clone();
+        let Ok(binary) = std::env::current_exe() else { return };
+        let argv = vec![
+            binary.to_string_lossy().into_owned(),
+            "install".into(),
+            executor.to_string(),
+            "--yes".into(),
+        ];
+        if let Some(pane) = self.state.panes.get_mut(&id) {
+            pane.title = format!("installing {executor}");
+        }
+        self.start(id, Launch::program(argv));
+        let Some(screen) = self.screens.get_mut(&id) else { return };
+        screen.on_exit = Some(Box::new(move |server, id, status| {
+            if ended_well(status) {
+                if let Some(screen) = server.screens.get(&id) {
+                    fresh_screen(&screen.emulator);
+                }
+                if let Some(pane) = server.state.panes.get_mut(&id) {
+                    pane.title.clear();
+                }
+                server.start_harness(id, start);
+                let env = server.env_of(id);
+                let rehearse =
+                    server.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse);
+                server.refresh_readiness(&env, rehearse);
+            } else {
+                server.ended(
+                    id,
+                    format!("{executor} was not installed ({}); f tries again", exit_words(status)),
+                );
+            }
+        }));
+    }
+
+    fn session_name_of(&self, id: PaneId) -> String {
+        self.state
+            .window_of(id)
+            .and_then(|w| self.state.session_of(w.id))
+            .map(|s| s.name.clone())
+            .unwrap_or_default()
+    }
+
+    /// Publishes the route table as the panes stand now.
+    pub(crate) fn publish_routes(&mut self) {
+        let mut table = std::collections::HashMap::new();
+        let ids: Vec<PaneId> = self.harnesses.keys().copied().collect();
+        for id in ids {
+            let env = self.env_of(id);
+            let facts = self.facts(&env);
+            let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else {
+                continue;
+            };
+            let Some(harness) = &pane.harness else { continue };
+            if runtime.token.is_empty() {
+                continue;
+            }
+            let route = &harness.route;
+            let allowed = allowed_models(route, &facts);
+            table.insert(
+                runtime.token.clone(),
+                Arc::new(PaneRoute {
+                    pane: pane.key.clone(),
+                    executor: route.executor.clone(),
+                    route: route.clone(),
+                    launched: runtime.launched.clone(),
+                    allowed: Arc::new(allowed),
+                }),
+            );
+        }
+        self.routes.store(Arc::new(table));
+    }
+
+    /// Takes a pane's row out of the route table.
+    pub(crate) fn drop_route(&mut self, key: &str) {
+        let mut table = (**self.routes.load()).clone();
+        table.retain(|_, row| row.pane != key);
+        self.routes.store(Arc::new(table));
+    }
+
+    /// What the gateway saw.
+    pub(super) fn gateway_event(&mut self, event: GatewayEvent) {
+        match event {
+            GatewayEvent::Started { pane, request, class, session, conversation } => {
+                let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
+                let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+                runtime.in_flight.insert(request, class);
+                if class == Class::Main {
+                    runtime.submitted = None;
+                    runtime.tools_running = false;
+                    runtime.heard = true;
+                    runtime.answered_last = false;
+                    if let Some(conversation) = conversation.filter(|c| !c.turns.is_empty()) {
+                        runtime.conversation = conversation;
+                    }
+                    if let (Some(session), Some(pane)) = (session, self.state.panes.get_mut(&id))
+                        && let Some(harness) = &mut pane.harness
+                        && harness.session.as_deref() != Some(session.as_str())
+                    {
+                        harness.session = Some(session);
+                        self.changed = true;
+                    }
+                    self.observe(id, StatusSource::Gateway, Status::Working, "a request is in flight");
+                }
+            }
+            GatewayEvent::ModelAsked { pane, model } => self.model_asked(&pane, &model),
+            GatewayEvent::Retrying { pane, why, .. } => {
+                let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
+                self.observe(id, StatusSource::Gateway, Status::Retrying, &why);
+            }
+            GatewayEvent::Finished { pane, request, class, row, answer, calls_tools } => {
+                let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
+                self.state.spend_today += row.cost.unwrap_or_default();
+                if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
+                    let usage = &mut harness.usage;
+                    usage.requests += 1;
+                    usage.input += row.input + row.cache_read + row.cache_write;
+                    usage.output += row.output;
+                    usage.retries += u64::from(row.attempts.saturating_sub(1));
+                    if let Some(cost) = row.cost {
+                        usage.cost = Some(usage.cost.unwrap_or_default() + cost);
+                    }
+                    if class == Class::Main && !row.model_served.is_empty() {
+                        harness.served_model = Some(row.model_served.clone());
+                    }
+                }
+                let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+                runtime.in_flight.remove(&request);
+                if class == Class::Main {
+                    self.main_ended(id, &row, answer, calls_tools);
+                }
+                self.dirty_all();
+            }
+        }
+        self.warn_of_recorder();
+    }
+
+    /// The person typed `/model` in the harness: the pane's route follows, as an event.
+    fn model_asked(&mut self, key: &str, model: &str) {
+        let Some(id) = self.state.pane_by_key(key).map(|p| p.id) else { return };
+        match self.change_model(id, model) {
+            Ok(line) => {
+                if let Some(runtime) = self.harnesses.get_mut(&id) {
+                    runtime.launched = Catalogue::builtin().model(model).ok().map(|m| m.wire.clone());
+                }
+                self.publish_routes();
+                self.recorder.journal(
+                    &self.session_name_of(id),
+                    key,
+                    "route.model",
+                    serde_json::json!({ "model": model, "asked_by": "harness" }),
+                );
+                self.tell_all(&format!("{id}: {line}"));
+            }
+            Err(refusal) => self.tell_all(&format!("{id}: {refusal}")),
+        }
+    }
+
+    /// Plans another model under the same executor and way of paying, and makes it the pane's route.
+    pub(crate) fn change_model(&mut self, id: PaneId, model: &str) -> Result<String, Refusal> {
+        let env = self.env_of(id);
+        let facts = self.facts(&env);
+        let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) else {
+            return Err(Refusal {
+                rule: "pane.no-harness".into(),
+                reason: format!("no harness runs in {id}"),
+                remedies: vec!["start one: inspan split-window --executor claude".into()],
+            });
+        };
+        let request = PlanRequest {
+            executor: harness.route.executor.clone(),
+            model: Some(model.to_owned()),
+            auth: Some(harness.route.auth),
+            rehearse: harness.rehearse,
+        };
+        let mut route = plan(&request, &facts)?;
+        route.step = harness.route.step;
+        let line = format!(
+            "{} now runs {}",
+            route.executor,
+            route.model.clone().unwrap_or_else(|| "its own default".into())
+        );
+        harness.route = route;
+        self.touch();
+        Ok(line)
+    }
+
+    /// Types a prompt into a harness as its executor needs it.
+    pub(crate) fn submit(&mut self, id: PaneId, text: &str) -> Result<(), String> {
+        let executor = self.executor_of(id).ok_or_else(|| format!("no harness runs in {id}"))?;
+        if self.screens.get(&id).is_none_or(|s| s.pty.is_none()) {
+            return Err(format!("nothing runs in {id}"));
+        }
+        let steps = executor.submit(text);
+        if let Some(runtime) = self.harnesses.get_mut(&id) {
+            runtime.submitted = Some(Instant::now());
+        }
+        self.type_steps(id, steps.into());
+        self.check_submitted(id);
+        Ok(())
+    }
+
+    /// Carries out typing with its pauses.
+    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: VecDeque<SubmitStep>) {
+        while let Some(step) = steps.pop_front() {
+            match step {
+                SubmitStep::Write(bytes) => {
+                    if let Err(why) = self.write(id, bytes) {
+                        self.tell_all(&why);
+                        return;
+                    }
+                }
+                SubmitStep::Pause(pause) => {
+                    self.tasks.after(pause, move |server| server.type_steps(id, steps));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The executor of a pane's harness.
+    pub(crate) fn executor_of(&self, id: PaneId) -> Option<&'static dyn Executor> {
+        let harness = self.state.panes.get(&id)?.harness.as_ref()?;
+        executors::by_id(&harness.route.executor).ok()
+    }
+
+    /// Shows the recorder's warning, once, to everybody.
+    pub(super) fn warn_of_recorder(&mut self) {
+        let warning = self.recorder.warning();
+        if warning.is_some() && self.state.warning != warning {
+            self.state.warning = warning;
+            self.dirty_all();
+        }
+    }
+
+    /// A passing line for every client.
+    pub(crate) fn tell_all(&mut self, message: &str) {
+        let ids: Vec<_> = self.state.clients.keys().copied().collect();
+        for id in ids {
+            self.tell(id, message);
+        }
+    }
+
+    /// Whether the person answered inspan's own trust question for a directory with yes.
+    pub(crate) fn is_trusted(&self, dir: &Path) -> bool {
+        self.trusted.contains(dir)
+    }
+
+    /// Remembers or forgets trust.
+    pub(crate) fn trust(&mut self, dir: &Path, yes: bool) {
+        if yes {
+            self.trusted.insert(dir.to_owned());
+        } else {
+            self.trusted.remove(dir);
+        }
+        self.changed = true;
+    }
+}
+
+/// A CLI that is not there, and what to do.
+pub fn missing(executor: &ExecutorId) -> Refusal {
+    Refusal {
+        rule: "executor.missing".into(),
+        reason: format!("{executor} is neither on your PATH nor installed by inspan"),
+        remedies: vec![format!("inspan install {executor}"), "or add --install to do it in the pane".into()],
+    }
+}
+
+/// The vocabulary of permissions.
+///
+/// # Errors
+/// Names the words.
+pub fn parse_permission(word: &str) -> Result<Permission, Failure> {
+    serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase())).map_err(|_| {
+        Failure::Usage(format!("unknown permission {word:?}: use ask, edits, plan, full or readonly"))
+    })
+}
+
+/// A token nobody can guess.
+fn new_token() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+}
+
+/// How long after a submitted prompt the harness should be seen working.
+pub const SUBMIT_WAIT: Duration = Duration::from_secs(5);

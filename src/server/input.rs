@@ -1,0 +1,428 @@
+//! Where a client's keys go: an overlay, the key table behind the prefix, an exit card, or the pane's process.
+use super::{Server, attach::Role, connection::ConnectionId, panes::lock, reply::Reply};
+use crate::{
+    commands,
+    config::Settings,
+    mux::{ClientId, PaneId, keys::Key},
+    state::{
+        overlay::{Context, Outcome, ReferenceRow},
+        target::Origin,
+    },
+    term::{
+        encode::{self, KeyModes, MouseModes, MouseTracking},
+        frame::Caps,
+        input::{Input, KeyEvent, KeyKind, Reply as TerminalReply},
+        modes::{self, Modes, MouseProtocol},
+        palette::Rgb,
+    },
+};
+use std::{
+    collections::BTreeMap,
+    str::FromStr,
+    time::{Duration, Instant},
+};
+
+/// How long a repeatable key works again without the prefix, as tmux's repeat-time.
+const REPEAT: Duration = Duration::from_millis(500);
+
+/// Key bindings as the loop looks them up, and as `prefix ?` lists them.
+#[derive(Debug, Default)]
+pub struct KeyTable {
+    prefix: Vec<Key>,
+    bindings: BTreeMap<Key, Vec<String>>,
+    notation: String,
+    rows: Vec<ReferenceRow>,
+}
+
+impl KeyTable {
+    /// From the settings; bindings that do not parse were reported when the settings were checked.
+    pub fn new(settings: &Settings) -> Self {
+        let mut table = Self::default();
+        for notation in settings.prefixes() {
+            table.prefix.extend(Key::from_str(notation));
+        }
+        let help: BTreeMap<String, String> = commands::rows().into_iter().map(|r| (r.name, r.help)).collect();
+        for (notation, line) in &settings.keys {
+            let (Ok(key), Ok(words)) = (Key::from_str(notation), commands::split_words(line)) else {
+                continue;
+            };
+            if words.is_empty() {
+                continue;
+            }
+            let text = help.get(&words[0]).cloned().unwrap_or_default();
+            table.rows.push(ReferenceRow { keys: key.to_string(), command: line.clone(), help: text });
+            table.bindings.insert(key, words);
+        }
+        table.notation.clone_from(&settings.prefix);
+        table.rows.extend(commands::rows().into_iter().map(|r| ReferenceRow {
+            keys: String::new(),
+            command: r.name,
+            help: r.help,
+        }));
+        table
+    }
+
+    /// The rows of `prefix ?` and the palette.
+    pub fn reference(&self) -> crate::ui::Reference<'_> {
+        crate::ui::Reference { prefix: &self.notation, rows: &self.rows }
+    }
+
+    /// The rows that have a key.
+    pub fn bound(&self) -> impl Iterator<Item = &ReferenceRow> {
+        self.rows.iter().filter(|r| !r.keys.is_empty())
+    }
+
+    /// The first prefix in key notation.
+    pub fn prefix_notation(&self) -> &str {
+        &self.notation
+    }
+
+    /// The first prefix.
+    pub fn prefix(&self, second: bool) -> Option<Key> {
+        self.prefix.get(usize::from(second)).copied()
+    }
+}
+
+impl Server {
+    pub(super) fn client_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        let Some(Role::Attached(id)) = self.connections.get(&connection) else { return };
+        let id = *id;
+        let now = Instant::now();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.last_key = Some(now);
+        let inputs = link.decoder.feed(bytes);
+        link.escape_due = link.decoder.pending().map(|most| {
+            now + if link.decoder.pending_escape() { self.settings.escape_time().min(most) } else { most }
+        });
+        for input in inputs {
+            self.input(id, input);
+        }
+    }
+
+    pub(super) fn flush_escape(&mut self, id: ClientId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.escape_due = None;
+        let inputs = link.decoder.flush();
+        for input in inputs {
+            self.input(id, input);
+        }
+    }
+
+    fn input(&mut self, id: ClientId, input: Input) {
+        match input {
+            Input::Key(event) => self.key(id, event),
+            Input::Paste(text) => self.paste_from(id, &text),
+            Input::Mouse(event) => self.mouse(id, &event),
+            Input::FocusIn => self.focus_report(id, true),
+            Input::FocusOut => self.focus_report(id, false),
+            Input::Reply(reply) => self.terminal_reply(id, reply),
+        }
+    }
+
+    fn key(&mut self, id: ClientId, event: KeyEvent) {
+        if event.kind != KeyKind::Release
+            && (self.key_for_overlay(id, &event)
+                || self.key_for_table(id, &event)
+                || self.key_for_card(id, &event))
+        {
+            return;
+        }
+        let Some(pane) = self.state.focused_pane(id) else { return };
+        self.key_to_pane(pane, &event);
+        self.seen(id);
+    }
+
+    fn key_for_overlay(&mut self, id: ClientId, event: &KeyEvent) -> bool {
+        let Some(client) = self.state.clients.get_mut(&id) else { return true };
+        if client.prefix {
+            return false;
+        }
+        let Some(mut overlay) = client.overlay.take() else { return false };
+        if self.keys.prefix.contains(&event.key) {
+            // The prefix works over an overlay too: its own key closes it.
+            client.overlay = Some(overlay);
+            return false;
+        }
+        let outcome = overlay.key(
+            &event.key,
+            &self.state,
+            &Context { client: id, reference: self.keys.reference().rows },
+        );
+        self.dirty(id);
+        let Some(client) = self.state.clients.get_mut(&id) else { return true };
+        let leaving = client.session.0 == 0;
+        match outcome {
+            Outcome::None | Outcome::Redraw => client.overlay = Some(overlay),
+            Outcome::Close => {
+                if leaving {
+                    self.detach(id, "", 0);
+                }
+            }
+            Outcome::Run(words) => {
+                client.overlay = Some(overlay);
+                self.run_words(id, &words);
+            }
+            Outcome::CloseAndRun(words) => {
+                self.run_words(id, &words);
+                if leaving
+                    && self.state.clients.get(&id).is_some_and(|c| c.session.0 == 0 && c.overlay.is_none())
+                    && let Some(client) = self.state.clients.get_mut(&id)
+                {
+                    client.overlay = Some(overlay);
+                }
+            }
+        }
+        self.fit_client(id);
+        true
+    }
+
+    fn key_for_table(&mut self, id: ClientId, event: &KeyEvent) -> bool {
+        let now = Instant::now();
+        let repeats = self.links.get(&id).and_then(|l| l.repeat_until).is_some_and(|until| now < until);
+        let Some(client) = self.state.clients.get_mut(&id) else { return true };
+        let is_prefix = self.keys.prefix.contains(&event.key);
+        if !client.prefix {
+            if is_prefix {
+                client.prefix = true;
+                self.guide_prefix(id);
+                self.dirty(id);
+                return true;
+            }
+            let again = repeats && self.keys.bindings.get(&event.key).is_some_and(|w| repeatable(w));
+            if !again {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.repeat_until = None;
+                }
+                return false;
+            }
+        }
+        client.prefix = false;
+        self.dirty(id);
+        if is_prefix && !self.keys.bindings.contains_key(&event.key) {
+            // Prefix twice sends it.
+            if let Some(pane) = self.state.focused_pane(id) {
+                self.key_to_pane(pane, event);
+            }
+            return true;
+        }
+        match self.keys.bindings.get(&event.key).cloned() {
+            Some(words) => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.repeat_until = repeatable(&words).then(|| now + REPEAT);
+                }
+                self.run_words(id, &words);
+            }
+            None => {
+                let prefix = self.keys.prefix_notation().to_owned();
+                self.tell(id, format!("{prefix} {} is not bound; {prefix} ? lists the keys", event.key));
+            }
+        }
+        true
+    }
+
+    fn key_for_card(&mut self, id: ClientId, event: &KeyEvent) -> bool {
+        let Some(pane) = self.state.focused_pane(id) else { return false };
+        let Some(state) = self.state.panes.get(&pane) else { return false };
+        if state.exit.is_none() && state.refusal.is_none() {
+            return false;
+        }
+        let typed = event.key.to_string();
+        let offered = state.exit.as_ref().is_some_and(|card| card.keys.iter().any(|(key, _)| *key == typed));
+        let target = pane.to_string();
+        let words: Option<Vec<&str>> = match typed.as_str() {
+            "r" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "resume"]),
+            "f" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "fresh"]),
+            "s" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "shell"]),
+            "i" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "install"]),
+            "b" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "back"]),
+            "x" => Some(vec!["kill-pane", "-t", &target]),
+            _ => None,
+        };
+        if let Some(words) = words {
+            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            self.run_words(id, &words);
+        }
+        true
+    }
+
+    /// Runs the words of a binding or an overlay for a client; a failure becomes a message or a dialog.
+    pub(super) fn run_words(&mut self, id: ClientId, words: &[String]) {
+        let cwd = self.state.focused_pane(id).and_then(|p| self.state.panes.get(&p)).map(|p| p.cwd.clone());
+        let origin = Origin { client: Some(id), pane: None, cwd: cwd.unwrap_or_default() };
+        let env = self.links.get(&id).map(|l| l.env.clone()).unwrap_or_default();
+        match commands::parse(words) {
+            Ok(verb) => self.run(verb, &origin, &env, Reply::nobody()),
+            Err(error) => {
+                let line = error.to_string();
+                let line = line.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                let near =
+                    words.first().and_then(|w| commands::nearest(w)).filter(|n| Some(n) != words.first());
+                self.tell(id, near.map_or(line.clone(), |n| format!("{line}; did you mean {n}?")));
+            }
+        }
+    }
+
+    fn key_to_pane(&mut self, pane: PaneId, event: &KeyEvent) {
+        let Some(modes) = self.modes(pane) else { return };
+        let bytes = encode::encode_key(&event.key, event.kind, &key_modes(&modes));
+        if !bytes.is_empty() {
+            self.write_or_tell(pane, bytes);
+        }
+    }
+
+    /// Types a key by name into a pane, as `send-keys` does.
+    pub(super) fn type_key(&mut self, pane: PaneId, key: &Key) -> Result<(), String> {
+        let modes = self.modes(pane).ok_or_else(|| format!("no pane {pane}"))?;
+        self.write(pane, encode::encode_key(key, KeyKind::Press, &key_modes(&modes)))
+    }
+
+    pub(super) fn modes(&self, pane: PaneId) -> Option<Modes> {
+        self.screens.get(&pane).map(|s| lock(&s.emulator).modes())
+    }
+
+    fn write_or_tell(&mut self, pane: PaneId, bytes: Vec<u8>) {
+        if let Err(why) = self.write(pane, bytes) {
+            let clients: Vec<ClientId> = self
+                .state
+                .clients
+                .keys()
+                .copied()
+                .filter(|c| self.state.focused_pane(*c) == Some(pane))
+                .collect();
+            for client in clients {
+                self.tell(client, why.clone());
+            }
+        }
+    }
+
+    fn paste_from(&mut self, id: ClientId, text: &[u8]) {
+        let overlay = self.state.clients.get_mut(&id).and_then(|c| c.overlay.as_mut());
+        if let Some(overlay) = overlay {
+            overlay.paste(&String::from_utf8_lossy(text));
+            self.dirty(id);
+            return;
+        }
+        if let Some(pane) = self.state.focused_pane(id) {
+            self.paste(pane, text);
+        }
+    }
+
+    /// Pastes into a pane, bracketed when its process asked for that.
+    pub(super) fn paste(&mut self, pane: PaneId, text: &[u8]) {
+        let Some(modes) = self.modes(pane) else { return };
+        self.write_or_tell(pane, encode::encode_paste(text, modes.bracketed_paste));
+    }
+
+    fn focus_report(&mut self, id: ClientId, gained: bool) {
+        let Some(pane) = self.state.focused_pane(id) else { return };
+        if self.modes(pane).is_some_and(|m| m.focus_events) {
+            self.write_or_tell(pane, encode::encode_focus(gained).to_vec());
+        }
+    }
+
+    /// Tells two panes that the focus moved from one to the other.
+    pub(super) fn focus_moved(&mut self, from: Option<PaneId>, to: Option<PaneId>) {
+        if from == to {
+            return;
+        }
+        for (pane, gained) in [(from, false), (to, true)] {
+            let Some(pane) = pane else { continue };
+            if self.modes(pane).is_some_and(|m| m.focus_events) {
+                let _ = self.write(pane, encode::encode_focus(gained).to_vec());
+            }
+        }
+    }
+
+    /// Panes learn the colours of the terminal that shows them.
+    fn take_palette(&mut self) {
+        let panes: Vec<PaneId> = self.screens.keys().copied().collect();
+        for pane in panes {
+            let Some(screen) = self.screens.get(&pane) else { continue };
+            let told = lock(&screen.emulator).set_palette(self.palette.clone());
+            if !told.is_empty() {
+                let _ = self.write(pane, told);
+            }
+        }
+    }
+
+    fn terminal_reply(&mut self, id: ClientId, reply: TerminalReply) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match reply {
+            TerminalReply::KittyFlags(_) => {
+                // Disambiguated keys, so that Shift+Enter differs from Enter.
+                self.send(id, b"\x1b[>1u".to_vec());
+            }
+            TerminalReply::Mode { mode: 2026, value: 1 | 2, .. } => {
+                let caps = Caps { sync_output: true, ..link.writer.caps().clone() };
+                link.writer.set_caps(caps);
+            }
+            TerminalReply::Version(name) => {
+                let caps = Caps { name: Some(name), ..link.writer.caps().clone() };
+                link.writer.set_caps(caps);
+            }
+            TerminalReply::Colour { osc: slot @ (10 | 11), rgb: (r, g, b) } => {
+                let colour = Rgb(r, g, b);
+                let slot =
+                    if slot == 10 { &mut self.palette.foreground } else { &mut self.palette.background };
+                if *slot != colour {
+                    *slot = colour;
+                    self.take_palette();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn repeatable(words: &[String]) -> bool {
+    words.first().is_some_and(|w| matches!(w.as_str(), "resize-pane" | "resizep"))
+        && !words.iter().any(|w| w == "-Z")
+}
+
+/// The modes that key encoding depends on.
+fn key_modes(modes: &Modes) -> KeyModes {
+    KeyModes {
+        app_cursor: modes.app_cursor,
+        app_keypad: modes.app_keypad,
+        modify_other_keys: modes.modify_other_keys,
+        kitty: modes.kitty_flags,
+    }
+}
+
+/// The modes that mouse encoding depends on.
+pub(super) fn mouse_modes(modes: &Modes) -> MouseModes {
+    MouseModes {
+        tracking: match modes.mouse {
+            MouseProtocol::Off => MouseTracking::Off,
+            MouseProtocol::Press => MouseTracking::Press,
+            MouseProtocol::Click => MouseTracking::Button,
+            MouseProtocol::Drag => MouseTracking::Drag,
+            MouseProtocol::Motion => MouseTracking::Any,
+        },
+        encoding: match modes.mouse_encoding {
+            modes::MouseEncoding::Legacy => encode::MouseEncoding::X10,
+            modes::MouseEncoding::Utf8 => encode::MouseEncoding::Utf8,
+            modes::MouseEncoding::Urxvt => encode::MouseEncoding::Urxvt,
+            modes::MouseEncoding::Sgr => encode::MouseEncoding::Sgr,
+        },
+    }
+}
+
+/// Puts back bindings that the key and command tables do not understand, and says so.
+pub fn check(settings: &mut Settings) -> Vec<crate::config::Problem> {
+    settings.check_bindings(
+        |notation| Key::from_str(notation).map(|_| ()).map_err(|e| (e.to_string(), None)),
+        |line| {
+            let words = commands::split_words(line).map_err(|e| (e, None))?;
+            match commands::parse(&words) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let fault = error.to_string();
+                    let fault =
+                        fault.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                    Err((fault, words.first().and_then(|w| commands::nearest(w))))
+                }
+            }
+        },
+    )
+}

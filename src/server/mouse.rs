@@ -1,0 +1,114 @@
+//! What the mouse does: it goes to the pane's process when that asked for it, else it focuses, drags borders and
+//! scrolls.
+use super::{Server, input::mouse_modes, panes::lock};
+use crate::{
+    mux::{
+        ClientId, PaneId,
+        keys::{Key, KeyCode, Mods},
+        layout::{Axis, Dir},
+    },
+    term::{
+        encode,
+        input::{MouseButton, MouseEvent, MouseKind},
+    },
+    ui,
+};
+
+/// Lines that one notch of the wheel scrolls, as tmux's copy mode does.
+const WHEEL_LINES: usize = 5;
+
+impl Server {
+    pub(super) fn mouse(&mut self, id: ClientId, event: &MouseEvent) {
+        if self.state.clients.get(&id).is_none_or(|c| c.overlay.is_some()) {
+            return;
+        }
+        let geometry = ui::geometry(&self.state, id);
+        if (event.kind == MouseKind::Release || event.kind == MouseKind::Drag)
+            && let Some(pane) = self.links.get(&id).and_then(|l| l.drag)
+        {
+            self.drag_border(id, pane, event);
+            return;
+        }
+        let Some((pane, x, y)) = geometry.pane_at(event.x, event.y) else {
+            if event.kind == MouseKind::Press && event.button == MouseButton::Left {
+                let border = geometry.panes.iter().find(|(_, outer, _)| {
+                    (outer.x..outer.right()).contains(&event.x)
+                        && (outer.y..outer.bottom()).contains(&event.y)
+                });
+                if let Some((pane, ..)) = border {
+                    let pane = *pane;
+                    if let Some(link) = self.links.get_mut(&id) {
+                        link.drag = Some(pane);
+                    }
+                    self.focus_pane(pane);
+                }
+            }
+            return;
+        };
+        if event.kind == MouseKind::Press && self.state.focused_pane(id) != Some(pane) {
+            self.focus_pane(pane);
+        }
+        let Some(modes) = self.modes(pane) else { return };
+        let shift = event.mods.contains(Mods::SHIFT);
+        let inner = MouseEvent { x, y, ..*event };
+        if !shift && let Some(bytes) = encode::encode_mouse(&inner, &mouse_modes(&modes)) {
+            let _ = self.write(pane, bytes);
+            return;
+        }
+        if event.kind == MouseKind::Wheel {
+            self.wheel(pane, event.button, modes.alt_screen && modes.alternate_scroll);
+        }
+    }
+
+    /// The wheel over a pane that did not ask for the mouse: arrows on the other screen, else history.
+    fn wheel(&mut self, pane: PaneId, button: MouseButton, arrows: bool) {
+        let up = match button {
+            MouseButton::WheelUp => true,
+            MouseButton::WheelDown => false,
+            _ => return,
+        };
+        if arrows {
+            let key = Key::new(if up { KeyCode::Up } else { KeyCode::Down }, Mods::NONE);
+            for _ in 0..WHEEL_LINES {
+                let _ = self.type_key(pane, &key);
+            }
+            return;
+        }
+        let Some(screen) = self.screens.get_mut(&pane) else { return };
+        let most = lock(&screen.emulator).history_len();
+        screen.scroll = if up {
+            (screen.scroll + WHEEL_LINES).min(most)
+        } else {
+            screen.scroll.saturating_sub(WHEEL_LINES)
+        };
+        self.pane_dirty(pane);
+    }
+
+    fn drag_border(&mut self, id: ClientId, pane: PaneId, event: &MouseEvent) {
+        if event.kind == MouseKind::Release {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.drag = None;
+            }
+            self.touch();
+            return;
+        }
+        let area = self.state.area_of(pane);
+        let Some(window) = self.state.window_of(pane).map(|w| w.id) else { return };
+        let Some(window) = self.state.windows.get_mut(&window) else { return };
+        let Some(rect) = window.layout.rect_of(pane, area) else { return };
+        // The border under the pointer follows it: to the right or left edge, to the lower or upper one.
+        let moves = [
+            (Axis::Horizontal, event.x, rect.x, rect.w, Dir::Left, Dir::Right),
+            (Axis::Vertical, event.y, rect.y, rect.h, Dir::Up, Dir::Down),
+        ];
+        for (_, at, start, size, back, forth) in moves {
+            let end = start + size.saturating_sub(1);
+            if at > end && start + size < if back == Dir::Left { area.w } else { area.h } {
+                window.layout.resize(pane, forth, at - end, area);
+            } else if at < end && at > start + size / 2 {
+                window.layout.resize(pane, back, end - at, area);
+            }
+        }
+        self.resize_panes();
+    }
+}

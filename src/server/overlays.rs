@@ -1,0 +1,142 @@
+//! Opening what lies over the panes.
+use super::{
+    Server,
+    reply::Failure,
+    verbs::{Answer, need_client, silent},
+};
+use crate::{
+    commands::{Target, What},
+    mux::ClientId,
+    router::Refusal,
+    state::{
+        overlay::{Confirm, List, Overlay, Palette, RefusalDialog},
+        target::Origin,
+    },
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// The key reference.
+pub fn keys() -> Overlay {
+    Overlay::Keys(List::default())
+}
+
+/// The command palette.
+pub fn palette(input: String) -> Overlay {
+    Overlay::Palette(Palette { input, ..Palette::default() })
+}
+
+impl Server {
+    /// Puts an overlay up, in place of any other.
+    pub(super) fn open(&mut self, client: ClientId, overlay: Overlay) {
+        if let Some(client) = self.state.clients.get_mut(&client) {
+            client.overlay = Some(overlay);
+        }
+        self.dirty(client);
+    }
+
+    /// A refusal in the middle of the screen.
+    pub(super) fn show_refusal(&mut self, client: ClientId, refusal: &Refusal) {
+        let title = format!("not possible: {}", refusal.rule);
+        self.open(client, Overlay::Refusal(RefusalDialog::new(title, refusal.clone(), &[], &[])));
+    }
+
+    /// Opens the panel, gives a docked one the keys, or closes it.
+    pub(super) fn router_panel(&mut self, target: &Target, pin: bool, origin: &Origin) -> Answer {
+        let id = need_client(origin)?;
+        let pane = self.state.find_pane(target.target.as_deref(), origin)?;
+        let env = self.env_of(pane);
+        let rehearse =
+            self.state.panes.get(&pane).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse)
+                || self
+                    .state
+                    .clients
+                    .get(&id)
+                    .and_then(|c| self.state.sessions.get(&c.session))
+                    .is_some_and(|s| s.rehearse);
+        self.refresh_readiness(&env, rehearse);
+        let list = List::for_panel(&self.state, pane);
+        let Some(client) = self.state.clients.get_mut(&id) else { return silent() };
+        if pin {
+            client.panel_docked = !client.panel_docked;
+        } else if matches!(client.overlay, Some(Overlay::Router(_))) {
+            client.overlay = None;
+        } else {
+            client.overlay = Some(Overlay::Router(list));
+        }
+        self.fit_client(id);
+        self.dirty(id);
+        silent()
+    }
+
+    /// After something changed the room that a client leaves its session.
+    pub(super) fn fit_client(&mut self, client: ClientId) {
+        if let Some(session) = self.state.clients.get(&client).map(|c| c.session) {
+            self.fit_session(session);
+        }
+    }
+
+    pub(super) fn confirm_before(
+        &mut self,
+        prompt: Option<String>,
+        command: Vec<String>,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
+        let Some(client) = origin.client else {
+            // A shell has its own ways to ask.
+            let verb = crate::commands::parse(&command).map_err(|e| Failure::Usage(e.to_string()))?;
+            self.run(verb, origin, env, super::reply::Reply::nobody());
+            return silent();
+        };
+        let pane = self.state.focused_pane(client);
+        let what = pane
+            .and_then(|p| self.state.panes.get(&p))
+            .map(|p| match &p.harness {
+                Some(h) => format!("{} ({} is {})", p.id, h.route.executor, p.status.status.as_str()),
+                None => p.id.to_string(),
+            })
+            .unwrap_or_default();
+        let question = prompt.unwrap_or_else(|| format!("{}?", command.join(" "))).replace("#P", &what);
+        self.open(client, Overlay::Confirm(Confirm { question, command }));
+        silent()
+    }
+
+    /// `i` in the picker and the panel: the installation runs in a pane, in view.
+    pub(super) fn install_pane(
+        &mut self,
+        executor: &str,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
+        let binary = std::env::current_exe().map_err(anyhow::Error::from)?;
+        let command =
+            vec![binary.to_string_lossy().into_owned(), "install".into(), executor.into(), "--yes".into()];
+        let what = What { command, ..What::default() };
+        let has_session = origin
+            .client
+            .and_then(|c| self.state.clients.get(&c))
+            .is_none_or(|c| self.state.sessions.contains_key(&c.session));
+        let verb = if has_session {
+            crate::commands::Verb::NewWindow {
+                target: Target::default(),
+                name: Some(format!("install {executor}")),
+                detached: false,
+                dir: None,
+                what,
+            }
+        } else {
+            crate::commands::Verb::NewSession {
+                detached: false,
+                name: None,
+                dir: Some(PathBuf::from(".")),
+                window: Some(format!("install {executor}")),
+                cols: None,
+                rows: None,
+                rehearse: false,
+                what,
+            }
+        };
+        self.run(verb, origin, env, super::reply::Reply::nobody());
+        silent()
+    }
+}

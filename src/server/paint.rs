@@ -1,0 +1,148 @@
+//! When a client is painted: at most every 8 ms, at once after its own key, never while the last frame is on its way.
+use super::{
+    Server,
+    connection::Out,
+    panes::lock,
+    protocol::{Kind, frame},
+};
+use crate::{
+    mux::{ClientId, PaneId},
+    term::canvas::{Canvas, CanvasCursor},
+    ui,
+};
+use ratatui::layout::Rect;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// The shortest time between two frames for one client: 120 a second is more than any terminal shows.
+const FRAME: Duration = Duration::from_millis(8);
+
+/// Output this soon after a key is its echo, and is painted at once.
+const ECHO: Duration = Duration::from_millis(30);
+
+/// The screens as `ui` may use them.
+struct Screens<'a>(&'a std::collections::BTreeMap<PaneId, super::panes::Screen>);
+
+impl ui::Screens for Screens<'_> {
+    fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect) {
+        if let Some(screen) = self.0.get(&pane) {
+            lock(&screen.emulator).draw(canvas, area, screen.scroll);
+        }
+    }
+
+    fn cursor(&self, pane: PaneId) -> Option<CanvasCursor> {
+        let screen = self.0.get(&pane)?;
+        if screen.scroll != 0 || screen.pty.is_none() {
+            return None;
+        }
+        let cursor = lock(&screen.emulator).cursor();
+        cursor.visible.then_some(CanvasCursor { x: cursor.x, y: cursor.y, shape: cursor.shape })
+    }
+}
+
+impl Server {
+    /// Marks every client that shows a pane.
+    pub(super) fn pane_dirty(&mut self, pane: PaneId) {
+        for (id, link) in &mut self.links {
+            let shown = self
+                .state
+                .shown_window(*id)
+                .is_some_and(|w| if w.zoomed { w.active == pane } else { w.layout.contains(pane) });
+            link.dirty |= shown;
+        }
+    }
+
+    /// Marks one client.
+    pub(super) fn dirty(&mut self, client: ClientId) {
+        if let Some(link) = self.links.get_mut(&client) {
+            link.dirty = true;
+        }
+    }
+
+    /// Marks every client.
+    pub(super) fn dirty_all(&mut self) {
+        for link in self.links.values_mut() {
+            link.dirty = true;
+        }
+    }
+
+    fn paint_at(link: &super::attach::Link, now: Instant) -> Instant {
+        let echo = link.last_key.is_some_and(|key| now.duration_since(key) < ECHO);
+        if echo { now } else { link.painted + FRAME }
+    }
+
+    /// When the loop must wake for a frame.
+    pub(super) fn next_paint(&self, now: Instant) -> Option<Instant> {
+        self.links.values().filter(|l| l.dirty && !l.in_flight).map(|l| Self::paint_at(l, now)).min()
+    }
+
+    /// Paints every client that is due.
+    pub(super) fn paint_due(&mut self) {
+        let now = Instant::now();
+        let due: Vec<ClientId> = self
+            .links
+            .iter()
+            .filter(|(_, l)| l.dirty && !l.in_flight && Self::paint_at(l, now) <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            self.paint(id, now);
+        }
+    }
+
+    fn paint(&mut self, id: ClientId, now: Instant) {
+        let Some(client) = self.state.clients.get(&id) else { return };
+        let (cols, rows) = client.size;
+        let clock = self.clock();
+        let mut canvas = Canvas::new(cols, rows);
+        let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
+        let screens = Screens(&self.screens);
+        let scene = ui::Scene {
+            state: &self.state,
+            client: id,
+            screens: &screens,
+            theme: &self.theme,
+            reference: self.keys.reference(),
+            home: std::path::Path::new(&home),
+            clock: &clock,
+            now: Self::now(),
+        };
+        ui::frame(&scene, &mut canvas);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let bytes = link.writer.render(&canvas);
+        link.dirty = false;
+        link.painted = now;
+        if bytes.is_empty() {
+            return;
+        }
+        match link.out.try_send(Out::Paint(frame(Kind::Paint, &bytes))) {
+            Ok(()) => link.in_flight = true,
+            Err(_) => {
+                // The frame did not leave, so what the writer believes was sent is wrong.
+                link.writer.invalidate();
+                link.dirty = true;
+                link.in_flight = true;
+                let connection = link.connection;
+                self.tasks.after(FRAME * 4, move |server| server.client_drained(connection));
+            }
+        }
+    }
+
+    /// The clock of the status line.
+    fn clock(&self) -> String {
+        if self.settings.clock.is_empty() {
+            return String::new();
+        }
+        jiff::Zoned::now().strftime(&self.settings.clock).to_string()
+    }
+
+    /// What a pane shows.
+    pub(super) fn emulator(
+        &self,
+        pane: PaneId,
+    ) -> Option<Arc<std::sync::Mutex<crate::term::emulator::Emulator>>> {
+        self.screens.get(&pane).map(|s| s.emulator.clone())
+    }
+}

@@ -1,0 +1,402 @@
+//! Processes in panes: start, notice output and exit, stop.
+use super::{Server, Wake, environment, socket};
+use crate::{
+    mux::PaneId,
+    state::{ExitCard, Status, StatusReport, StatusSource},
+    term::{
+        emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
+        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
+    },
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ffi::OsString,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Terminal events that wait for the loop, a pane. The newest of a kind matters, so the oldest go first.
+const NOTE_QUEUE: usize = 64;
+
+/// How long a process may take to leave after a polite signal.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// What the threads that parse a pane leave for the loop.
+#[derive(Debug)]
+pub struct Sink {
+    pane: PaneId,
+    wake: Arc<Wake>,
+    notes: Mutex<VecDeque<TermEvent>>,
+    exited: Mutex<Option<ExitStatus>>,
+}
+
+impl Sink {
+    fn new(pane: PaneId, wake: Arc<Wake>) -> Arc<Self> {
+        Arc::new(Self { pane, wake, notes: Mutex::default(), exited: Mutex::default() })
+    }
+}
+
+impl PaneSink for Sink {
+    fn output(&self) {
+        self.wake.pane(self.pane);
+    }
+
+    fn event(&self, event: TermEvent) {
+        let mut notes = lock(&self.notes);
+        if notes.len() >= NOTE_QUEUE {
+            notes.pop_front();
+        }
+        notes.push_back(event);
+        drop(notes);
+        self.wake.pane(self.pane);
+    }
+
+    fn exited(&self, status: ExitStatus) {
+        *lock(&self.exited) = Some(status);
+        self.wake.pane(self.pane);
+    }
+}
+
+/// A lock that outlives a panic of its holder: the pane's text is worth more than its consistency.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The terminal side of a pane.
+pub struct Screen {
+    /// What it shows.
+    pub emulator: Arc<Mutex<Emulator>>,
+    /// The live process's terminal.
+    pub pty: Option<Pty>,
+    sink: Arc<Sink>,
+    /// Lines scrolled back from the live end.
+    pub scroll: usize,
+    /// The newest OSC 7501 payload.
+    pub agent_state: Option<String>,
+    /// When the status is to be looked at again.
+    pub watch_due: Option<Instant>,
+    /// What to do when the process ends, instead of showing a card.
+    pub on_exit: Option<OnExit>,
+}
+
+/// What follows a process's end.
+pub type OnExit = Box<dyn FnOnce(&mut Server, PaneId, &ExitStatus) + Send>;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Program and arguments; empty means the user's shell.
+    pub argv: Vec<String>,
+    /// Set on top of the pane's environment.
+    pub env_set: BTreeMap<String, String>,
+    /// Taken from it.
+    pub env_remove: Vec<String>,
+    /// A harness: provider keys and base URLs are taken away.
+    pub harness: bool,
+}
+
+impl Launch {
+    /// A shell or program.
+    pub fn program(argv: Vec<String>) -> Self {
+        Self { argv, env_set: BTreeMap::new(), env_remove: Vec::new(), harness: false }
+    }
+}
+
+impl Server {
+    /// Gives a pane its terminal, before anything runs in it.
+    pub(crate) fn open_screen(&mut self, pane: PaneId) {
+        let Some((cols, rows)) = self.state.panes.get(&pane).map(|p| p.size) else { return };
+        let emulator = Emulator::new(cols, rows, self.settings.history, self.palette.clone());
+        self.screens.insert(
+            pane,
+            Screen {
+                emulator: Arc::new(Mutex::new(emulator)),
+                pty: None,
+                sink: Sink::new(pane, self.wake.clone()),
+                scroll: 0,
+                agent_state: None,
+                watch_due: None,
+                on_exit: None,
+            },
+        );
+    }
+
+    /// The environment of the session that a pane is in.
+    pub(crate) fn env_of(&self, pane: PaneId) -> BTreeMap<String, String> {
+        self.state
+            .window_of(pane)
+            .and_then(|w| self.state.session_of(w.id))
+            .and_then(|s| self.session_env.get(&s.id))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Starts a process in a pane. A program that cannot be started leaves its error in the pane.
+    pub(crate) fn start(&mut self, id: PaneId, launch: Launch) {
+        let base = self.env_of(id);
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        let agent_link = socket::agent_link(&self.paths.sockets, &self.name);
+        let (mut env, removed) = environment::build(&environment::Pane {
+            base: &base,
+            socket: &self.place.socket.to_string_lossy(),
+            id: &id.to_string(),
+            key: &pane.key,
+            agent_link: &agent_link.to_string_lossy(),
+            harness: launch.harness,
+        });
+        if !removed.is_empty() {
+            pane.notes.push(format!("not passed on: {}", removed.join(", ")));
+        }
+        for name in &launch.env_remove {
+            env.remove(name);
+        }
+        env.extend(launch.env_set.clone());
+        let argv = if launch.argv.is_empty() { vec![shell(&base)] } else { launch.argv.clone() };
+        let cwd = if pane.cwd.is_dir() { pane.cwd.clone() } else { std::path::PathBuf::from("/") };
+        env.insert("PWD".into(), cwd.to_string_lossy().into_owned());
+        let (cols, rows) = pane.size;
+        let Some(screen) = self.screens.get_mut(&id) else { return };
+        screen.agent_state = None;
+        screen.scroll = 0;
+        // A sink of its own: the last words of the process before must not be taken for this one's.
+        screen.sink = Sink::new(id, self.wake.clone());
+        let spec = SpawnSpec {
+            argv: argv.clone(),
+            cwd,
+            env: env.into_iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
+            cols,
+            rows,
+        };
+        let spawned = spawn(spec).map_err(|e| e.to_string()).and_then(|pty| {
+            pty.start(&self.panes_runtime, screen.emulator.clone(), screen.sink.clone())
+                .map_err(|e| e.to_string())?;
+            Ok(pty)
+        });
+        match spawned {
+            Ok(pty) => {
+                pane.pid = Some(pty.pid());
+                pane.exit = None;
+                pane.refusal = None;
+                screen.pty = Some(pty);
+                let status = if launch.harness { Status::Starting } else { Status::Idle };
+                self.set_status(
+                    id,
+                    StatusReport { status, source: StatusSource::Process, detail: String::new() },
+                );
+            }
+            Err(error) => {
+                tracing::warn!(pane = %id, %error, "cannot start");
+                self.ended(id, format!("could not start {}: {error}", argv[0]));
+            }
+        }
+        self.state.name_windows();
+        self.touch();
+    }
+
+    /// Puts the exit card up.
+    pub(crate) fn ended(&mut self, id: PaneId, what: String) {
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        pane.pid = None;
+        let mut keys = Vec::new();
+        let mut key = |k: &str, meaning: &str| keys.push((k.to_owned(), meaning.to_owned()));
+        match &pane.harness {
+            Some(harness) => {
+                if harness.session.is_some() {
+                    key("r", "resume");
+                }
+                key("f", "fresh");
+                key("s", "shell");
+            }
+            None if pane.argv.is_empty() => key("s", "shell"),
+            None => {
+                key("f", "fresh");
+                key("s", "shell");
+            }
+        }
+        key("x", "close");
+        pane.exit = Some(ExitCard { what: what.clone(), keys });
+        if let Some(screen) = self.screens.get_mut(&id) {
+            screen.pty = None;
+            lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
+        }
+        self.set_status(
+            id,
+            StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
+        );
+        self.touch();
+    }
+
+    /// Looks at every pane that has something new.
+    pub(crate) fn drain_panes(&mut self) {
+        for id in self.wake.take() {
+            let Some(screen) = self.screens.get_mut(&id) else { continue };
+            let notes: Vec<TermEvent> = lock(&screen.sink.notes).drain(..).collect();
+            let exited = lock(&screen.sink.exited).take();
+            for note in notes {
+                self.pane_event(id, note);
+            }
+            self.pane_dirty(id);
+            self.watch_soon(id);
+            if let Some(status) = exited {
+                self.pane_exited(id, &status);
+            }
+        }
+    }
+
+    fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
+        if self.stops_for_switch(id) {
+            return;
+        }
+        let Some(screen) = self.screens.get_mut(&id) else { return };
+        let follow = screen.on_exit.take();
+        let pty = screen.pty.take();
+        if let Some(pty) = pty {
+            self.stop_later(pty);
+        }
+        if let Some(harness) = self.harnesses.get_mut(&id) {
+            harness.process_ended();
+        }
+        match follow {
+            Some(follow) => follow(self, id, status),
+            None => self.ended_by_itself(id, status),
+        }
+    }
+
+    /// A harness or program ended by itself; within a switch that is the switch's failure.
+    fn ended_by_itself(&mut self, id: PaneId, status: &ExitStatus) {
+        let words = exit_words(status);
+        if self.switches.contains_key(&id) {
+            self.fail_switch(id, &format!("the next harness {words}"), true);
+        } else {
+            self.ended(id, words);
+        }
+    }
+
+    /// Stops a process and all it started, on a thread; the server's end waits for it.
+    pub(crate) fn stop_later(&mut self, pty: Pty) {
+        self.stopping.retain(|thread| !thread.is_finished());
+        self.stopping.push(std::thread::spawn(move || {
+            let stopped = pty.stop_blocking(STOP_GRACE);
+            if !stopped.left.is_empty() {
+                tracing::warn!(?stopped.left, "processes would not end");
+            }
+        }));
+    }
+
+    /// Writes to a pane's process. A full queue is said, never waited for.
+    pub(crate) fn write(&mut self, id: PaneId, bytes: Vec<u8>) -> Result<(), String> {
+        let Some(screen) = self.screens.get_mut(&id) else { return Err(format!("no pane {id}")) };
+        if screen.scroll != 0 {
+            screen.scroll = 0;
+        }
+        let Some(pty) = &screen.pty else { return Err(format!("nothing runs in {id}")) };
+        pty.write(bytes).map_err(|_| format!("{id} does not read its input; nothing was sent"))
+    }
+
+    /// Stops whatever runs in a pane and forgets the pane.
+    pub(crate) fn close_pane(&mut self, id: PaneId) {
+        if let Some(pane) = self.state.panes.get(&id) {
+            self.drop_route(&pane.key.clone());
+        }
+        if let Some(screen) = self.screens.remove(&id)
+            && let Some(pty) = screen.pty
+        {
+            self.stop_later(pty);
+        }
+        self.harnesses.remove(&id);
+        let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
+        self.state.remove_pane(id);
+        if let Some(session) = session
+            && !self.state.sessions.contains_key(&session)
+        {
+            self.session_ended(session);
+        }
+        self.state.name_windows();
+        self.resize_panes();
+        self.touch();
+    }
+
+    /// Inner sizes by layout. Where a pane is hidden by a zoom or a narrow screen it keeps the size it has.
+    fn pane_sizes(&self) -> Vec<(PaneId, (u16, u16))> {
+        let mut sizes = Vec::new();
+        for session in self.state.sessions.values() {
+            for window in session.windows.iter().filter_map(|w| self.state.windows.get(w)) {
+                for (pane, _, inner) in crate::ui::pane_rects(window, session.size) {
+                    let cols = inner.width.clamp(*COLS.start(), *COLS.end());
+                    sizes.push((pane, (cols, inner.height.clamp(*ROWS.start(), *ROWS.end()))));
+                }
+            }
+        }
+        sizes
+    }
+
+    /// Gives every pane of every session the size that its layout says.
+    pub(crate) fn resize_panes(&mut self) {
+        for (id, (cols, rows)) in self.pane_sizes() {
+            let Some(pane) = self.state.panes.get_mut(&id) else { continue };
+            if pane.size == (cols, rows) {
+                continue;
+            }
+            pane.size = (cols, rows);
+            if let Some(screen) = self.screens.get_mut(&id) {
+                lock(&screen.emulator).resize(cols, rows);
+                if let Some(pty) = &screen.pty {
+                    let _ = pty.resize(cols, rows);
+                }
+            }
+        }
+        self.dirty_all();
+    }
+}
+
+/// The user's shell.
+pub fn shell(env: &BTreeMap<String, String>) -> String {
+    env.get("SHELL").filter(|s| Path::new(s.as_str()).is_file()).cloned().unwrap_or_else(|| "/bin/sh".into())
+}
+
+/// How a process ended, in words.
+pub fn exit_words(status: &ExitStatus) -> String {
+    match (status.code, status.signal) {
+        (Some(code), _) => format!("exited {code}"),
+        (None, Some(signal)) => {
+            let names = [
+                (1, "HUP"),
+                (2, "INT"),
+                (3, "QUIT"),
+                (6, "ABRT"),
+                (9, "KILL"),
+                (11, "SEGV"),
+                (13, "PIPE"),
+                (15, "TERM"),
+            ];
+            match names.iter().find(|(number, _)| *number == signal) {
+                Some((_, name)) => format!("killed by SIG{name}"),
+                None => format!("killed by signal {signal}"),
+            }
+        }
+        (None, None) => "ended".into(),
+    }
+}
+
+/// Whether a process ended well.
+pub fn ended_well(status: &ExitStatus) -> bool {
+    status.code == Some(0)
+}
+
+/// Leaves the other screen, colours and margins behind and starts on a new line, so that what was there stays.
+pub fn fresh_line(emulator: &Mutex<Emulator>) {
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[999;1H\r\n");
+}
+
+/// The same on an empty screen; what was there is in history.
+pub fn fresh_screen(emulator: &Mutex<Emulator>) {
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[?25h\x1b[2J\x1b[H");
+}
+
+fn show(emulator: &Mutex<Emulator>, bytes: &[u8]) {
+    let mut nobody = FeedOutput::default();
+    let mut emulator = lock(emulator);
+    emulator.reset_modes(&mut nobody);
+    emulator.feed(bytes, Instant::now(), &mut nobody);
+}

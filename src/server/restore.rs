@@ -1,0 +1,298 @@
+//! What is needed to rebuild is saved at each change; after a restart every pane shows its card.
+use super::{Ending, Server, panes::STOP_GRACE};
+use crate::{
+    handoff::Conversation,
+    mux::{PaneId, SessionId, WindowId, layout::Layout},
+    state::{Guide, Harness, Pane, Session, StatusReport, Window},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// Raised when a saved state of before can no longer be read.
+const FORMAT: u32 = 1;
+
+/// Everything needed to rebuild. Environments are not in it: they hold secrets, and the attaching client has its own.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Saved {
+    format: u32,
+    sessions: Vec<SavedSession>,
+    trusted: BTreeSet<PathBuf>,
+    next: [u32; 3],
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedSession {
+    id: SessionId,
+    name: String,
+    workspace: PathBuf,
+    rehearse: bool,
+    size: (u16, u16),
+    active: WindowId,
+    windows: Vec<SavedWindow>,
+    guide: Option<Guide>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedWindow {
+    id: WindowId,
+    name: String,
+    named: bool,
+    layout: Layout,
+    active: PaneId,
+    zoomed: bool,
+    panes: Vec<SavedPane>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedPane {
+    id: PaneId,
+    key: String,
+    cwd: PathBuf,
+    argv: Vec<String>,
+    harness: Option<Harness>,
+    mark: Option<String>,
+}
+
+impl Server {
+    fn snapshot(&self) -> Saved {
+        let pane = |id: PaneId| {
+            let p = self.state.panes.get(&id)?;
+            Some(SavedPane {
+                id,
+                key: p.key.clone(),
+                cwd: p.cwd.clone(),
+                argv: p.argv.clone(),
+                harness: p.harness.clone(),
+                mark: self.screens.get(&id).and_then(|s| s.pty.as_ref()).map(|pty| pty.mark().to_owned()),
+            })
+        };
+        let window = |id: &WindowId| {
+            let w = self.state.windows.get(id)?;
+            Some(SavedWindow {
+                id: w.id,
+                name: w.name.clone(),
+                named: w.named,
+                layout: w.layout.clone(),
+                active: w.active,
+                zoomed: w.zoomed,
+                panes: w.layout.panes().into_iter().filter_map(pane).collect(),
+            })
+        };
+        let session = |s: &Session| SavedSession {
+            id: s.id,
+            name: s.name.clone(),
+            workspace: s.workspace.clone(),
+            rehearse: s.rehearse,
+            size: s.size,
+            active: s.active,
+            windows: s.windows.iter().filter_map(window).collect(),
+            guide: s.guide.clone(),
+        };
+        Saved {
+            format: FORMAT,
+            sessions: self.state.sessions.values().map(session).collect(),
+            trusted: self.trusted.clone(),
+            next: [self.state.next.session, self.state.next.window, self.state.next.pane],
+        }
+    }
+
+    /// Saves when something worth it changed.
+    pub(super) fn save(&mut self) {
+        self.changed = false;
+        let Ok(json) = serde_json::to_string(&self.snapshot()) else { return };
+        if json != self.saved {
+            self.recorder.save_state(&json);
+            self.saved = json;
+        }
+        self.warn_of_recorder();
+    }
+
+    /// Rebuilds what an earlier server left: every pane shows its card, nothing runs by itself.
+    pub(super) fn restore(&mut self) {
+        let json = match self.recorder.load_state() {
+            Ok(Some(json)) => json,
+            Ok(None) => return,
+            Err(error) => {
+                self.state.warning = Some(format!("the saved sessions could not be read: {error}"));
+                return;
+            }
+        };
+        let saved: Saved = match serde_json::from_str::<Saved>(&json) {
+            Ok(saved) if saved.format == FORMAT => saved,
+            Ok(_) | Err(_) => {
+                self.state.warning =
+                    Some("the saved sessions are of another version; they were left alone".into());
+                return;
+            }
+        };
+        self.trusted.clone_from(&saved.trusted);
+        [self.state.next.session, self.state.next.window, self.state.next.pane] = saved.next;
+        let switches: BTreeMap<String, String> = self
+            .recorder
+            .open_switches()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|s| {
+                self.recorder.switch_end(&s.key, "interrupted by a restart of the server");
+                (s.pane, s.step)
+            })
+            .collect();
+        let now = Self::now();
+        let mut restored = 0;
+        for session in saved.sessions {
+            let mut windows = Vec::new();
+            for window in session.windows {
+                for pane in window.panes {
+                    sweep(&pane);
+                    restored += 1;
+                    let mut notes = Vec::new();
+                    if let Some(step) = switches.get(&pane.key) {
+                        notes.push(format!(
+                            "a switch was interrupted at the step {step:?}; nothing of it is lost"
+                        ));
+                    }
+                    let conversation = self.kept_conversation(&pane.key);
+                    if pane.harness.is_some() {
+                        let runtime = super::harness::Runtime { conversation, ..Default::default() };
+                        self.harnesses.insert(pane.id, runtime);
+                    }
+                    self.state.panes.insert(
+                        pane.id,
+                        Pane {
+                            id: pane.id,
+                            key: pane.key,
+                            cwd: pane.cwd,
+                            argv: pane.argv,
+                            harness: pane.harness,
+                            title: String::new(),
+                            status: StatusReport::default(),
+                            status_since: now,
+                            pid: None,
+                            size: (80, 24),
+                            exit: None,
+                            refusal: None,
+                            notes,
+                        },
+                    );
+                }
+                windows.push(window.id);
+                self.state.windows.insert(
+                    window.id,
+                    Window {
+                        id: window.id,
+                        name: window.name,
+                        named: window.named,
+                        layout: window.layout,
+                        active: window.active,
+                        last: None,
+                        zoomed: window.zoomed,
+                    },
+                );
+            }
+            if windows.is_empty() {
+                continue;
+            }
+            self.state.sessions.insert(
+                session.id,
+                Session {
+                    id: session.id,
+                    name: session.name,
+                    workspace: session.workspace,
+                    windows,
+                    active: session.active,
+                    last: None,
+                    rehearse: session.rehearse,
+                    size: session.size,
+                    guide: session.guide,
+                },
+            );
+        }
+        self.resize_panes();
+        let panes: Vec<PaneId> = self.state.panes.keys().copied().collect();
+        for pane in panes {
+            self.open_screen(pane);
+            self.ended(pane, "restored after a restart of the server".into());
+        }
+        let sessions: Vec<SessionId> = self.state.sessions.keys().copied().collect();
+        for session in sessions {
+            self.git_soon(session);
+        }
+        tracing::info!(panes = restored, "restored");
+    }
+
+    /// Where a pane's files of ours are.
+    pub(super) fn pane_dir(&self, key: &str) -> PathBuf {
+        self.place.pane(key)
+    }
+
+    /// Keeps a pane's conversation for the server after this one.
+    pub(super) fn keep_conversation(&self, id: PaneId) {
+        let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else {
+            return;
+        };
+        let dir = self.pane_dir(&pane.key);
+        let conversation = runtime.conversation.clone();
+        std::thread::spawn(move || {
+            let Ok(json) = serde_json::to_vec(&*conversation) else { return };
+            let next = dir.join("conversation.next");
+            let kept = std::fs::create_dir_all(&dir)
+                .and_then(|()| std::fs::write(&next, json))
+                .and_then(|()| std::fs::rename(&next, dir.join("conversation.json")));
+            if let Err(error) = kept {
+                tracing::warn!(%error, "a conversation could not be kept");
+            }
+        });
+    }
+
+    fn kept_conversation(&self, key: &str) -> Arc<Conversation> {
+        let text = std::fs::read(self.pane_dir(key).join("conversation.json")).unwrap_or_default();
+        Arc::new(serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    /// Stops everything that runs and says goodbye.
+    pub(super) fn shut_down(&mut self, ending: Ending, panes: &tokio::runtime::Runtime) {
+        match ending {
+            Ending::Kill => {
+                let trusted = Saved { format: FORMAT, trusted: self.trusted.clone(), ..Saved::default() };
+                self.recorder.save_state(&serde_json::to_string(&trusted).unwrap_or_default());
+            }
+            Ending::Keep => self.save(),
+        }
+        let clients: Vec<_> = self.state.clients.keys().copied().collect();
+        let message =
+            if ending == Ending::Kill { "[server exited]" } else { "[server restarts: run inspan again]" };
+        for client in clients {
+            self.detach(client, message, 0);
+        }
+        if let Some(gateway) = self.gateway.take() {
+            gateway.shutdown();
+        }
+        let stops: Vec<_> = std::mem::take(&mut self.screens)
+            .into_values()
+            .filter_map(|s| s.pty)
+            .map(|pty| {
+                std::thread::spawn(move || {
+                    pty.stop_blocking(STOP_GRACE);
+                })
+            })
+            .chain(std::mem::take(&mut self.stopping))
+            .collect();
+        for stop in stops {
+            let _ = stop.join();
+        }
+        // Last words are on their way through the workers; they leave within a moment or never.
+        panes.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(30)).await });
+    }
+}
+
+/// Ends what a killed server's pane left running: the processes that carry the pane's key in their environment.
+fn sweep(pane: &SavedPane) {
+    let Some(mark) = pane.mark.clone() else { return };
+    // No leader: its id may belong to somebody else by now; the mark tells who is meant.
+    let target = crate::term::pty::processes::Target { leader: i32::MAX, foreground: None, mark };
+    std::thread::spawn(move || crate::term::pty::processes::stop(&target, STOP_GRACE));
+}

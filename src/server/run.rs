@@ -1,0 +1,364 @@
+//! The server's life: become a daemon, listen, loop, end.
+use super::{EVENT_QUEUE, Ending, Event, Server, Tasks, Wake, connection, input, socket};
+use crate::{
+    config::{self, Paths, ServerPaths, Theme},
+    gateway, record,
+    state::State,
+    vault::Vault,
+};
+use anyhow::{Context, Result};
+use fs2::FileExt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write,
+    os::unix::fs::DirBuilderExt,
+    sync::Arc,
+    time::Instant,
+};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+/// Threads that parse panes and serve sockets. More buy contention, not speed.
+const PANE_WORKERS: usize = 2;
+
+/// How long the recorder may take to put its queue on disk when the server ends.
+const LAST_WORDS: &str = "server ended";
+
+/// Runs the server named `name` until it ends; the body of `inspan server`.
+///
+/// # Errors
+/// When it cannot start; the reason was already told to the waiting client.
+pub fn run(name: &str) -> Result<()> {
+    let started = prepare(name);
+    match started {
+        Ok(prepared) => serve(prepared),
+        Err(error) => {
+            say(&format!("{error:#}"));
+            Err(error)
+        }
+    }
+}
+
+/// Tells the client that started this server how it went; one line, then the pipe is closed.
+fn say(line: &str) {
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "{}", line.replace('\n', " "));
+    let _ = stdout.flush();
+    if let Ok(null) = fs::OpenOptions::new().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+struct Prepared {
+    name: String,
+    paths: Paths,
+    place: ServerPaths,
+    listener: std::os::unix::net::UnixListener,
+    locks: [fs::File; 2],
+    _log: tracing_appender::non_blocking::WorkerGuard,
+}
+
+fn private_dir(dir: &std::path::Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot create {}", dir.display()))
+}
+
+fn prepare(name: &str) -> Result<Prepared> {
+    socket::check_name(name).map_err(anyhow::Error::msg)?;
+    // Already a session leader when started by hand from a shell's job control; that is as good.
+    let _ = rustix::process::setsid();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // Orphans of panes come to us, so that nothing outlives its pane unseen.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let paths = Paths::new(|key| std::env::var_os(key), rustix::process::geteuid().as_raw())?;
+    let place = paths.server(name)?;
+    socket::prepare_dir(&paths.sockets).map_err(anyhow::Error::msg)?;
+    private_dir(&place.state)?;
+    let log_dir = place.logs();
+    private_dir(&log_dir)?;
+    let appender = tracing_appender::rolling::Builder::new()
+        .rotation(tracing_appender::rolling::Rotation::DAILY)
+        .filename_prefix("server")
+        .filename_suffix("log")
+        .max_log_files(7)
+        .build(&log_dir)
+        .with_context(|| format!("cannot write a log under {}", log_dir.display()))?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let filter = tracing_subscriber::EnvFilter::try_from_env("INSPAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
+    let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
+    let path = place.socket.clone();
+    let locks = [place.state.join("server.lock"), paths.sockets.join(format!("{name}.lock"))];
+    let locks = take_locks(locks, &path)?;
+    // We hold the lock, so whoever bound this socket is gone.
+    let _ = fs::remove_file(&path);
+    let listener = std::os::unix::net::UnixListener::bind(&path)
+        .with_context(|| format!("cannot listen on {}", path.display()))?;
+    listener.set_nonblocking(true)?;
+    Ok(Prepared { name: name.to_owned(), paths, place, listener, locks, _log: guard })
+}
+
+/// Takes the lock of the saved state, then that of the socket; ends this process when another server has one.
+///
+/// Whoever cleans /tmp takes socket and lock from a server that lives on. A second one beside it would take its panes
+/// for what a crash left behind, so the state is locked too, and the server that lives is asked to listen anew.
+fn take_locks(
+    [state, socket_lock]: [std::path::PathBuf; 2],
+    socket: &std::path::Path,
+) -> Result<[fs::File; 2]> {
+    let open = |path: &std::path::Path| {
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        options.open(path).with_context(|| format!("cannot open {}", path.display()))
+    };
+    let mut of_state = open(&state)?;
+    if of_state.try_lock_exclusive().is_err() {
+        let owner = fs::read_to_string(&state).unwrap_or_default();
+        let (pid, listens) = owner.split_once('\n').unwrap_or_default();
+        if !listens.is_empty() && std::path::Path::new(listens) != socket {
+            anyhow::bail!(
+                "process {pid} serves this state directory and listens on {listens}; set INSPAN_TMPDIR alike"
+            );
+        }
+        if let (false, Some(pid)) =
+            (socket.exists(), pid.parse().ok().and_then(rustix::process::Pid::from_raw))
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::USR1);
+        }
+        say("taken");
+        std::process::exit(0);
+    }
+    let of_socket = open(&socket_lock)?;
+    if of_socket.try_lock_exclusive().is_err() {
+        say("taken");
+        std::process::exit(0);
+    }
+    of_state.set_len(0)?;
+    of_state.write_all(format!("{}\n{}", std::process::id(), socket.display()).as_bytes())?;
+    Ok([of_state, of_socket])
+}
+
+fn serve(prepared: Prepared) -> Result<()> {
+    let Prepared { name, paths, place, listener, locks, _log } = prepared;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), server = name, "server starts");
+    std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
+    let panes_runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(PANE_WORKERS)
+        .thread_name("panes")
+        .enable_all()
+        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (events, queue) = mpsc::channel(EVENT_QUEUE);
+    let (listeners, accepted) = mpsc::channel(1);
+
+    let (mut settings, mut problems) = config::load([paths.config_file()]);
+    problems.extend(input::check(&mut settings));
+    let (theme, theme_problems) = if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        (Theme::without_colour(), Vec::new())
+    } else {
+        Theme::load(&settings.theme, &paths.themes())
+    };
+    let recorder = record::Recorder::open_or_warn(&place.database());
+    let vault = Arc::new(Vault::default());
+    for reference in settings.references() {
+        vault.refer(&reference);
+    }
+    let routes = gateway::RouteTable::default();
+    let gateway = start_gateway(&routes, &recorder, &vault, &events);
+    let keys = input::KeyTable::new(&settings);
+    let mut server = Server {
+        state: State::default(),
+        place,
+        name: name.clone(),
+        theme,
+        palette: crate::term::palette::Palette::default(),
+        keys,
+        screens: BTreeMap::new(),
+        links: BTreeMap::new(),
+        connections: BTreeMap::new(),
+        harnesses: BTreeMap::new(),
+        session_env: BTreeMap::new(),
+        gateway: None,
+        routes,
+        recorder,
+        vault,
+        trusted: BTreeSet::new(),
+        login_paths: BTreeMap::new(),
+        last_preset: BTreeMap::new(),
+        switches: BTreeMap::new(),
+        waiting_switches: BTreeMap::new(),
+        retries: BTreeMap::new(),
+        stopping: Vec::new(),
+        tasks: Tasks { events: events.clone(), runtime: panes_runtime.handle().clone() },
+        wake: Arc::new(Wake::default()),
+        panes_runtime: panes_runtime.handle().clone(),
+        saved: String::new(),
+        changed: false,
+        git_due: BTreeMap::new(),
+        git_busy: BTreeSet::new(),
+        listeners,
+        ending: None,
+        settings,
+        paths,
+    };
+    match gateway {
+        Ok(gateway) => server.gateway = Some(gateway),
+        Err(error) => server.state.warning = Some(format!("the gateway could not start: {error:#}")),
+    }
+    if let Some(problem) = problems.iter().chain(&theme_problems).next() {
+        server.state.warning = Some(problem.to_string());
+    }
+    for problem in problems.iter().chain(&theme_problems) {
+        tracing::warn!("{problem}");
+    }
+    server.restore();
+    server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
+    panes_runtime.spawn(connection::accept(accepted, events.clone()));
+    server.listen_on(listener)?;
+    say("ready");
+    let ending = runtime.block_on(server.turn(queue, events));
+    tracing::info!(?ending, "server ends");
+    server.shut_down(ending, &panes_runtime);
+    let _ = fs::remove_file(&server.place.socket);
+    let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
+    if !server.recorder.flush() {
+        tracing::warn!(LAST_WORDS);
+    }
+    drop(server);
+    panes_runtime.shutdown_background();
+    locks.iter().for_each(|lock| drop(lock.unlock()));
+    Ok(())
+}
+
+/// The beginning of today in the local time zone, in unix milliseconds.
+fn midnight_ms() -> i64 {
+    jiff::Zoned::now().start_of_day().map(|day| day.timestamp().as_millisecond()).unwrap_or_default()
+}
+
+fn start_gateway(
+    routes: &gateway::RouteTable,
+    recorder: &record::Recorder,
+    vault: &Arc<Vault>,
+    events: &mpsc::Sender<Event>,
+) -> Result<gateway::Gateway> {
+    let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
+    let gateway = gateway::start(gateway::GatewayConfig {
+        routes: routes.clone(),
+        vault: vault.clone(),
+        recorder: recorder.clone(),
+        events: sender,
+        classify: Arc::new(crate::executors::classify),
+        price: None,
+    })?;
+    let events = events.clone();
+    std::thread::Builder::new().name("gateway-events".into()).spawn(move || {
+        while let Some(event) = receiver.blocking_recv() {
+            if events.blocking_send(Event::Gateway(event)).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(gateway)
+}
+
+impl Server {
+    /// The loop. Drains what is queued, then paints who is due, then sleeps until the next event or deadline.
+    async fn turn(&mut self, mut queue: mpsc::Receiver<Event>, events: mpsc::Sender<Event>) -> Ending {
+        let signals = async {
+            let mut term = signal(SignalKind::terminate()).ok();
+            let mut usr1 = signal(SignalKind::user_defined1()).ok();
+            Some((term.take()?, usr1.take()?))
+        }
+        .await;
+        if let Some((mut term, mut usr1)) = signals {
+            tokio::spawn(async move {
+                loop {
+                    let event = tokio::select! {
+                        _ = term.recv() => Event::Terminate,
+                        _ = usr1.recv() => Event::Listen,
+                    };
+                    if events.send(event).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let wake = self.wake.clone();
+        loop {
+            let deadline = self.next_deadline();
+            tokio::select! {
+                biased;
+                event = queue.recv() => {
+                    let Some(event) = event else { return Ending::Keep };
+                    self.dispatch(event);
+                }
+                () = wake.notify.notified() => {}
+                () = sleep_until(deadline), if deadline.is_some() => {}
+            }
+            while let Ok(event) = queue.try_recv() {
+                self.dispatch(event);
+            }
+            self.drain_panes();
+            self.due();
+            if self.changed {
+                self.save();
+            }
+            self.paint_due();
+            if let Some(ending) = self.ending {
+                return ending;
+            }
+        }
+    }
+
+    /// One event. A fault in handling it must cost that event, not everybody's panes.
+    fn dispatch(&mut self, event: Event) {
+        let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            if matches!(event, Event::Listen) {
+                self.listen_again();
+            } else {
+                self.handle(event);
+            }
+        }));
+        if handled.is_err() {
+            self.state.warning =
+                Some("something inside inspan failed; its log says what (inspan config path)".into());
+            self.dirty_all();
+        }
+    }
+
+    /// Binds the socket anew after something cleaned it away, as tmux does on SIGUSR1.
+    fn listen_again(&mut self) {
+        let bound = socket::prepare_dir(&self.paths.sockets).and_then(|()| {
+            let _ = fs::remove_file(&self.place.socket);
+            let listener =
+                std::os::unix::net::UnixListener::bind(&self.place.socket).map_err(|e| e.to_string())?;
+            listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+            self.listen_on(listener).map_err(|e| e.to_string())
+        });
+        if let Err(error) = bound {
+            tracing::error!(error, "cannot listen again");
+        }
+    }
+
+    /// Accepts from this listener from now on.
+    fn listen_on(&self, listener: std::os::unix::net::UnixListener) -> Result<()> {
+        let _inside = self.panes_runtime.enter();
+        let listener = UnixListener::from_std(listener)?;
+        self.listeners.try_send(listener).context("the one before is still being taken over")
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

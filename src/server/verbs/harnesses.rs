@@ -1,0 +1,309 @@
+//! Verbs about harnesses: prompt, model, route, explain, files, usage, events.
+use super::{Answer, Outcome, silent};
+use crate::{
+    commands::{Target, UsageBy},
+    executors::ModelChange,
+    router::{AuthMode, Refusal, route_lines},
+    server::{
+        Server,
+        harness::Waiter,
+        panes::STOP_GRACE,
+        reply::{Failure, Reply},
+    },
+    state::{Status, StatusReport, StatusSource, target::Origin},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn pretty(value: &Value) -> Outcome {
+    Outcome::Done(serde_json::to_string_pretty(value).unwrap_or_default() + "\n")
+}
+
+impl Server {
+    pub(super) fn prompt(
+        &mut self,
+        target: &Target,
+        wait: bool,
+        timeout: u64,
+        text: &str,
+        origin: &Origin,
+        reply: &mut Option<Reply>,
+    ) -> Answer {
+        let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let runtime = self.harnesses.get(&id).ok_or_else(|| format!("no harness runs in {id}"))?;
+        let turns = runtime.turns;
+        match self.state.panes.get(&id).map(|p| (p.status.status.clone(), p.status.detail.clone())) {
+            // Text typed into a question would answer it.
+            Some((Status::NeedsYou, what)) => {
+                return Err(Failure::from(Refusal {
+                    rule: "prompt.needs-you".into(),
+                    reason: format!("{id} waits for an answer: {what}"),
+                    remedies: vec![format!("inspan send-keys -t {id} Enter  or  Escape")],
+                }));
+            }
+            Some((Status::Idle | Status::Done | Status::Limited, _)) => {
+                self.set_status(
+                    id,
+                    StatusReport {
+                        status: Status::Working,
+                        source: StatusSource::Process,
+                        detail: "a prompt was submitted".into(),
+                    },
+                );
+                self.submit(id, text)?;
+            }
+            _ => {
+                if let Some(runtime) = self.harnesses.get_mut(&id) {
+                    runtime.pending.push_back(text.to_owned());
+                }
+                self.watch_soon(id);
+            }
+        }
+        if !wait {
+            return silent();
+        }
+        if let (Some(reply), Some(runtime)) = (reply.take(), self.harnesses.get_mut(&id)) {
+            runtime.waits += 1;
+            runtime.waiters.push(Waiter { id: runtime.waits, turns, prompt: text.to_owned(), reply });
+        }
+        let wait = self.harnesses.get(&id).map_or(0, |r| r.waits);
+        self.tasks.after(Duration::from_secs(timeout), move |server| {
+            let Some(runtime) = server.harnesses.get_mut(&id) else { return };
+            let (late, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|w| w.id == wait);
+            runtime.waiters = rest;
+            for Waiter { reply, .. } in late {
+                reply.fail(&Failure::Failed(format!(
+                    "{id} did not end its turn within {timeout} s; it goes on"
+                )));
+            }
+        });
+        Ok(Outcome::Later)
+    }
+
+    pub(super) fn model_verb(
+        &mut self,
+        target: &Target,
+        model: &str,
+        as_json: bool,
+        origin: &Origin,
+    ) -> Answer {
+        let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let line = self.change_model(id, model)?;
+        let login = self
+            .state
+            .panes
+            .get(&id)
+            .and_then(|p| p.harness.as_ref())
+            .is_some_and(|h| h.route.auth == AuthMode::Login);
+        let how = if login {
+            self.change_model_by_login(id)?
+        } else {
+            "from its next request on; no restart".into()
+        };
+        self.publish_routes();
+        let key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
+        self.recorder.journal(
+            "",
+            &key,
+            "route.model",
+            json!({ "model": model, "asked_by": "user", "how": how }),
+        );
+        if let Some(client) = origin.client {
+            self.tell(client, format!("{id}: {line}, {how}"));
+        }
+        if as_json {
+            let route = self.state.panes.get(&id).and_then(|p| p.harness.as_ref()).map(|h| h.route.clone());
+            return Ok(pretty(&json!({ "pane": id.to_string(), "route": route, "how": how })));
+        }
+        Ok(Outcome::Done(format!("{line}, {how}\n")))
+    }
+
+    /// Under `login` the gateway is not involved: the CLI's own means.
+    fn change_model_by_login(&mut self, id: crate::mux::PaneId) -> Result<String, Failure> {
+        let executor = self.executor_of(id).ok_or("no harness")?;
+        let wire = self
+            .state
+            .panes
+            .get(&id)
+            .and_then(|p| p.harness.as_ref())
+            .and_then(|h| h.route.wire_model.clone())
+            .ok_or("the route names no model")?;
+        match executor.change_model(&wire) {
+            ModelChange::Type(steps, how) => {
+                self.type_steps(id, steps.into());
+                Ok(how)
+            }
+            ModelChange::Relaunch(how) => {
+                if let Some(pty) = self.screens.get_mut(&id).and_then(|s| s.pty.take()) {
+                    self.tasks.spawn(
+                        move || pty.stop_blocking(STOP_GRACE),
+                        move |server, _| {
+                            let words: Vec<String> =
+                                ["respawn-pane", "-t", &id.to_string(), "--how", "resume"]
+                                    .map(str::to_owned)
+                                    .into();
+                            if let Ok(verb) = crate::commands::parse(&words) {
+                                server.run(verb, &Origin::default(), &Default::default(), Reply::nobody());
+                            }
+                        },
+                    );
+                }
+                Ok(how)
+            }
+        }
+    }
+
+    pub(super) fn route_verb(&mut self, target: &Target, as_json: bool, origin: &Origin) -> Answer {
+        let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let harness = self
+            .state
+            .panes
+            .get(&id)
+            .and_then(|p| p.harness.as_ref())
+            .ok_or_else(|| format!("no harness runs in {id}"))?;
+        let route = &harness.route;
+        if as_json {
+            return Ok(pretty(&json!({
+                "pane": id.to_string(), "route": route, "served_model": harness.served_model,
+                "usage": harness.usage, "permission": harness.permission,
+            })));
+        }
+        let mut text = format!(
+            "{id} {} {}\n{} · {} (chosen by: {})\n",
+            route.executor,
+            route.model.as_deref().unwrap_or("its own default model"),
+            route.auth,
+            route.payer,
+            serde_json::to_value(route.step)
+                .ok()
+                .and_then(|v| v.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+        );
+        for line in route_lines(route) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        if let Some(served) = &harness.served_model {
+            text.push_str(&format!("served by {served}\n"));
+        }
+        text.push_str(&format!(
+            "{} requests, {} tokens in, {} out\n",
+            harness.usage.requests, harness.usage.input, harness.usage.output
+        ));
+        Ok(Outcome::Done(text))
+    }
+
+    pub(super) fn explain_verb(&mut self, target: &Target, as_json: bool, origin: &Origin) -> Answer {
+        let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let pane = self.state.panes.get(&id).ok_or("no pane")?;
+        let empty = std::collections::BTreeMap::new();
+        let observed = self.harnesses.get(&id).map_or(&empty, |r| &r.observed);
+        let now = Self::now();
+        if as_json {
+            let sources: Vec<Value> = observed
+                .iter()
+                .map(|(source, (report, at))| {
+                    json!({ "source": source, "status": report.status.as_str(), "detail": report.detail, "at": at })
+                })
+                .collect();
+            return Ok(pretty(&json!({
+                "pane": id.to_string(), "status": pane.status.status.as_str(), "source": pane.status.source,
+                "detail": pane.status.detail, "since": pane.status_since, "sources": sources,
+            })));
+        }
+        let name =
+            |source| serde_json::to_value(source).ok().and_then(|v: Value| v.as_str().map(str::to_owned));
+        let mut text = format!(
+            "{id} {} for {} s, says {}: {}\n",
+            pane.status.status.as_str(),
+            now.saturating_sub(pane.status_since),
+            name(pane.status.source).unwrap_or_default(),
+            pane.status.detail
+        );
+        for (source, (report, at)) in observed {
+            text.push_str(&format!(
+                "  {:<11} {:<9} {} s ago  {}\n",
+                name(*source).unwrap_or_default(),
+                report.status.as_str(),
+                now.saturating_sub(*at),
+                report.detail
+            ));
+        }
+        Ok(Outcome::Done(text))
+    }
+
+    pub(super) fn files_verb(&mut self, target: &Target, as_json: bool, origin: &Origin) -> Answer {
+        let only = target.target.as_deref().map(|t| self.state.find_pane(Some(t), origin)).transpose()?;
+        let mut rows = Vec::new();
+        for (id, runtime) in self.harnesses.iter().filter(|(id, _)| only.is_none_or(|o| o == **id)) {
+            for file in &runtime.files {
+                rows.push((id.to_string(), file.clone()));
+            }
+        }
+        if as_json {
+            let rows: Vec<Value> =
+                rows.iter().map(|(pane, file)| json!({ "pane": pane, "file": file })).collect();
+            return Ok(pretty(&Value::Array(rows)));
+        }
+        Ok(Outcome::Done(rows.iter().map(|(pane, file)| format!("{pane} {}\n", file.display())).collect()))
+    }
+
+    pub(super) fn usage_verb(&mut self, by: UsageBy, as_json: bool) -> Answer {
+        self.recorder.flush();
+        let by = match by {
+            UsageBy::Pane => crate::record::UsageBy::Pane,
+            UsageBy::Model => crate::record::UsageBy::Model,
+            UsageBy::Payer => crate::record::UsageBy::Payer,
+            UsageBy::Day => crate::record::UsageBy::Day,
+        };
+        let rows = self.recorder.usage_by(by).map_err(|e| Failure::Failed(e.to_string()))?;
+        let label = |key: &str| match self.state.pane_by_key(key) {
+            Some(pane) => pane.id.to_string(),
+            None => key.to_owned(),
+        };
+        if as_json {
+            let rows: Vec<Value> = rows
+                .iter()
+                .map(|r| {
+                    json!({
+                        "key": label(&r.key), "requests": r.requests, "input": r.input, "cache_read": r.cache_read,
+                        "cache_write": r.cache_write, "output": r.output, "cost": r.cost,
+                    })
+                })
+                .collect();
+            return Ok(pretty(&Value::Array(rows)));
+        }
+        let mut text = format!("{:<28} {:>8} {:>10} {:>10} {:>10}\n", "", "requests", "in", "out", "cost");
+        for row in rows {
+            let cost = row.cost.map_or_else(|| "unknown".to_owned(), |c| format!("${c:.4}"));
+            text.push_str(&format!(
+                "{:<28} {:>8} {:>10} {:>10} {:>10}\n",
+                label(&row.key),
+                row.requests,
+                row.input + row.cache_read + row.cache_write,
+                row.output,
+                cost
+            ));
+        }
+        Ok(Outcome::Done(text))
+    }
+
+    pub(super) fn events_verb(&mut self, count: usize, as_json: bool) -> Answer {
+        self.recorder.flush();
+        let events = self.recorder.events(count).map_err(|e| Failure::Failed(e.to_string()))?;
+        let text = events
+            .iter()
+            .map(|e| {
+                if as_json {
+                    json!({ "at_ms": e.at_ms, "session": e.session, "pane": e.pane, "kind": e.kind, "data": serde_json::from_str::<Value>(&e.data).unwrap_or_default() })
+                        .to_string()
+                        + "\n"
+                } else {
+                    let at = jiff::Timestamp::from_millisecond(e.at_ms).map(|t| t.to_string()).unwrap_or_default();
+                    format!("{at} {:<16} {} {}\n", e.kind, e.pane, e.data)
+                }
+            })
+            .collect();
+        Ok(Outcome::Done(text))
+    }
+}

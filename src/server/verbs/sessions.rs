@@ -1,0 +1,252 @@
+//! Verbs about sessions and clients.
+use super::{Answer, Outcome, line, need_client, silent};
+use crate::{
+    commands::{Target, Verb, What},
+    mux::{PaneId, SessionId},
+    server::{Server, harness::Start, panes::Launch, reply::Failure},
+    state::target::Origin,
+    workspace,
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// The size of a session that no client looks at, as tmux's default-size.
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
+
+impl Server {
+    /// `new-session`, from a shell (`-d`) or a key.
+    pub(super) fn new_session(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
+        let size = match &verb {
+            Verb::NewSession { cols, rows, .. } => {
+                (cols.unwrap_or(DEFAULT_SIZE.0), rows.unwrap_or(DEFAULT_SIZE.1))
+            }
+            _ => DEFAULT_SIZE,
+        };
+        let size = origin.client.and_then(|c| self.state.clients.get(&c)).map_or(size, |c| c.size);
+        let (session, pane) = self.create_session(verb, origin, env, size)?;
+        if let Some(client) = origin.client {
+            self.look_at(client, session);
+            return silent();
+        }
+        line(pane)
+    }
+
+    /// The session that an attaching client asked for by `new-session` or `try`.
+    pub(in crate::server) fn create_for_client(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+        size: (u16, u16),
+    ) -> Result<SessionId, Failure> {
+        match verb {
+            Verb::Try { .. } => self.create_try(env, size).map(|(session, _)| session),
+            verb @ Verb::NewSession { .. } => {
+                self.create_session(verb, origin, env, size).map(|(session, _)| session)
+            }
+            _ => Err(Failure::Usage("this verb does not attach".into())),
+        }
+    }
+
+    /// `size` is a whole terminal's: one row of it is the status line.
+    fn create_session(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+        size: (u16, u16),
+    ) -> Result<(SessionId, PaneId), Failure> {
+        let Verb::NewSession { name, dir, window, rehearse, what, .. } = verb else {
+            return Err(Failure::Usage("not a session".into()));
+        };
+        let dir = workspace::absolute(&origin.cwd, dir.as_deref().unwrap_or(Path::new(".")));
+        if !dir.is_dir() {
+            return Err(Failure::Failed(format!("{} is not a directory", dir.display())));
+        }
+        let start = self.plan_what(&what, rehearse, env, &dir)?;
+        let wish = name.clone().unwrap_or_else(|| {
+            dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| "root".into())
+        });
+        if name.is_some() && self.state.sessions.values().any(|s| s.name == wish) {
+            return Err(Failure::Failed(format!(
+                "session {wish:?} exists; attach to it: inspan attach -t {wish}"
+            )));
+        }
+        let name = self.state.free_session_name(&wish);
+        let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
+        let area = (size.0.max(1), size.1.saturating_sub(1).max(1));
+        let session = self.state.new_session(name, dir, area, pane);
+        if let Some(session) = self.state.sessions.get_mut(&session) {
+            session.rehearse = rehearse;
+        }
+        if let (Some(text), Some(w)) =
+            (window, self.state.window_of(pane).map(|w| w.id).and_then(|id| self.state.windows.get_mut(&id)))
+        {
+            w.name = text;
+            w.named = true;
+        }
+        self.session_env.insert(session, env.clone());
+        self.resize_panes();
+        self.open_screen(pane);
+        self.launch(pane, what, start);
+        self.git_soon(session);
+        self.refresh_readiness(env, rehearse);
+        Ok((session, pane))
+    }
+
+    /// Starts what a new pane is for.
+    pub(in crate::server) fn launch(&mut self, pane: PaneId, what: What, start: Option<Start>) {
+        match start {
+            Some(start) => self.start_harness(pane, start),
+            None => {
+                if let Some(pane) = self.state.panes.get_mut(&pane) {
+                    pane.argv.clone_from(&what.command);
+                }
+                self.start(pane, Launch::program(what.command));
+            }
+        }
+    }
+
+    pub(super) fn attach_client(&mut self, target: &Target, origin: &Origin) -> Answer {
+        let client = need_client(origin)?;
+        let session = self.state.find_session(target.target.as_deref(), origin)?;
+        self.look_at(client, session);
+        self.touch();
+        silent()
+    }
+
+    pub(super) fn detach_client(&mut self, all: bool, session: Option<&str>, origin: &Origin) -> Answer {
+        let session_id = self.state.find_session(session, origin)?;
+        let name = self.state.sessions.get(&session_id).map(|s| s.name.clone()).unwrap_or_default();
+        let message = format!("[detached (from session {name})]");
+        match origin.client {
+            Some(client) if !all && session.is_none() => self.detach(client, &message, 0),
+            _ => self.detach_all(session_id, &message),
+        }
+        silent()
+    }
+
+    pub(super) fn kill_session(&mut self, target: &Target, origin: &Origin) -> Answer {
+        let session = self.state.find_session(target.target.as_deref(), origin)?;
+        for pane in self.state.panes_of(session) {
+            self.close_pane(pane);
+        }
+        silent()
+    }
+
+    /// Ends every session; the server follows.
+    pub(super) fn kill_everything(&mut self) {
+        let panes: Vec<PaneId> = self.state.panes.keys().copied().collect();
+        for pane in panes {
+            self.close_pane(pane);
+        }
+        self.ending = Some(crate::server::Ending::Kill);
+    }
+
+    pub(super) fn rename_session(&mut self, target: &Target, name: String, origin: &Origin) -> Answer {
+        let id = self.state.find_session(target.target.as_deref(), origin)?;
+        if self.state.sessions.values().any(|s| s.name == name && s.id != id) {
+            return Err(Failure::Failed(format!("session {name:?} exists")));
+        }
+        let name = if self.state.sessions.get(&id).is_some_and(|s| s.name == name) {
+            name
+        } else {
+            self.state.free_session_name(&name)
+        };
+        if let Some(session) = self.state.sessions.get_mut(&id) {
+            session.name = name;
+        }
+        self.touch();
+        silent()
+    }
+
+    pub(super) fn rename_window(&mut self, target: &Target, name: String, origin: &Origin) -> Answer {
+        let id = self.state.find_window(target.target.as_deref(), origin)?;
+        if let Some(window) = self.state.windows.get_mut(&id) {
+            window.name = name.chars().filter(|c| !c.is_control()).collect();
+            window.named = true;
+        }
+        self.touch();
+        silent()
+    }
+
+    pub(super) fn select_window(
+        &mut self,
+        target: Option<&str>,
+        word: Option<&str>,
+        origin: &Origin,
+    ) -> Answer {
+        let window = match word {
+            Some(word) => {
+                let session = self.state.find_session(target, origin)?;
+                self.state.find_window(Some(&format!("{session}:{word}")), origin)?
+            }
+            None => self.state.find_window(target, origin)?,
+        };
+        let before = self.shown_focus(window);
+        self.state.show(window);
+        let after = self.shown_focus(window);
+        self.focus_moved(before, after);
+        self.look_again();
+        silent()
+    }
+
+    /// The focused pane of the session that a window is in.
+    fn shown_focus(&self, window: crate::mux::WindowId) -> Option<PaneId> {
+        let session = self.state.session_of(window)?;
+        self.state.windows.get(&session.active).map(|w| w.active)
+    }
+
+    pub(super) fn kill_window(&mut self, target: &Target, origin: &Origin) -> Answer {
+        let window = self.state.find_window(target.target.as_deref(), origin)?;
+        let panes = self.state.windows.get(&window).map(|w| w.layout.panes()).unwrap_or_default();
+        for pane in panes {
+            self.close_pane(pane);
+        }
+        silent()
+    }
+
+    /// After a change of focus or window: sizes, seen marks, paint, save.
+    pub(in crate::server) fn look_again(&mut self) {
+        self.state.name_windows();
+        self.resize_panes();
+        let clients: Vec<_> = self.state.clients.keys().copied().collect();
+        for client in clients {
+            self.seen(client);
+        }
+        self.touch();
+    }
+
+    pub(super) fn new_window(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Answer {
+        let Verb::NewWindow { target, name, detached, dir, what, .. } = verb else { return silent() };
+        let session = self.state.find_session(target.target.as_deref(), origin)?;
+        let Some((workspace, rehearse)) =
+            self.state.sessions.get(&session).map(|s| (s.workspace.clone(), s.rehearse))
+        else {
+            return silent();
+        };
+        let dir = dir.map_or(workspace, |d| workspace::absolute(&origin.cwd, &d));
+        let session_env = self.session_env.get(&session).cloned().unwrap_or_else(|| env.clone());
+        let start = self.plan_what(&what, rehearse, &session_env, &dir)?;
+        let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
+        let window = self.state.new_window(session, pane, !detached).ok_or("the session ended")?;
+        if let (Some(name), Some(window)) = (name, self.state.windows.get_mut(&window)) {
+            window.name = name;
+            window.named = true;
+        }
+        self.resize_panes();
+        self.open_screen(pane);
+        self.launch(pane, what, start);
+        self.look_again();
+        Ok(Outcome::Done(format!("{pane}\n")))
+    }
+}

@@ -1,0 +1,358 @@
+//! What each pane is doing, and who says so.
+use super::{Server, harness::SUBMIT_WAIT, panes::lock};
+use crate::{
+    executors::Signals,
+    gateway::LedgerRow,
+    handoff::{Conversation, Role, Turn},
+    mux::{ClientId, PaneId, SessionId},
+    state::{Status, StatusReport, StatusSource},
+    term::emulator::TermEvent,
+    workspace,
+};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Output settles this long before the screen is read for a status: a spinner's frame is no news.
+const SETTLE: Duration = Duration::from_millis(120);
+
+/// How long after the final answer the CLI may take to show that it is idle.
+const ANSWER_WAIT: Duration = Duration::from_millis(1500);
+
+/// Lines at the live bottom of a screen that status rules may read.
+const BOTTOM_LINES: usize = 14;
+
+/// How long after a change git is asked again; a build writes thousands of files.
+const GIT_SETTLE: Duration = Duration::from_millis(400);
+
+/// A title longer than this is cut: it is drawn in a border.
+const TITLE_LIMIT: usize = 200;
+
+impl Server {
+    /// Looks at a pane's screen for its status once its output has settled.
+    pub(super) fn watch_soon(&mut self, id: PaneId) {
+        let harness = self.harnesses.contains_key(&id);
+        let guided = self.state.sessions.values().any(|s| s.guide.is_some());
+        if !harness && !guided {
+            return;
+        }
+        if let Some(screen) = self.screens.get_mut(&id) {
+            screen.watch_due.get_or_insert_with(|| Instant::now() + SETTLE);
+        }
+    }
+
+    /// Looks at every pane whose time has come.
+    pub(super) fn watch_due(&mut self, now: Instant) {
+        let due: Vec<PaneId> = self
+            .screens
+            .iter()
+            .filter(|(_, s)| s.watch_due.is_some_and(|d| d <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            if let Some(screen) = self.screens.get_mut(&id) {
+                screen.watch_due = None;
+            }
+            self.watch(id);
+            self.guide_watch(id);
+        }
+    }
+
+    fn watch(&mut self, id: PaneId) {
+        let Some(executor) = self.executor_of(id) else { return };
+        let (Some(screen), Some(pane), Some(runtime)) =
+            (self.screens.get(&id), self.state.panes.get(&id), self.harnesses.get(&id))
+        else {
+            return;
+        };
+        if screen.pty.is_none() || pane.exit.is_some() {
+            return;
+        }
+        let bottom = lock(&screen.emulator).bottom_lines(BOTTOM_LINES);
+        let signals = Signals {
+            title: &pane.title,
+            osc7501: screen.agent_state.as_deref(),
+            bottom: &bottom,
+            pid: pane.pid,
+            config_home: Some(&runtime.config_home),
+        };
+        let Some(report) = executor.watch(&signals) else { return };
+        let now = Self::now();
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.observed.insert(report.source, (report.clone(), now));
+        if matches!(report.status, Status::Working | Status::NeedsYou) {
+            runtime.submitted = None;
+        }
+        let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
+        // A request in flight outranks what the screen says, but a question on the screen is not asked while the
+        // model still speaks; it belongs to the tool that runs meanwhile.
+        if main_in_flight && report.status != Status::NeedsYou {
+            return;
+        }
+        if matches!(report.status, Status::Idle | Status::Done) {
+            // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
+            if runtime.submitted.is_some() {
+                return;
+            }
+            self.settled(id, report);
+        } else {
+            self.set_status(id, report);
+        }
+    }
+
+    /// A source other than the screen said something.
+    pub(super) fn observe(&mut self, id: PaneId, source: StatusSource, status: Status, detail: &str) {
+        let report = StatusReport { status, source, detail: detail.to_owned() };
+        if let Some(runtime) = self.harnesses.get_mut(&id) {
+            runtime.observed.insert(source, (report.clone(), Self::now()));
+        }
+        self.set_status(id, report);
+    }
+
+    /// A `Main` request ended: the turn goes on when tools were called, else it is over.
+    pub(super) fn main_ended(
+        &mut self,
+        id: PaneId,
+        row: &LedgerRow,
+        answer: Option<String>,
+        calls_tools: bool,
+    ) {
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        let answer = answer.unwrap_or_default();
+        if !answer.is_empty() {
+            let mut turns = runtime.conversation.turns.clone();
+            turns.push(Turn { role: Role::Assistant, text: answer.clone() });
+            runtime.conversation = Arc::new(Conversation { turns });
+            runtime.last_answer = answer;
+        }
+        runtime.tools_running = calls_tools;
+        if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main) {
+            return;
+        }
+        if row.status == 429 {
+            self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
+        } else if row.status >= 500 || (row.status != 200 && row.status != 499 && !row.error.is_empty()) {
+            self.observe(id, StatusSource::Gateway, Status::Retrying, &row.error);
+        } else if calls_tools {
+            self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
+        } else {
+            runtime.answered_last = true;
+            let turns = runtime.turns;
+            // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
+            self.tasks.after(ANSWER_WAIT, move |server| {
+                if server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns) {
+                    let report = StatusReport {
+                        status: Status::Idle,
+                        source: StatusSource::Gateway,
+                        detail: "the answer ended".into(),
+                    };
+                    server.settled(id, report);
+                }
+            });
+        }
+        self.watch_soon(id);
+        self.git_soon_of(id);
+    }
+
+    /// The CLI takes a prompt: type what waits, and tell idle from done.
+    fn settled(&mut self, id: PaneId, mut report: StatusReport) {
+        let Some(pane) = self.state.panes.get(&id) else { return };
+        let was = pane.status.status.clone();
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
+        let began = runtime.token.is_empty() || runtime.heard;
+        let worked =
+            began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
+        if worked || std::mem::take(&mut runtime.answered_last) {
+            self.turn_over(id);
+        }
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        if let Some(text) = runtime.pending.pop_front() {
+            // One prompt at a time: the CLI will be seen idle again behind it.
+            self.set_status(id, StatusReport { status: Status::Working, ..report });
+            if let Err(why) = self.submit(id, &text) {
+                self.tell_all(&why);
+            }
+            return;
+        }
+        let watched = self.is_watched(id);
+        if !watched && (worked || was == Status::Done) {
+            report.status = Status::Done;
+        } else {
+            report.status = Status::Idle;
+        }
+        self.set_status(id, report);
+    }
+
+    fn turn_over(&mut self, id: PaneId) {
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.turns += 1;
+        runtime.answered_last = false;
+        runtime.submitted = None;
+        let answer = runtime.last_answer.clone();
+        for mut reply in runtime.answered() {
+            if !answer.is_empty() {
+                reply.line(&answer);
+            }
+            reply.done();
+        }
+        self.keep_conversation(id);
+        self.guide_answered(id);
+        self.switch_when_done(id);
+    }
+
+    /// Whether somebody looks at a pane: it is focused in an attached client's shown window.
+    fn is_watched(&self, id: PaneId) -> bool {
+        self.state.clients.keys().any(|c| self.state.focused_pane(*c) == Some(id))
+    }
+
+    /// Sets a status; its beginning is remembered, and clients that do not look are told what changed.
+    pub(crate) fn set_status(&mut self, id: PaneId, report: StatusReport) {
+        let now = Self::now();
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        if pane.status == report {
+            return;
+        }
+        if pane.status.status != report.status {
+            pane.status_since = now;
+            let attention = matches!(report.status, Status::NeedsYou | Status::Done);
+            let bell: Vec<ClientId> = if attention {
+                self.state
+                    .clients
+                    .keys()
+                    .copied()
+                    .filter(|c| self.state.focused_pane(*c) != Some(id))
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            for client in bell {
+                if let Some(client) = self.state.clients.get_mut(&client) {
+                    client.unseen.insert(id);
+                }
+                if self.settings.bell {
+                    self.send(client, b"\x07".to_vec());
+                }
+            }
+        }
+        if let Some(pane) = self.state.panes.get_mut(&id) {
+            pane.status = report;
+        }
+        self.confirm_switch(id);
+        self.dirty_all();
+    }
+
+    /// A client looks at a pane: what was done is seen.
+    pub(super) fn seen(&mut self, client: ClientId) {
+        let Some(id) = self.state.focused_pane(client) else { return };
+        if let Some(client) = self.state.clients.get_mut(&client) {
+            client.unseen.remove(&id);
+        }
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        if pane.status.status == Status::Done {
+            pane.status.status = Status::Idle;
+            self.dirty_all();
+        }
+    }
+
+    /// Something that a pane's process told its terminal.
+    pub(super) fn pane_event(&mut self, id: PaneId, event: TermEvent) {
+        match event {
+            TermEvent::Title(title) => {
+                if let Some(pane) = self.state.panes.get_mut(&id) {
+                    pane.title = title.chars().filter(|c| !c.is_control()).take(TITLE_LIMIT).collect();
+                }
+            }
+            TermEvent::AgentState(payload) => {
+                if let Some(screen) = self.screens.get_mut(&id) {
+                    screen.agent_state = Some(payload);
+                    screen.watch_due = Some(Instant::now());
+                }
+            }
+            TermEvent::Bell => {
+                let clients: Vec<ClientId> = self
+                    .state
+                    .clients
+                    .keys()
+                    .copied()
+                    .filter(|c| self.state.shown_window(*c).is_some_and(|w| w.layout.contains(id)))
+                    .collect();
+                for client in clients {
+                    self.send(client, b"\x07".to_vec());
+                }
+            }
+            TermEvent::Clipboard { selection, data } => self.clipboard(id, &selection, &data),
+            TermEvent::Cwd(_)
+            | TermEvent::Notify { .. }
+            | TermEvent::Progress { .. }
+            | TermEvent::PromptMark(_) => {}
+            TermEvent::Rebuilt => tracing::warn!(pane = %id, "the emulator was rebuilt"),
+        }
+    }
+
+    /// A pane wrote to the clipboard: only the clients that focus it are given it.
+    fn clipboard(&mut self, id: PaneId, selection: &str, data: &[u8]) {
+        use base64::Engine;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(data);
+        let clients: Vec<ClientId> =
+            self.state.clients.keys().copied().filter(|c| self.state.focused_pane(*c) == Some(id)).collect();
+        for client in clients {
+            self.send(client, format!("\x1b]52;{selection};{encoded}\x07").into_bytes());
+        }
+    }
+
+    /// After a submitted prompt: says so when the harness does not start working.
+    pub(super) fn check_submitted(&mut self, id: PaneId) {
+        self.tasks.after(SUBMIT_WAIT, move |server| {
+            let Some(runtime) = server.harnesses.get_mut(&id) else { return };
+            if runtime.submitted.is_none_or(|at| at.elapsed() < SUBMIT_WAIT) {
+                return;
+            }
+            runtime.submitted = None;
+            server.tell_all(&format!("{id} was given a prompt and has not started working; look at it"));
+            server.watch_soon(id);
+        });
+    }
+
+    /// Asks git about a session's workspace once changes have settled.
+    pub(super) fn git_soon(&mut self, session: SessionId) {
+        if let Some(dir) = self.state.sessions.get(&session).map(|s| s.workspace.clone()) {
+            self.git_due.entry(dir).or_insert_with(|| Instant::now() + GIT_SETTLE);
+        }
+    }
+
+    /// The same for a pane's session.
+    pub(super) fn git_soon_of(&mut self, id: PaneId) {
+        let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
+        if let Some(session) = session {
+            self.git_soon(session);
+        }
+    }
+
+    /// Asks git where it is due; one question a workspace at a time.
+    pub(super) fn git_now(&mut self, now: Instant) {
+        let due: Vec<PathBuf> =
+            self.git_due.iter().filter(|(_, d)| **d <= now).map(|(dir, _)| dir.clone()).collect();
+        for dir in due {
+            self.git_due.remove(&dir);
+            if !self.git_busy.insert(dir.clone()) {
+                // The answer under way may be of before the change: ask again behind it.
+                self.git_due.insert(dir, now + GIT_SETTLE);
+                continue;
+            }
+            let asked = dir.clone();
+            self.tasks.spawn(
+                move || workspace::summary(&asked).unwrap_or_default(),
+                move |server, summary| {
+                    server.git_busy.remove(&dir);
+                    if server.state.git.get(&dir) != Some(&summary) {
+                        server.state.git.insert(dir, summary);
+                        server.dirty_all();
+                    }
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Owns what each key does to an overlay.
+use super::{
+    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, RefusalDialog, SwitchDialog,
+    split_words, words,
+};
+use crate::{
+    mux::keys::{Key, KeyCode, Mods},
+    state::{
+        State,
+        view::{self, PanelChoice, PanelRows, PickerRow},
+    },
+};
+
+/// The few things that a key can mean in a list or a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Press {
+    Char(char),
+    Enter,
+    Escape,
+    Backspace,
+    Erase,
+    Complete,
+    /// Rows down; negative goes up.
+    Move(isize),
+    First,
+    Last,
+    Other,
+}
+
+/// What a key means here. Emacs' and readline's keys stand beside the cursor keys, as in every list of a terminal.
+fn press(key: &Key) -> Press {
+    let mods = key.mods;
+    if mods == Mods::CTRL {
+        return match key.code {
+            KeyCode::Char('n' | 'j') => Press::Move(1),
+            KeyCode::Char('p' | 'k') => Press::Move(-1),
+            KeyCode::Char('c' | 'g') => Press::Escape,
+            KeyCode::Char('u') => Press::Erase,
+            KeyCode::Char('h') => Press::Backspace,
+            KeyCode::Char('m') => Press::Enter,
+            _ => Press::Other,
+        };
+    }
+    if mods.intersects(Mods::CTRL | Mods::ALT | Mods::SUPER) {
+        return Press::Other;
+    }
+    match key.code {
+        KeyCode::Char(c) => Press::Char(c),
+        KeyCode::Enter => Press::Enter,
+        KeyCode::Escape => Press::Escape,
+        KeyCode::Backspace => Press::Backspace,
+        KeyCode::Tab if mods.contains(Mods::SHIFT) => Press::Move(-1),
+        KeyCode::Tab => Press::Complete,
+        KeyCode::Up => Press::Move(-1),
+        KeyCode::Down => Press::Move(1),
+        KeyCode::PageUp => Press::Move(-PAGE),
+        KeyCode::PageDown => Press::Move(PAGE),
+        KeyCode::Home => Press::First,
+        KeyCode::End => Press::Last,
+        _ => Press::Other,
+    }
+}
+
+/// Rows that a page key moves.
+const PAGE: isize = 10;
+
+impl Overlay {
+    /// Takes a key. The caller holds the overlay apart from the state while it asks.
+    pub fn key(&mut self, key: &Key, state: &State, context: &Context<'_>) -> Outcome {
+        self.press(press(key), state, context)
+    }
+
+    fn press(&mut self, press: Press, state: &State, context: &Context<'_>) -> Outcome {
+        match self {
+            Self::Router(list) => router_key(list, press, state, context),
+            Self::Picker(picker) => picker_key(picker, press, state),
+            Self::Switch(dialog) => dialog.press(press),
+            Self::Refusal(dialog) => dialog.press(press),
+            Self::Keys(list) => keys_key(list, press, context),
+            Self::Palette(palette) => palette.press(press, context),
+            Self::Confirm(confirm) => confirm.press(press),
+        }
+    }
+
+    /// Takes pasted text: lists and the palette read its first line, dialogs ignore it.
+    pub fn paste(&mut self, text: &str) -> Outcome {
+        let line = text.lines().next().unwrap_or_default();
+        let typed = match self {
+            Self::Router(list) | Self::Keys(list) => &mut list.filter,
+            Self::Picker(picker) => &mut picker.list.filter,
+            Self::Palette(palette) => &mut palette.input,
+            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) => return Outcome::None,
+        };
+        for c in line.chars().filter(|c| !c.is_control()) {
+            if typed.len() + c.len_utf8() > MAX_TYPED {
+                break;
+            }
+            typed.push(c);
+        }
+        Outcome::Redraw
+    }
+}
+
+/// Longest filter or palette line in bytes: more than any command line that a person types.
+pub(super) const MAX_TYPED: usize = 4096;
+
+impl List {
+    /// Moves, types or erases; `None` when the key means something else. `rows` counts what can be chosen.
+    fn press(&mut self, press: Press, rows: usize) -> Option<Outcome> {
+        match press {
+            Press::Move(by) => self.selected = moved(self.selected, by, rows),
+            Press::First => self.selected = 0,
+            Press::Last => self.selected = rows.saturating_sub(1),
+            Press::Char(c) if self.filter.len() < MAX_TYPED => {
+                self.filter.push(c);
+                self.selected = 0;
+            }
+            Press::Backspace => {
+                self.filter.pop()?;
+                self.selected = 0;
+            }
+            Press::Erase => self.filter.clear(),
+            Press::Escape if !self.filter.is_empty() => {
+                self.filter.clear();
+                self.selected = 0;
+            }
+            Press::Escape => return Some(Outcome::Close),
+            _ => return None,
+        }
+        Some(Outcome::Redraw)
+    }
+}
+
+/// A single step wraps around at the ends; a page stops there.
+fn moved(from: usize, by: isize, rows: usize) -> usize {
+    let Some(last) = rows.checked_sub(1) else { return 0 };
+    let from = from.min(last);
+    match by {
+        1 if from == last => 0,
+        -1 if from == 0 => last,
+        _ => from.saturating_add_signed(by).min(last),
+    }
+}
+
+fn router_key(list: &mut List, press: Press, state: &State, context: &Context<'_>) -> Outcome {
+    let focused = state.focused_pane(context.client);
+    if press == Press::Enter {
+        return router_enter(&PanelRows::new(state, list, focused));
+    }
+    let rows = PanelRows::new(state, list, focused).choices;
+    let Some(outcome) = list.press(press, rows) else { return Outcome::None };
+    if !matches!(press, Press::Move(_) | Press::First | Press::Last) {
+        return outcome;
+    }
+    // The list stays on the executor that was walked to last, so that going on to its models, or typing the name of
+    // one, keeps them in view.
+    let passed = match PanelRows::new(state, list, focused).chosen {
+        Some(PanelChoice::Executor(row)) => Some(row.executor.as_str().to_owned()),
+        Some(PanelChoice::Model(executor, _)) => Some(executor.as_str().to_owned()),
+        None => None,
+    };
+    list.executor = passed.or(list.executor.take());
+    outcome
+}
+
+fn router_enter(rows: &PanelRows<'_>) -> Outcome {
+    let (Some(pane), Some(chosen)) = (rows.pane, &rows.chosen) else { return Outcome::None };
+    let target = pane.id.to_string();
+    let own = pane.harness.as_ref().map(|harness| &harness.route.executor);
+    let (executor, model) = match chosen {
+        PanelChoice::Executor(row) if own == Some(&row.executor) => return Outcome::Close,
+        PanelChoice::Executor(row) if row.missing() => {
+            return Outcome::CloseAndRun(words(&["install-pane", row.executor.as_str()]));
+        }
+        PanelChoice::Executor(row) => (row.executor.as_str(), None),
+        PanelChoice::Model(executor, model) if own == Some(executor) => {
+            return Outcome::CloseAndRun(words(&["model", "-t", &target, &model.id]));
+        }
+        PanelChoice::Model(executor, model) => (executor.as_str(), Some(model.id.as_str())),
+    };
+    // A shell keeps running: the harness starts beside it.
+    let verb = if own.is_some() { "switch-dialog" } else { "split-window" };
+    let mut line = words(&[verb, "-t", &target, "--executor", executor]);
+    line.extend(model.map(|model| words(&["--model", model])).unwrap_or_default());
+    Outcome::CloseAndRun(line)
+}
+
+fn picker_key(picker: &mut Picker, press: Press, state: &State) -> Outcome {
+    let rows = view::picker_rows(state, &picker.list.filter);
+    let chosen = rows.get(picker.list.selected.min(rows.len().saturating_sub(1))).copied();
+    let missing = |row: &PickerRow<'_>| matches!(row, PickerRow::Executor(row) if row.missing());
+    // While a filter is typed, letters belong to it.
+    let letter = match press {
+        Press::Char(c) if picker.list.filter.is_empty() => Some(c),
+        _ => None,
+    };
+    match (press, letter, chosen) {
+        (Press::Enter, _, Some(row)) if missing(&row) => Outcome::Run(words(&["install-pane", row.name()])),
+        (Press::Enter, _, Some(row)) => Outcome::CloseAndRun(picker.start(&row, &[])),
+        (_, Some('i'), Some(PickerRow::Executor(row))) => {
+            Outcome::Run(words(&["install-pane", row.executor.as_str()]))
+        }
+        (_, Some('r'), Some(row @ PickerRow::Executor(_))) => {
+            Outcome::CloseAndRun(picker.start(&row, &["--rehearse"]))
+        }
+        (_, Some('s'), Some(row)) if !missing(&row) => {
+            let second = second_executor(state, row.name());
+            Outcome::CloseAndRun(picker.start(&row, &["--split", second]))
+        }
+        (_, Some('i' | 'r' | 's'), _) => Outcome::None,
+        (_, Some('?'), _) => Outcome::Run(words(&["list-keys"])),
+        _ => picker.list.press(press, rows.len()).unwrap_or(Outcome::None),
+    }
+}
+
+impl Picker {
+    fn start(&self, row: &PickerRow<'_>, more: &[&str]) -> Vec<String> {
+        let mut line = self.command.clone();
+        if let PickerRow::Executor(row) = row {
+            line.extend(words(&["--executor", row.executor.as_str()]));
+        }
+        line.extend(words(more));
+        line
+    }
+}
+
+/// Who stands beside the first choice: the next executor that could start now, else a shell.
+fn second_executor<'a>(state: &'a State, first: &str) -> &'a str {
+    let other = state.executors.iter().find(|row| row.executor.as_str() != first && row.startable());
+    other.map_or("shell", |row| row.executor.as_str())
+}
+
+impl SwitchDialog {
+    fn press(&mut self, press: Press) -> Outcome {
+        match press {
+            Press::Enter => Outcome::CloseAndRun(self.with(&["--yes"])),
+            Press::Char('d') => Outcome::CloseAndRun(self.with(&["--yes", "--when-done"])),
+            Press::Char('b') => self.toggle_brief(),
+            Press::Char('p') => {
+                (self.preview, self.scroll) = (!self.preview, 0);
+                Outcome::Redraw
+            }
+            Press::Escape if self.preview => {
+                self.preview = false;
+                Outcome::Redraw
+            }
+            Press::Escape | Press::Char('q') => Outcome::Close,
+            Press::Move(_) | Press::First | Press::Last | Press::Char(' ') if self.preview => {
+                let last = self.preview_lines().len().saturating_sub(PREVIEW_LINES);
+                self.scroll = match press {
+                    Press::First => 0,
+                    Press::Last => last,
+                    Press::Move(by) => self.scroll.saturating_add_signed(by).min(last),
+                    _ => self.scroll.saturating_add(PREVIEW_LINES).min(last),
+                };
+                Outcome::Redraw
+            }
+            _ => Outcome::None,
+        }
+    }
+
+    fn with(&self, more: &[&str]) -> Vec<String> {
+        [self.command.clone(), words(more)].concat()
+    }
+
+    /// Asks for the dialog again with the other kind of handoff: its texts come from the server.
+    fn toggle_brief(&mut self) -> Outcome {
+        let kind = if self.handoff_kind() == "brief" { "full" } else { "brief" };
+        match self.command.iter().position(|word| word == "--handoff") {
+            Some(at) if at + 1 < self.command.len() => self.command[at + 1] = kind.to_owned(),
+            Some(_) => self.command.push(kind.to_owned()),
+            None => self.command.extend(words(&["--handoff", kind])),
+        }
+        let again = self.command.iter().skip(1).cloned();
+        Outcome::Run(std::iter::once("switch-dialog".to_owned()).chain(again).collect())
+    }
+}
+
+impl RefusalDialog {
+    fn press(&mut self, press: Press) -> Outcome {
+        match press {
+            Press::Escape | Press::Enter | Press::Char('q') => Outcome::Close,
+            Press::Char(c) => {
+                let number = c.to_digit(10).map(|digit| digit as usize);
+                match number.and_then(|number| self.command(number)) {
+                    Some(command) => Outcome::CloseAndRun(command.clone()),
+                    None => Outcome::None,
+                }
+            }
+            _ => Outcome::None,
+        }
+    }
+}
+
+fn keys_key(list: &mut List, press: Press, context: &Context<'_>) -> Outcome {
+    let rows = view::reference_rows(context.reference, &list.filter);
+    match press {
+        Press::Enter => match rows.get(list.selected.min(rows.len().saturating_sub(1))) {
+            Some(row) => split_words(&row.command).map_or(Outcome::None, Outcome::CloseAndRun),
+            None => Outcome::None,
+        },
+        _ => list.press(press, rows.len()).unwrap_or(Outcome::None),
+    }
+}
+
+impl Palette {
+    fn press(&mut self, press: Press, context: &Context<'_>) -> Outcome {
+        let rows = view::palette_rows(context.reference, &self.input);
+        let chosen = rows.get(self.selected.min(rows.len().saturating_sub(1)));
+        match press {
+            Press::Enter => {
+                let typed = self.input.trim();
+                // Arguments mean that the line is finished; a bare word may still be the start of a name.
+                let own_words = typed.contains(' ') || rows.iter().any(|row| row.command == typed);
+                let line = match chosen {
+                    Some(row) if !own_words => row.command.as_str(),
+                    _ => typed,
+                };
+                match split_words(line) {
+                    Ok(line) if line.is_empty() => return Outcome::Close,
+                    Ok(line) => return Outcome::CloseAndRun(line),
+                    Err(why) => self.error = Some(why),
+                }
+            }
+            Press::Complete => match chosen {
+                Some(row) => (self.input, self.selected) = (format!("{} ", row.command), 0),
+                None => return Outcome::None,
+            },
+            Press::Escape => return Outcome::Close,
+            Press::Move(by) => self.selected = moved(self.selected, by, rows.len()),
+            Press::First | Press::Last | Press::Other => return Outcome::None,
+            Press::Char(c) if self.input.len() < MAX_TYPED => {
+                self.input.push(c);
+                (self.selected, self.error) = (0, None);
+            }
+            Press::Char(_) => return Outcome::None,
+            Press::Backspace if self.input.is_empty() => return Outcome::Close,
+            Press::Backspace => {
+                self.input.pop();
+                (self.selected, self.error) = (0, None);
+            }
+            Press::Erase => *self = Self::default(),
+        }
+        Outcome::Redraw
+    }
+}
+
+impl Confirm {
+    /// Only a plain `y` runs it: Enter is too easily pressed.
+    fn press(&self, press: Press) -> Outcome {
+        match press {
+            Press::Char('y' | 'Y') => Outcome::CloseAndRun(self.command.clone()),
+            Press::Char('n' | 'N' | 'q') | Press::Escape => Outcome::Close,
+            _ => Outcome::None,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Owns the dialogs: the previewed switch, a refusal with its remedies, a yes-or-no question.
+use super::paint::{Pen, Seg, centered, seg};
+use crate::{
+    config::Role,
+    state::{
+        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, RefusalDialog, SwitchDialog},
+        view::wrap,
+    },
+};
+use ratatui::layout::Rect;
+
+/// Columns of a dialog: its text, a space at each side, and the border.
+const WIDTH: u16 = DIALOG_TEXT as u16 + 4;
+/// Columns of the labels in the switch dialog.
+const LABEL: u16 = 15;
+
+/// Draws the previewed switch.
+pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) {
+    let width = WIDTH.min(area.width);
+    let text = width.saturating_sub(4);
+    let title = [seg(format!("switch {}", dialog.pane), Role::Text)];
+    if dialog.preview {
+        return preview(pen, dialog, area, width);
+    }
+    let head =
+        vec![seg(dialog.from.as_str(), Role::Dim), seg("  →  ", Role::Dim), seg(&*dialog.to, Role::Accent)];
+    let how = vec![seg(dialog.how.as_str(), Role::Text)];
+    let together = pen.line_width(&head) + pen.line_width(&how) + 2 <= text;
+    let mut lines: Vec<(Vec<Seg<'_>>, Vec<Seg<'_>>)> = Vec::new();
+    if together {
+        lines.push((head, how));
+    } else {
+        lines.extend([(head, Vec::new()), (how, Vec::new())]);
+    }
+    for (label, words) in &dialog.lines {
+        let hint = (label == "handoff").then(|| match dialog.handoff_kind() {
+            "brief" => "b full",
+            _ => "b brief",
+        });
+        let hint_width = hint.map_or(0, |hint| hint.len() as u16 + 2);
+        let room = text.saturating_sub(LABEL);
+        let mut left = seg(label.as_str(), Role::Dim);
+        for (at, line) in wrap(words, usize::from(room)).into_iter().enumerate() {
+            let padding = " ".repeat(usize::from(LABEL.saturating_sub(pen.width(&left.text))));
+            // The hint stands in the row of its label when the words leave room, else they would be cut.
+            let fits = at == 0 && pen.width(&line) + hint_width <= room;
+            let right = hint.filter(|_| fits).map(|hint| vec![seg(hint, Role::Accent)]).unwrap_or_default();
+            lines.push((vec![left, seg(padding, Role::Text), seg(line, Role::Text)], right));
+            left = seg("", Role::Dim);
+        }
+    }
+    let full = [("⏎", "switch now"), ("d", "when done"), ("p", "preview"), ("esc", "")];
+    let short = [("⏎", "switch"), ("d", "later"), ("p", "preview"), ("esc", "")];
+    let hints = spread(pen, &[(&full, 5), (&full, 3), (&short, 3), (&short, 1)], text);
+    let height = lines.len() as u16 + 4;
+    let outer = centered(area, width, height);
+    let inner = pen.dialog(outer, Role::BorderFocus, &title, &[]);
+    let x = inner.x + 1;
+    // Lines give way before the hints: without these nobody finds the way out.
+    let last = inner.bottom().saturating_sub(1);
+    for (y, (left, right)) in (inner.y..last).zip(&lines) {
+        pen.ends(x, y, text, left, right);
+    }
+    let indent = text.saturating_sub(pen.line_width(&hints)) / 2;
+    pen.segs(x + indent, last, text, &hints);
+}
+
+/// Keys with their meanings, and the columns between them.
+type Hints<'a> = (&'a [(&'static str, &'static str)], usize);
+
+/// The first of these ways to write the keys that fits, else the last.
+fn spread(pen: &Pen<'_>, ways: &[Hints<'_>], room: u16) -> Vec<Seg<'static>> {
+    let mut line = Vec::new();
+    for (hints, gap) in ways {
+        line.clear();
+        for (key, meaning) in *hints {
+            if !line.is_empty() {
+                line.push(seg(" ".repeat(*gap), Role::Dim));
+            }
+            line.push(seg(*key, Role::Accent));
+            if !meaning.is_empty() {
+                line.push(seg(format!(" {meaning}"), Role::Dim));
+            }
+        }
+        if pen.line_width(&line) <= room {
+            break;
+        }
+    }
+    line
+}
+
+/// The handoff as it would be delivered.
+fn preview(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect, width: u16) {
+    let lines = dialog.preview_lines();
+    let outer = centered(area, width, PREVIEW_LINES as u16 + 2);
+    let visible = usize::from(outer.height.saturating_sub(2));
+    let first = dialog.scroll.min(lines.len().saturating_sub(visible));
+    let place = format!("{}-{} of {}", first + 1, (first + visible).min(lines.len()), lines.len());
+    let title = [seg(format!("switch {} ", dialog.pane), Role::Text), seg("handoff", Role::Dim)];
+    let hints = [seg(place, Role::Dim), seg("  ↑↓  p back  ⏎ switch now", Role::Dim)];
+    let inner = pen.dialog(outer, Role::BorderFocus, &title, &hints);
+    for (y, line) in (inner.y..inner.bottom()).zip(lines.iter().skip(first)) {
+        pen.text(inner.x + 1, y, inner.width.saturating_sub(2), line, Role::Text);
+    }
+}
+
+/// Draws a refusal: rule, reason, remedies with the number that runs each.
+pub(super) fn refusal(pen: &mut Pen<'_>, dialog: &RefusalDialog, area: Rect) {
+    let width = WIDTH.min(area.width);
+    let text = usize::from(width.saturating_sub(4));
+    let rule = seg(dialog.refusal.rule.as_ref(), Role::Warn);
+    let mut lines: Vec<Vec<Seg<'_>>> = Vec::new();
+    let one_line = pen.width(&rule.text) + 3 + pen.width(&dialog.refusal.reason) <= text as u16;
+    if one_line {
+        lines.push(vec![rule, seg("   ", Role::Text), seg(dialog.refusal.reason.as_str(), Role::Text)]);
+    } else {
+        lines.push(vec![rule]);
+        lines.extend(wrap(&dialog.refusal.reason, text).into_iter().map(|line| vec![seg(line, Role::Text)]));
+    }
+    let mut hints = vec![seg("esc", Role::Dim)];
+    for (at, remedy) in dialog.refusal.remedies.iter().enumerate() {
+        let number = at + 1;
+        let runs = dialog.command(number).is_some() && number < 10;
+        if runs {
+            hints.push(seg(format!("  {number}"), Role::Accent));
+        }
+        let mut mark = if runs { seg(format!("{number}  "), Role::Accent) } else { seg("·  ", Role::Dim) };
+        for line in wrap(remedy, text.saturating_sub(3)) {
+            lines.push(vec![mark, seg(line, Role::Text)]);
+            mark = seg("   ", Role::Text);
+        }
+    }
+    let title = [seg(format!("not possible: {}", dialog.title), Role::Err)];
+    let outer = centered(area, width, lines.len() as u16 + 2);
+    let inner = pen.dialog(outer, Role::Err, &title, &hints);
+    for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
+        pen.segs(inner.x + 1, y, inner.width.saturating_sub(2), line);
+    }
+}
+
+/// Draws a question.
+pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, area: Rect) {
+    let longest = WIDTH.min(area.width);
+    let lines = wrap(&confirm.question, usize::from(longest.saturating_sub(4)));
+    let text = lines.iter().map(|line| pen.width(line)).max().unwrap_or(0).max(12);
+    let outer = centered(area, text + 4, lines.len() as u16 + 2);
+    let hints =
+        [seg("y", Role::Accent), seg(" yes  ", Role::Dim), seg("n", Role::Accent), seg(" no", Role::Dim)];
+    let inner = pen.dialog(outer, Role::Warn, &[], &hints);
+    for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
+        pen.text(inner.x + 1, y, inner.width.saturating_sub(2), line, Role::Text);
+    }
+}

@@ -1,0 +1,350 @@
+//! Frames as text, at the sizes that people have.
+mod screen;
+
+use crate::{
+    mux::{PaneId, SessionId, WindowId},
+    router::ExecutorId,
+    state::{
+        ExitCard, Guide, ModelChoice, Status, SwitchProgress,
+        fixture::{self, client, state, two_panes, workspace},
+        overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
+    },
+    term::{
+        canvas::{Canvas, CanvasCursor, CursorShape},
+        frame::{Caps, FrameWriter},
+    },
+};
+use insta::assert_snapshot;
+use ratatui::layout::Rect;
+use screen::{cursor, draw_with, text};
+
+const SMALL: (u16, u16) = (80, 24);
+const MIDDLE: (u16, u16) = (120, 40);
+const LARGE: (u16, u16) = (200, 50);
+const NARROW: (u16, u16) = (40, 20);
+const SIZES: [(u16, u16); 4] = [SMALL, MIDDLE, LARGE, NARROW];
+
+/// Draws at every size, with what `change` does to the state.
+fn at_every_size(name: &str, make: impl Fn((u16, u16)) -> crate::state::State) {
+    for size in SIZES {
+        assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), text(&make(size)));
+    }
+}
+
+fn with_overlay(size: (u16, u16), overlay: Overlay) -> crate::state::State {
+    let mut state = state(size);
+    client(&mut state).overlay = Some(overlay);
+    state
+}
+
+fn switch_dialog() -> SwitchDialog {
+    let line = |label: &str, words: &str| (label.to_owned(), words.to_owned());
+    SwitchDialog {
+        pane: PaneId(2),
+        from: "codex gpt-5.4".into(),
+        to: "claude opus-4.6".into(),
+        how: "credits · anthropic".into(),
+        lines: vec![
+            line("conversation", "codex session parked (resumes when you come back)"),
+            line("handoff", "full · 3.2k of 200k tokens"),
+            line("workspace", "main 3f2c9aa, 4 changed  →  checkpoint 8"),
+            line("in flight", "codex waits for you: the question will be dropped"),
+        ],
+        handoff: (1..=40).map(|n| format!("line {n} of what went before\n")).collect(),
+        preview: false,
+        scroll: 0,
+        command: ["switch", "-t", "%2", "--executor", "claude"].map(str::to_owned).into(),
+    }
+}
+
+fn picker() -> Picker {
+    Picker {
+        dir: workspace(),
+        list: List::default(),
+        command: ["new-session", "-c", "/home/me/shop"].map(str::to_owned).into(),
+    }
+}
+
+#[test]
+fn two_panes_side_by_side() {
+    at_every_size("two_panes", two_panes);
+}
+
+#[test]
+fn three_panes_and_the_panel_where_it_docks() {
+    at_every_size("three_panes", state);
+}
+
+#[test]
+fn the_panel_with_keys() {
+    at_every_size("panel", |size| {
+        let probe = state(size);
+        with_overlay(size, Overlay::Router(List::for_panel(&probe, PaneId(2))))
+    });
+}
+
+#[test]
+fn the_panel_of_a_login_on_little_room() {
+    let probe = state(SMALL);
+    let mut list = List::for_panel(&probe, PaneId(1));
+    list.filter = "cla".into();
+    assert_snapshot!(text(&with_overlay(SMALL, Overlay::Router(list))));
+}
+
+#[test]
+fn models_that_cannot_run_give_way_to_git_facts() {
+    let mut state = state(LARGE);
+    client(&mut state).size = (160, 28);
+    let codex = state.models.get_mut(&ExecutorId::CODEX).unwrap();
+    let closed = codex.pop().unwrap();
+    codex.extend((0..9).map(|n| ModelChoice { id: format!("model-{n}"), ..closed.clone() }));
+    let text = text(&state);
+    let panel: Vec<_> = text.lines().map(|line| line.chars().rev().take(33).collect::<Vec<_>>()).collect();
+    let panel: Vec<String> = panel.into_iter().map(|line| line.into_iter().rev().collect()).collect();
+    assert_snapshot!(panel[..27].join("\n"));
+}
+
+#[test]
+fn a_switch_in_the_border_of_its_pane() {
+    let mut state = state(SMALL);
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    pane.notes = vec!["removed for this harness: OPENAI_API_KEY, OPENAI_BASE_URL".into()];
+    let ends = |state: &crate::state::State| {
+        let text = text(state);
+        let lines: Vec<_> = text.lines().collect();
+        [lines[0], lines[22]].join("\n")
+    };
+    assert_snapshot!("noted", ends(&state));
+    let switch = |failed: Option<&str>| {
+        Some(SwitchProgress { step: "deliver".into(), failed: failed.map(str::to_owned) })
+    };
+    let harness = |state: &mut crate::state::State, switch| {
+        state.panes.get_mut(&PaneId(2)).unwrap().harness.as_mut().unwrap().switch = switch;
+    };
+    harness(&mut state, switch(None));
+    assert_snapshot!("switching", ends(&state));
+    harness(&mut state, switch(Some("claude did not take the handoff within 60 s")));
+    assert_snapshot!("switch_stopped", ends(&state));
+}
+
+#[test]
+fn the_picker_in_an_empty_session() {
+    at_every_size("picker", |size| {
+        let mut state = with_overlay(size, Overlay::Picker(picker()));
+        state.windows.clear();
+        state.sessions.get_mut(&SessionId(1)).unwrap().windows.clear();
+        state
+    });
+}
+
+#[test]
+fn the_picker_over_panes() {
+    assert_snapshot!(text(&with_overlay(MIDDLE, Overlay::Picker(picker()))));
+}
+
+#[test]
+fn the_switch_dialog() {
+    at_every_size("switch", |size| with_overlay(size, Overlay::Switch(switch_dialog())));
+}
+
+#[test]
+fn the_preview_of_a_handoff() {
+    let dialog = SwitchDialog { preview: true, scroll: 5, ..switch_dialog() };
+    assert_snapshot!(text(&with_overlay(SMALL, Overlay::Switch(dialog))));
+}
+
+#[test]
+fn a_refusal_as_a_dialog() {
+    at_every_size("refusal", |size| with_overlay(size, Overlay::Refusal(fixture::refusal_dialog())));
+}
+
+#[test]
+fn a_refusal_in_its_pane() {
+    at_every_size("refused_pane", |size| {
+        let mut state = state(size);
+        state.panes.get_mut(&PaneId(2)).unwrap().refusal = Some(fixture::refusal());
+        state
+    });
+}
+
+fn exit_card() -> ExitCard {
+    let keys = [("r", "resume"), ("f", "fresh"), ("s", "shell"), ("x", "close")];
+    ExitCard { what: "exited 1".into(), keys: keys.map(|(k, m)| (k.into(), m.into())).into() }
+}
+
+#[test]
+fn the_card_of_a_process_that_ended() {
+    at_every_size("exit_card", |size| {
+        let mut state = state(size);
+        let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+        pane.exit = Some(exit_card());
+        pane.notes = vec!["the switch to claude stopped at deliver".into()];
+        state
+    });
+}
+
+#[test]
+fn the_guide_of_a_first_ride() {
+    at_every_size("guide", |size| {
+        let mut state = two_panes(size);
+        let step = |text: &str, ticked| (text.to_owned(), ticked);
+        let session = state.sessions.get_mut(&SessionId(1)).unwrap();
+        session.name = "try".into();
+        session.rehearse = true;
+        session.guide = Some(Guide {
+            steps: vec![
+                step("look at the file", true),
+                step("C-Space e, choose codex", false),
+                step("ask codex what was done", false),
+            ],
+            done: "cd your-repo && inspan".into(),
+        });
+        for pane in state.panes.values_mut() {
+            if let Some(harness) = &mut pane.harness {
+                harness.rehearse = true;
+            }
+        }
+        state.spend_today = 0.0;
+        state
+    });
+}
+
+#[test]
+fn shapes_without_utf8() {
+    at_every_size("ascii", |size| {
+        let mut state = state(size);
+        client(&mut state).utf8 = false;
+        state
+    });
+    let mut state = with_overlay(SMALL, Overlay::Switch(switch_dialog()));
+    client(&mut state).utf8 = false;
+    assert_snapshot!("ascii_switch", text(&state));
+}
+
+#[test]
+fn key_help_and_palette() {
+    at_every_size("keys", |size| with_overlay(size, Overlay::Keys(List::default())));
+    let palette = Palette { input: "pane".into(), selected: 1, error: Some("no such pane: %9".into()) };
+    let state = with_overlay(SMALL, Overlay::Palette(palette));
+    assert_snapshot!("palette_80x24", text(&state));
+    assert_eq!(cursor(&state), Some((9, 1)), "the cursor stands after what was typed");
+}
+
+#[test]
+fn a_question() {
+    let confirm =
+        Confirm { question: "kill pane %2? codex is working".into(), command: vec!["kill-pane".into()] };
+    assert_snapshot!(text(&with_overlay(SMALL, Overlay::Confirm(confirm))));
+}
+
+#[test]
+fn a_zoomed_pane_a_message_and_a_warning() {
+    let mut state = state(SMALL);
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    client(&mut state).message = Some(("%2 is codex now; the tree is identical".into(), fixture::NOW + 1));
+    assert_snapshot!("zoomed_message", text(&state));
+    client(&mut state).message = Some(("gone".into(), fixture::NOW));
+    state.warning = Some("the disk is full: the ledger stopped".into());
+    assert_snapshot!("zoomed_warning", text(&state));
+}
+
+#[test]
+fn every_status_has_its_own_shape() {
+    use Status::*;
+    for utf8 in [true, false] {
+        let mut shapes = std::collections::BTreeSet::new();
+        for status in [Starting, Working, NeedsYou, Done, Idle, Retrying, Limited, Exited] {
+            let mut state = two_panes(SMALL);
+            client(&mut state).utf8 = utf8;
+            state.panes.get_mut(&PaneId(1)).unwrap().status.status = status.clone();
+            let top = text(&state).lines().next().unwrap().to_owned();
+            let title = top.split(['╮', '|']).next().unwrap().trim_end_matches(['+', ' ']).to_owned();
+            assert!(shapes.insert(title.clone()), "{status:?} looks like another: {title}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_drawn_outside_and_nothing_panics_at_any_size() {
+    let overlays = || {
+        vec![
+            Overlay::Router(List::default()),
+            Overlay::Picker(picker()),
+            Overlay::Switch(switch_dialog()),
+            Overlay::Switch(SwitchDialog { preview: true, ..switch_dialog() }),
+            Overlay::Refusal(fixture::refusal_dialog()),
+            Overlay::Keys(List::default()),
+            Overlay::Palette(Palette::default()),
+            Overlay::Confirm(Confirm { question: "really?".into(), command: Vec::new() }),
+        ]
+    };
+    for width in [0, 1, 2, 3, 5, 16, 20, 39, 49, 50, 83, 160] {
+        for height in [0, 1, 2, 3, 4, 7, 12] {
+            for overlay in overlays() {
+                let mut state = with_overlay((width, height), overlay);
+                client(&mut state).panel_docked = true;
+                state.panes.get_mut(&PaneId(2)).unwrap().exit = Some(exit_card());
+                assert!(cursor(&state).is_none_or(|(x, y)| x < width && y < height), "{width}x{height}");
+            }
+        }
+    }
+}
+
+/// Remembers what it was asked to draw.
+#[derive(Default)]
+struct Asked(std::cell::RefCell<Vec<(PaneId, Rect)>>);
+
+impl super::Screens for Asked {
+    fn draw(&self, pane: PaneId, _: &mut Canvas, area: Rect) {
+        self.0.borrow_mut().push((pane, area));
+    }
+
+    fn cursor(&self, _: PaneId) -> Option<CanvasCursor> {
+        Some(CanvasCursor { x: 500, y: 0, shape: CursorShape::Default })
+    }
+}
+
+#[test]
+fn only_shown_panes_are_asked_for_and_only_as_far_as_they_show() {
+    let asked = |state: &crate::state::State| {
+        let screens = Asked::default();
+        assert_eq!(draw_with(state, &screens).cursor, None, "a cursor outside its pane is not shown");
+        screens.0.into_inner()
+    };
+    let mut state = state(SMALL);
+    let ids = |asked: Vec<(PaneId, Rect)>| asked.into_iter().map(|(pane, _)| pane.0).collect::<Vec<_>>();
+    assert_eq!(ids(asked(&state)), [1, 2, 3], "the other window's pane is hidden");
+    state.windows.get_mut(&WindowId(1)).unwrap().zoomed = true;
+    assert_eq!(ids(asked(&state)), [2]);
+    state.sessions.get_mut(&SessionId(1)).unwrap().size = (200, 60);
+    assert_eq!(asked(&state), [(PaneId(2), Rect { x: 1, y: 1, width: 79, height: 22 })]);
+}
+
+#[test]
+fn the_cursor_is_the_focused_panes_unless_something_lies_over_it_or_it_ended() {
+    let mut state = two_panes(SMALL);
+    assert_eq!(cursor(&state), Some((4, 3)));
+    state.panes.get_mut(&PaneId(1)).unwrap().exit = Some(exit_card());
+    assert_eq!(cursor(&state), None);
+    state.panes.get_mut(&PaneId(1)).unwrap().exit = None;
+    client(&mut state).overlay = Some(Overlay::Router(List::default()));
+    assert_eq!(cursor(&state), None);
+}
+
+#[test]
+fn an_independent_terminal_shows_what_was_drawn() {
+    // Overlays come and go over wide characters: whatever the writer saves, the outer screen must end up as drawn.
+    let mut writer = FrameWriter::new(Caps::default());
+    let mut outer = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+    let dialog = || Overlay::Switch(switch_dialog());
+    let panel = || Overlay::Router(List::default());
+    for overlay in [None, Some(panel()), Some(dialog()), None, Some(Overlay::Palette(Palette::default()))] {
+        let mut state = state(SMALL);
+        client(&mut state).overlay = overlay;
+        let canvas = draw_with(&state, &screen::Paper);
+        outer.process(&writer.render(&canvas));
+        let rows: Vec<_> = outer.screen().rows(0, SMALL.0).map(|row| row.trim_end().to_owned()).collect();
+        assert_eq!(rows.join("\n"), canvas.text().trim_end_matches('\n'));
+    }
+}
