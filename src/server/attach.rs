@@ -77,11 +77,8 @@ impl Server {
         // A pane of another server says nothing about ours.
         let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
         let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
-        let origin = Origin {
-            client: None,
-            pane: self.caller_pane(pid).or(told),
-            cwd: PathBuf::from(&hello.cwd),
-        };
+        let origin =
+            Origin { client: None, pane: self.caller_pane(pid).or(told), cwd: PathBuf::from(&hello.cwd) };
         if hello.argv.is_empty() || hello.terminal.is_some() {
             match self.confined(pid) {
                 Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),

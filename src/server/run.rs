@@ -110,7 +110,10 @@ fn prepare(name: &str) -> Result<Prepared> {
 ///
 /// Whoever cleans /tmp takes socket and lock from a server that lives on. A second one beside it would take its panes
 /// for what a crash left behind, so the state is locked too, and the server that lives is asked to listen anew.
-fn take_locks([state, socket_lock]: [std::path::PathBuf; 2], socket: &std::path::Path) -> Result<[fs::File; 2]> {
+fn take_locks(
+    [state, socket_lock]: [std::path::PathBuf; 2],
+    socket: &std::path::Path,
+) -> Result<[fs::File; 2]> {
     let open = |path: &std::path::Path| {
         let mut options = fs::OpenOptions::new();
         options.create(true).truncate(false).read(true).write(true);
@@ -121,9 +124,13 @@ fn take_locks([state, socket_lock]: [std::path::PathBuf; 2], socket: &std::path:
         let owner = fs::read_to_string(&state).unwrap_or_default();
         let (pid, listens) = owner.split_once('\n').unwrap_or_default();
         if !listens.is_empty() && std::path::Path::new(listens) != socket {
-            anyhow::bail!("process {pid} serves this state directory and listens on {listens}; set INSPAN_TMPDIR alike");
+            anyhow::bail!(
+                "process {pid} serves this state directory and listens on {listens}; set INSPAN_TMPDIR alike"
+            );
         }
-        if let (false, Some(pid)) = (socket.exists(), pid.parse().ok().and_then(rustix::process::Pid::from_raw)) {
+        if let (false, Some(pid)) =
+            (socket.exists(), pid.parse().ok().and_then(rustix::process::Pid::from_raw))
+        {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::USR1);
         }
         say("taken");
