@@ -245,6 +245,9 @@ impl Server {
     }
 
     fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
+        if self.stops_for_switch(id) {
+            return;
+        }
         let Some(screen) = self.screens.get_mut(&id) else { return };
         let follow = screen.on_exit.take();
         let pty = screen.pty.take();

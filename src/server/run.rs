@@ -220,6 +220,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         tracing::warn!("{problem}");
     }
     server.restore();
+    server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
     panes_runtime.spawn(connection::accept(accepted, events.clone()));
     server.listen_on(listener)?;
     say("ready");
@@ -235,6 +236,11 @@ fn serve(prepared: Prepared) -> Result<()> {
     panes_runtime.shutdown_background();
     locks.iter().for_each(|lock| drop(lock.unlock()));
     Ok(())
+}
+
+/// The beginning of today in the local time zone, in unix milliseconds.
+fn midnight_ms() -> i64 {
+    jiff::Zoned::now().start_of_day().map(|day| day.timestamp().as_millisecond()).unwrap_or_default()
 }
 
 fn start_gateway(
@@ -312,11 +318,19 @@ impl Server {
         }
     }
 
+    /// One event. A fault in handling it must cost that event, not everybody's panes.
     fn dispatch(&mut self, event: Event) {
-        if matches!(event, Event::Listen) {
-            self.listen_again();
-        } else {
-            self.handle(event);
+        let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            if matches!(event, Event::Listen) {
+                self.listen_again();
+            } else {
+                self.handle(event);
+            }
+        }));
+        if handled.is_err() {
+            self.state.warning =
+                Some("something inside inspan failed; its log says what (inspan config path)".into());
+            self.dirty_all();
         }
     }
 

@@ -227,18 +227,7 @@ impl Server {
                 silent()
             }
             Verb::InstallPane { executor } => self.install_pane(&executor, origin, env),
-            Verb::Install { .. }
-            | Verb::Plan { .. }
-            | Verb::Policy { .. }
-            | Verb::Executors { .. }
-            | Verb::Doctor { .. }
-            | Verb::Sessions { .. }
-            | Verb::Checkpoints { .. }
-            | Verb::Checkpoint { .. }
-            | Verb::Config { .. }
-            | Verb::Bench { .. }
-            | Verb::Completions { .. }
-            | Verb::Server => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
+            Verb::Local(_) => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
         }
     }
 
