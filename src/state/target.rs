@@ -87,7 +87,9 @@ impl State {
         }
         let (what, known): (_, Vec<String>) = match wanted {
             Wanted::Session => ("session", self.sessions.values().map(|s| s.name.clone()).collect()),
-            Wanted::Window => ("window", self.windows.values().map(|w| format!("{} {}", w.id, w.name)).collect()),
+            Wanted::Window => {
+                ("window", self.windows.values().map(|w| format!("{} {}", w.id, w.name)).collect())
+            }
             Wanted::Pane => ("pane", self.panes.keys().map(ToString::to_string).collect()),
         };
         format!("no {what} {text:?}; there is {}", known.join(", "))
@@ -184,7 +186,8 @@ mod tests {
         let a = state.new_pane("A".into(), dir, 0);
         let shop = state.new_session("shop".into(), dir.into(), (80, 23), a);
         let b = state.new_pane("B".into(), dir, 0);
-        let place = SplitPlace { axis: crate::mux::layout::Axis::Horizontal, share: Share::Half, before: false };
+        let place =
+            SplitPlace { axis: crate::mux::layout::Axis::Horizontal, share: Share::Half, before: false };
         assert!(state.split(a, b, place, true));
         let c = state.new_pane("C".into(), dir, 0);
         state.new_window(shop, c, false).unwrap();

@@ -89,7 +89,7 @@ fn the_palette_runs_commands_and_says_what_is_wrong() {
     terminal.wait_for("split-window");
     terminal.send("frobnicate now\r");
     terminal.wait_for("frobnicate");
-    terminal.keys("Escape");
+    terminal.wait_for_no("frobnicate now");
     terminal.send("echo al''ive\r");
     terminal.wait_for("alive");
 }

@@ -71,7 +71,7 @@ fn a_paste_is_bracketed_for_those_who_asked() {
         let terminal = attach(&sandbox);
         terminal.wait_for("ok");
         // What would end the paste early is taken out.
-        terminal.send("\x1b[200~one\ntwo\x1b[201~");
+        terminal.send("\x1b[200~one\rtwo\x1b[201~");
         terminal.wait_for(wanted);
         if modes.is_empty() {
             terminal.wait_for_no("200~");

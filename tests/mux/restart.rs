@@ -7,14 +7,27 @@ use std::time::Duration;
 fn a_killed_server_comes_back_with_its_panes_and_asks() {
     let sandbox = Sandbox::new();
     let dir = sandbox.repository("shop");
-    let first = sandbox.inspan(&["new-session", "-d", "-s", "work", "-c", dir.to_str().unwrap(), "--", "sh"]);
+    let first = sandbox.inspan(&[
+        "new-session",
+        "-d",
+        "-s",
+        "work",
+        "-x",
+        "80",
+        "-y",
+        "24",
+        "-c",
+        dir.to_str().unwrap(),
+        "--",
+        "sh",
+    ]);
     sandbox.inspan(&["split-window", "-t", first.ok(), "-h", "--", "sh", "-c", "echo second; exec cat"]).ok();
     let before = panes(&sandbox);
     assert_eq!(before.len(), 2);
     crash(&sandbox);
     assert!(sandbox.socket().exists(), "the socket of a killed server is stale, not gone");
 
-    let terminal = sandbox.attach(120, 40, &["attach", "-t", "work"]);
+    let terminal = attach(&sandbox);
     let cards = |screen: &vt100::Screen, word: &str| {
         rows(screen).iter().map(|row| row.matches(word).count()).sum::<usize>()
     };

@@ -51,7 +51,7 @@ fn a_harness_with_its_panel_at_each_size() {
         terminal.wait_for("main");
         terminal.keys("C-Space r");
         terminal.wait_for("router");
-        terminal.wait_for("ready");
+        terminal.wait_for("not yet");
         screen!(terminal, format!("panel_{name}"));
     }
 }
@@ -63,7 +63,7 @@ fn the_picker_at_each_size() {
         stub_cli(&sandbox, "claude");
         let dir = sandbox.repository("shop");
         let terminal = sandbox.terminal(columns, rows).dir(&dir).attach(&[]);
-        terminal.wait_for("9.9.9");
+        terminal.wait_for("install");
         screen!(terminal, format!("picker_{name}"));
     }
 }
