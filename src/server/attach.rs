@@ -89,6 +89,12 @@ impl Server {
             return;
         }
         self.connections.insert(id, Role::Command);
+        if self.caller_pane(pid).is_none() {
+            // Environments are not saved: after a restart the first who comes brings one.
+            for session in self.state.sessions.keys() {
+                self.session_env.entry(*session).or_insert_with(|| hello.env.clone());
+            }
+        }
         let mut reply = Reply::to(out);
         reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
         match commands::parse(&hello.argv) {

@@ -394,9 +394,14 @@ pub fn ended_well(status: &ExitStatus) -> bool {
     status.code == Some(0)
 }
 
-/// Leaves the other screen, colours and margins behind and starts on a new line, so that what was there stays.
+/// Leaves the other screen, colours and margins behind and starts on the line below the text, so that it stays.
 pub fn fresh_line(emulator: &Mutex<Emulator>) {
-    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[999;1H\r\n");
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r");
+    let text = lock(emulator).capture(None, None, false, false);
+    match text.trim_end().lines().count() {
+        0 => show(emulator, b"\x1b[H"),
+        last => show(emulator, format!("\x1b[{last};1H\r\n").as_bytes()),
+    }
 }
 
 /// The same on an empty screen; what was there is in history.
