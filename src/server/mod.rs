@@ -16,6 +16,7 @@ mod overlays;
 mod paint;
 mod panes;
 pub mod protocol;
+mod refusals;
 mod reply;
 mod restore;
 mod run;
@@ -167,6 +168,8 @@ pub struct Server {
     pub(crate) switches: BTreeMap<PaneId, switching::Running>,
     pub(crate) waiting_switches: BTreeMap<PaneId, switching::Waiting>,
     pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
+    /// Harnesses whose installation failed: `f` on the pane's card tries again.
+    pub(crate) unstarted: BTreeMap<PaneId, harness::Start>,
     pub(crate) stopping: Vec<std::thread::JoinHandle<()>>,
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,

@@ -315,6 +315,8 @@ impl Server {
             self.stop_later(pty);
         }
         self.harnesses.remove(&id);
+        self.unstarted.remove(&id);
+        self.retries.remove(&id);
         let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
         self.state.remove_pane(id);
         if let Some(session) = session

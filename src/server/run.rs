@@ -200,6 +200,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         switches: BTreeMap::new(),
         waiting_switches: BTreeMap::new(),
         retries: BTreeMap::new(),
+        unstarted: BTreeMap::new(),
         stopping: Vec::new(),
         tasks: Tasks { events: events.clone(), runtime: panes_runtime.handle().clone() },
         wake: Arc::new(Wake::default()),

@@ -7,7 +7,14 @@ use super::{
     Server, listing, overlays,
     reply::{Failure, Reply},
 };
-use crate::{commands::Verb, router::Refusal, state::target::Origin};
+use crate::{
+    commands::Verb,
+    router::Refusal,
+    state::{
+        overlay::{Overlay, Palette},
+        target::Origin,
+    },
+};
 use std::collections::BTreeMap;
 
 /// How a verb ended within this turn of the loop.
@@ -65,7 +72,15 @@ impl Server {
     /// A failure where the person looked for a result.
     pub(super) fn show_failure(&mut self, client: crate::mux::ClientId, failure: &Failure) {
         match failure {
-            Failure::Failed(why) | Failure::Usage(why) => self.tell(client, why.clone()),
+            Failure::Failed(why) | Failure::Usage(why) => {
+                match self.links.get_mut(&client).and_then(|link| link.palette.take()) {
+                    Some(palette) => {
+                        let palette = Palette { error: Some(why.clone()), ..palette };
+                        self.open(client, Overlay::Palette(palette));
+                    }
+                    None => self.tell(client, why.clone()),
+                }
+            }
             Failure::Refused(refusal) => self.show_refusal(client, refusal),
         }
     }

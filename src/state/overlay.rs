@@ -225,7 +225,7 @@ impl RefusalDialog {
 }
 
 /// A request as the options of a command line.
-fn request_words(request: &PlanRequest) -> Vec<String> {
+pub fn request_words(request: &PlanRequest) -> Vec<String> {
     let mut line = words(&["--executor", request.executor.as_str()]);
     if let Some(model) = &request.model {
         line.extend(words(&["--model", model]));

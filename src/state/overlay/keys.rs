@@ -61,6 +61,9 @@ fn press(key: &Key) -> Press {
     }
 }
 
+/// A shell of this many columns gives one half to a harness; a narrower one gives its lower rows.
+const WIDE_SHELL: u16 = 100;
+
 /// Rows that a page key moves.
 const PAGE: isize = 10;
 
@@ -180,8 +183,12 @@ fn router_enter(rows: &PanelRows<'_>) -> Outcome {
         PanelChoice::Model(executor, model) => (executor.as_str(), Some(model.id.as_str())),
     };
     // A shell keeps running: the harness starts beside it.
-    let verb = if own.is_some() { "switch-dialog" } else { "split-window" };
-    let mut line = words(&[verb, "-t", &target, "--executor", executor]);
+    let mut line = match own {
+        Some(_) => words(&["switch-dialog", "-t", &target]),
+        None if pane.size.0 >= WIDE_SHELL => words(&["split-window", "-t", &target, "-h"]),
+        None => words(&["split-window", "-t", &target]),
+    };
+    line.extend(words(&["--executor", executor]));
     line.extend(model.map(|model| words(&["--model", model])).unwrap_or_default());
     Outcome::CloseAndRun(line)
 }
@@ -196,10 +203,17 @@ fn picker_key(picker: &mut Picker, press: Press, state: &State) -> Outcome {
         _ => None,
     };
     match (press, letter, chosen) {
-        (Press::Enter, _, Some(row)) if missing(&row) => Outcome::Run(words(&["install-pane", row.name()])),
-        (Press::Enter, _, Some(row)) => Outcome::CloseAndRun(picker.start(&row, &[])),
-        (_, Some('i'), Some(PickerRow::Executor(row))) => {
-            Outcome::Run(words(&["install-pane", row.executor.as_str()]))
+        (Press::Enter, _, Some(row)) if !missing(&row) => Outcome::CloseAndRun(picker.start(&row, &[])),
+        // Installed in view, in the pane where it starts then; without a way to pay there is nothing to start.
+        (Press::Enter, _, Some(PickerRow::Executor(row)))
+        | (_, Some('i'), Some(PickerRow::Executor(row))) => match &row.route {
+            Ok(_) if row.missing() => {
+                Outcome::CloseAndRun(picker.start(&PickerRow::Executor(row), &["--install"]))
+            }
+            _ => Outcome::CloseAndRun(words(&["install-pane", row.executor.as_str()])),
+        },
+        (_, Some('r'), Some(row @ PickerRow::Executor(_))) if missing(&row) => {
+            Outcome::CloseAndRun(picker.start(&row, &["--rehearse", "--install"]))
         }
         (_, Some('r'), Some(row @ PickerRow::Executor(_))) => {
             Outcome::CloseAndRun(picker.start(&row, &["--rehearse"]))
@@ -209,7 +223,7 @@ fn picker_key(picker: &mut Picker, press: Press, state: &State) -> Outcome {
             Outcome::CloseAndRun(picker.start(&row, &["--split", second]))
         }
         (_, Some('i' | 'r' | 's'), _) => Outcome::None,
-        (_, Some('?'), _) => Outcome::Run(words(&["list-keys"])),
+        (_, Some('?'), _) => Outcome::Run(words(&["list-keys", "--overlay"])),
         _ => picker.list.press(press, rows.len()).unwrap_or(Outcome::None),
     }
 }
