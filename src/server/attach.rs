@@ -5,7 +5,7 @@ use super::{
     environment,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
-    socket,
+    socket, verbs,
 };
 use crate::{
     commands::{self, Verb},
@@ -73,20 +73,25 @@ pub struct Link {
 
 impl Server {
     pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
-        if self.is_persons(pid) {
+        // What runs inside a harness may not bring keys or environments.
+        if self.confined(pid).is_none() {
             self.learn(&hello.env);
         }
-        let origin = Origin {
-            client: None,
-            pane: hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok()),
-            cwd: PathBuf::from(&hello.cwd),
-        };
+        // A pane of another server says nothing about ours.
+        let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
+        let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
+        let origin =
+            Origin { client: None, pane: self.caller_pane(pid).or(told), cwd: PathBuf::from(&hello.cwd) };
         if hello.argv.is_empty() || hello.terminal.is_some() {
-            self.attach_hello(id, hello, out, &origin);
+            match self.confined(pid) {
+                Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),
+                None => self.attach_hello(id, hello, out, &origin),
+            }
             return;
         }
         self.connections.insert(id, Role::Command);
-        let reply = Reply::to(out);
+        let mut reply = Reply::to(out);
+        reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
         match commands::parse(&hello.argv) {
             Ok(verb) => {
                 if let Err(refusal) = self.authorise(pid, &verb, &origin) {
@@ -101,7 +106,7 @@ impl Server {
 
     fn attach_hello(&mut self, id: ConnectionId, hello: Hello, out: OutSender, origin: &Origin) {
         let reply = Reply::to(out.clone());
-        if origin.pane.is_some() && hello.env.contains_key("INSPAN") {
+        if hello.env.contains_key("INSPAN") && hello.env.contains_key("INSPAN_PANE") {
             reply.fail(&Failure::Failed(
                 "this terminal is an inspan pane already; to nest on purpose run: env -u INSPAN inspan attach".into(),
             ));
@@ -225,7 +230,11 @@ impl Server {
     /// Turns a client to a session: the newest client's size, agent and environment win.
     pub(super) fn look_at(&mut self, id: ClientId, session: SessionId) {
         let Some(client) = self.state.clients.get_mut(&id) else { return };
-        client.session = session;
+        let before = std::mem::replace(&mut client.session, session);
+        if before != session {
+            // Who still looks at the other session has it alone now.
+            self.fit_session(before);
+        }
         if let Some(link) = self.links.get(&id) {
             if let Some(agent) = link.env.get("SSH_AUTH_SOCK") {
                 let stable = socket::agent_link(&self.paths.sockets, &self.name);

@@ -4,9 +4,9 @@ use crate::vault::Vault;
 use std::collections::BTreeMap;
 
 /// Variables by which terminals and multiplexers announce themselves; true of the outer terminal, false in a pane.
-const FOREIGN_PREFIXES: &[&str] =
-    &["TERM_PROGRAM", "KITTY_", "WEZTERM_", "VTE_", "VSCODE_", "CLAUDECODE", "INSPAN"];
-const FOREIGN: &[&str] = &["TMUX", "TMUX_PANE", "STY", "WINDOWID", "COLUMNS", "LINES"];
+const FOREIGN_PREFIXES: &[&str] = &["TERM_PROGRAM", "KITTY_", "WEZTERM_", "VTE_", "VSCODE_", "CLAUDECODE"];
+const FOREIGN: &[&str] =
+    &["TMUX", "TMUX_PANE", "STY", "WINDOWID", "COLUMNS", "LINES", "INSPAN_SERVER", "INSPAN_REEXECUTED"];
 
 /// Variables that point a vendor's CLI elsewhere than its route says.
 pub const BASE_URL_VARS: &[&str] = &[

@@ -18,7 +18,7 @@ use crate::{
     state::{Harness, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -56,16 +56,22 @@ pub struct Runtime {
     pub conversation: Arc<Conversation>,
     /// The newest answer.
     pub last_answer: String,
-    /// A prompt to be typed once the CLI takes one.
-    pub pending: Option<String>,
+    /// Prompts to be typed, one each time the CLI takes one.
+    pub pending: VecDeque<String>,
+    /// A `Main` request came since the launch.
+    pub heard: bool,
+    /// The final answer was given; the CLI has not been seen idle since.
+    pub answered_last: bool,
     /// Ended turns.
     pub turns: u64,
     /// The newest `Main` answer called tools, so the turn goes on.
     pub tools_running: bool,
     /// What each source said last, and when (unix seconds).
     pub observed: BTreeMap<StatusSource, (StatusReport, u64)>,
-    /// Commands that wait for the end of a turn: the turn count they wait to pass, the answer's way out.
-    pub waiters: Vec<(u64, Reply)>,
+    /// How many commands have waited so far.
+    pub waits: u64,
+    /// Commands that wait for the end of a turn.
+    pub waiters: Vec<Waiter>,
     /// The wire id that the harness names, as far as it is known.
     pub launched: Option<String>,
     /// Files that the launch generated.
@@ -78,12 +84,49 @@ pub struct Runtime {
     pub submitted: Option<Instant>,
 }
 
+/// A command that waits until its prompt was answered.
+#[derive(Debug)]
+pub struct Waiter {
+    /// Which wait, for its time limit.
+    pub id: u64,
+    /// Turns that had ended when the prompt was submitted.
+    pub turns: u64,
+    /// The prompt; a turn that was already running when it came ends first.
+    pub prompt: String,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+impl Waiter {
+    /// Whether the turn that just ended answered this prompt.
+    fn answered(&self, turns: u64, conversation: &Conversation) -> bool {
+        /// Prompts are compared by their words; a CLI may wrap or trim them.
+        fn words(text: &str) -> String {
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+        let asked = words(&self.prompt);
+        // Without a view of the conversation (under `login`) the next turn's end has to do.
+        let newest = conversation.last_request().filter(|r| !crate::handoff::is_handoff(r));
+        turns > self.turns
+            && (conversation.turns.is_empty() || newest.is_some_and(|r| words(r).contains(&asked)))
+    }
+}
+
 impl Runtime {
+    /// Takes out the commands whose prompts the ended turn answered.
+    pub fn answered(&mut self) -> Vec<Reply> {
+        let (turns, conversation) = (self.turns, self.conversation.clone());
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            self.waiters.drain(..).partition(|waiter| waiter.answered(turns, &conversation));
+        self.waiters = rest;
+        ready.into_iter().map(|waiter| waiter.reply).collect()
+    }
+
     /// The process is gone; nothing of it can be in flight.
     pub fn process_ended(&mut self) {
         self.in_flight.clear();
         self.tools_running = false;
-        for (_, reply) in self.waiters.drain(..) {
+        for Waiter { reply, .. } in self.waiters.drain(..) {
             reply.fail(&Failure::Failed("the harness ended before its turn did".into()));
         }
     }
@@ -252,8 +295,8 @@ impl Server {
             Runtime {
                 token: access.map(|a| a.token).unwrap_or_default(),
                 config_home: plan.config_home.clone(),
-                pending: start.prompt.filter(|_| !plan.prompt_delivered),
                 started: Some(SystemTime::now()),
+                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
                 files: plan
                     .files
@@ -411,6 +454,8 @@ impl Server {
                     runtime.submitted = None;
                     runtime.failed = None;
                     runtime.tools_running = false;
+                    runtime.heard = true;
+                    runtime.answered_last = false;
                     if let Some(conversation) = conversation.filter(|c| !c.turns.is_empty()) {
                         runtime.conversation = conversation;
                     }
@@ -525,11 +570,12 @@ impl Server {
             runtime.submitted = Some(Instant::now());
         }
         self.type_steps(id, steps.into());
+        self.check_submitted(id);
         Ok(())
     }
 
     /// Carries out typing with its pauses.
-    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: std::collections::VecDeque<SubmitStep>) {
+    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: VecDeque<SubmitStep>) {
         while let Some(step) = steps.pop_front() {
             match step {
                 SubmitStep::Write(bytes) => {

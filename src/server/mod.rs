@@ -175,6 +175,7 @@ pub struct Server {
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
     pub(crate) git_busy: BTreeSet<PathBuf>,
+    pub(crate) listeners: mpsc::Sender<tokio::net::UnixListener>,
     pub(crate) ending: Option<Ending>,
 }
 

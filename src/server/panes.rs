@@ -214,9 +214,9 @@ impl Server {
                 key("f", "fresh");
                 key("s", "shell");
             }
-            None if pane.argv.is_empty() => key("s", "shell again"),
+            None if pane.argv.is_empty() => key("s", "shell"),
             None => {
-                key("f", "run again");
+                key("f", "fresh");
                 key("s", "shell");
             }
         }
@@ -251,6 +251,9 @@ impl Server {
     }
 
     fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
+        if self.stops_for_switch(id) {
+            return;
+        }
         let Some(screen) = self.screens.get_mut(&id) else { return };
         let follow = screen.on_exit.take();
         let pty = screen.pty.take();

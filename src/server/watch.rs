@@ -1,5 +1,10 @@
 //! What each pane is doing, and who says so.
-use super::{Server, harness::SUBMIT_WAIT, panes::lock, reply::Failure};
+use super::{
+    Server,
+    harness::{SUBMIT_WAIT, Waiter},
+    panes::lock,
+    reply::Failure,
+};
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
@@ -17,6 +22,9 @@ use std::{
 
 /// Output settles this long before the screen is read for a status: a spinner's frame is no news.
 const SETTLE: Duration = Duration::from_millis(120);
+
+/// How long after the final answer the CLI may take to show that it is idle.
+const ANSWER_WAIT: Duration = Duration::from_millis(1500);
 
 /// Lines at the live bottom of a screen that status rules may read.
 const BOTTOM_LINES: usize = 14;
@@ -82,6 +90,9 @@ impl Server {
         let now = Self::now();
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         runtime.observed.insert(report.source, (report.clone(), now));
+        if matches!(report.status, Status::Working | Status::NeedsYou) {
+            runtime.submitted = None;
+        }
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
@@ -89,10 +100,15 @@ impl Server {
             return;
         }
         if matches!(report.status, Status::Idle | Status::Done) {
+            // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
+            if runtime.submitted.is_some() {
+                return;
+            }
             self.settled(id, report);
         } else {
             let began = report.status == Status::Working
-                && self.state.panes.get(&id).is_some_and(|p| p.status.status != Status::Working);
+                && runtime.token.is_empty()
+                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
                 self.look_at_login(id, |_, _, _| {});
@@ -130,7 +146,7 @@ impl Server {
             return;
         }
         let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
-        if failed && let Some(runtime) = self.harnesses.get_mut(&id) {
+        if failed {
             runtime.failed = Some(row.error.clone());
         }
         if row.status == 429 {
@@ -143,13 +159,19 @@ impl Server {
         } else if calls_tools {
             self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
         } else {
-            let report = StatusReport {
-                status: Status::Idle,
-                source: StatusSource::Gateway,
-                detail: "the answer ended".into(),
-            };
-            self.turn_over(id);
-            self.settled(id, report);
+            runtime.answered_last = true;
+            let turns = runtime.turns;
+            // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
+            self.tasks.after(ANSWER_WAIT, move |server| {
+                if server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns) {
+                    let report = StatusReport {
+                        status: Status::Idle,
+                        source: StatusSource::Gateway,
+                        detail: "the answer ended".into(),
+                    };
+                    server.settled(id, report);
+                }
+            });
         }
         self.watch_soon(id);
         self.git_soon_of(id);
@@ -157,33 +179,35 @@ impl Server {
 
     /// The CLI takes a prompt: type what waits, and tell idle from done.
     fn settled(&mut self, id: PaneId, mut report: StatusReport) {
-        let ready = report.source != StatusSource::Gateway;
-        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
-        let pending = if ready { runtime.pending.take() } else { None };
-        if let Some(text) = pending {
-            if let Err(why) = self.submit(id, &text) {
-                self.tell_all(&why);
-            }
-            return;
-        }
         let Some(pane) = self.state.panes.get(&id) else { return };
         let was = pane.status.status.clone();
-        let by_gateway = self.harnesses.get(&id).is_some_and(|r| !r.token.is_empty());
-        let worked = matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited)
-            // On the gateway a turn is a `Main` request that was answered, not a spinner while the CLI starts.
-            && (!by_gateway || self.harnesses.get(&id).is_some_and(|r| r.turns > 0));
-        if worked && ready && !by_gateway {
-            // Under `login` the CLI's own signs are the only witness of a turn's end, and its records of what was said:
-            // a CLI that was busy with its own start has ended no turn.
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
+        let began = runtime.token.is_empty() || runtime.heard;
+        let worked =
+            began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
+        let by_cli = report.source != StatusSource::Gateway;
+        if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
+            report.detail = format!("the turn failed: {why}");
+            self.turn_failed(id, &why);
+        } else if worked && runtime.token.is_empty() {
+            // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
             self.look_at_login(id, |server, id, more| {
                 if more {
                     server.turn_over(id);
                 }
             });
+        } else if worked || std::mem::take(&mut runtime.answered_last) {
+            self.turn_over(id);
         }
-        if ready && let Some(why) = self.harnesses.get_mut(&id).and_then(|r| r.failed.take()) {
-            self.turn_failed(id, &why);
-            report.detail = format!("the turn failed: {why}");
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        if let Some(text) = runtime.pending.pop_front() {
+            // One prompt at a time: the CLI will be seen idle again behind it.
+            self.set_status(id, StatusReport { status: Status::Working, ..report });
+            if let Err(why) = self.submit(id, &text) {
+                self.tell_all(&why);
+            }
+            return;
         }
         let watched = self.is_watched(id);
         if !watched && (worked || was == Status::Done) {
@@ -197,8 +221,10 @@ impl Server {
     /// The CLI gave a request up and takes a prompt again.
     fn turn_failed(&mut self, id: PaneId, why: &str) {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.turns += 1;
         runtime.submitted = None;
-        for (_, reply) in runtime.waiters.drain(..) {
+        runtime.answered_last = false;
+        for Waiter { reply, .. } in runtime.waiters.drain(..) {
             reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
         }
         self.keep_conversation(id);
@@ -208,12 +234,10 @@ impl Server {
     fn turn_over(&mut self, id: PaneId) {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         runtime.turns += 1;
+        runtime.answered_last = false;
         runtime.submitted = None;
-        let turns = runtime.turns;
         let answer = runtime.last_answer.clone();
-        let (ready, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|(turn, _)| turns > *turn);
-        runtime.waiters = rest;
-        for (_, mut reply) in ready {
+        for mut reply in runtime.answered() {
             if !answer.is_empty() {
                 reply.line(&answer);
             }
@@ -327,17 +351,13 @@ impl Server {
     /// After a submitted prompt: says so when the harness does not start working.
     pub(super) fn check_submitted(&mut self, id: PaneId) {
         self.tasks.after(SUBMIT_WAIT, move |server| {
-            let late = server
-                .harnesses
-                .get(&id)
-                .and_then(|r| r.submitted)
-                .is_some_and(|at| at.elapsed() >= SUBMIT_WAIT);
-            let working = server.state.panes.get(&id).is_some_and(|p| {
-                matches!(p.status.status, Status::Working | Status::NeedsYou | Status::Retrying)
-            });
-            if late && !working {
-                server.tell_all(&format!("{id} was given a prompt and has not started working; look at it"));
+            let Some(runtime) = server.harnesses.get_mut(&id) else { return };
+            if runtime.submitted.is_none_or(|at| at.elapsed() < SUBMIT_WAIT) {
+                return;
             }
+            runtime.submitted = None;
+            server.tell_all(&format!("{id} was given a prompt and has not started working; look at it"));
+            server.watch_soon(id);
         });
     }
 

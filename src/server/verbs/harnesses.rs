@@ -6,11 +6,11 @@ use crate::{
     router::{AuthMode, Refusal, route_lines},
     server::{
         Server,
-        harness::Start,
+        harness::{Start, Waiter},
         panes::{STOP_GRACE, fresh_screen},
         reply::{Failure, Reply},
     },
-    state::{Status, target::Origin},
+    state::{Status, StatusReport, StatusSource, target::Origin},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -31,20 +31,47 @@ impl Server {
     ) -> Answer {
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
         let runtime = self.harnesses.get(&id).ok_or_else(|| format!("no harness runs in {id}"))?;
-        let turn = runtime.turns;
-        self.submit(id, text)?;
+        let turns = runtime.turns;
+        match self.state.panes.get(&id).map(|p| (p.status.status.clone(), p.status.detail.clone())) {
+            // Text typed into a question would answer it.
+            Some((Status::NeedsYou, what)) => {
+                return Err(Failure::from(Refusal {
+                    rule: "prompt.needs-you".into(),
+                    reason: format!("{id} waits for an answer: {what}"),
+                    remedies: vec![format!("inspan send-keys -t {id} Enter  or  Escape")],
+                }));
+            }
+            Some((Status::Idle | Status::Done | Status::Limited, _)) => {
+                self.set_status(
+                    id,
+                    StatusReport {
+                        status: Status::Working,
+                        source: StatusSource::Process,
+                        detail: "a prompt was submitted".into(),
+                    },
+                );
+                self.submit(id, text)?;
+            }
+            _ => {
+                if let Some(runtime) = self.harnesses.get_mut(&id) {
+                    runtime.pending.push_back(text.to_owned());
+                }
+                self.watch_soon(id);
+            }
+        }
         if !wait {
-            self.check_submitted(id);
             return silent();
         }
         if let (Some(reply), Some(runtime)) = (reply.take(), self.harnesses.get_mut(&id)) {
-            runtime.waiters.push((turn, reply));
+            runtime.waits += 1;
+            runtime.waiters.push(Waiter { id: runtime.waits, turns, prompt: text.to_owned(), reply });
         }
+        let wait = self.harnesses.get(&id).map_or(0, |r| r.waits);
         self.tasks.after(Duration::from_secs(timeout), move |server| {
             let Some(runtime) = server.harnesses.get_mut(&id) else { return };
-            let (late, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|(t, _)| *t == turn);
+            let (late, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|w| w.id == wait);
             runtime.waiters = rest;
-            for (_, reply) in late {
+            for Waiter { reply, .. } in late {
                 reply.fail(&Failure::Failed(format!(
                     "{id} did not end its turn within {timeout} s; it goes on"
                 )));

@@ -1,5 +1,5 @@
 //! Owns the two tasks of a pty: the reader, which also waits for the exit, and the writer.
-use super::{DRAIN_TIME, ExitStatus, MAX_SLICE, PaneSink, Shared, lock};
+use super::{DRAIN_TIME, ExitStatus, MAX_SLICE, PaneSink, RETRY, Shared, lock};
 use crate::term::emulator::{Emulator, FeedOutput};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
@@ -83,9 +83,19 @@ fn convert(status: std::process::ExitStatus) -> ExitStatus {
 async fn write_queue(shared: Arc<Shared>, fd: Arc<AsyncFd<OwnedFd>>) {
     loop {
         shared.waiting.notified().await;
-        while shared.flush() {
+        let mut idle_turns = 0;
+        loop {
+            let (written, left) = shared.flush();
+            if !left {
+                break;
+            }
+            // One turn without success is normal: the readiness was from before the queue filled.
+            idle_turns = if written == 0 { idle_turns + 1 } else { 0 };
+            if idle_turns > 2 {
+                tokio::time::sleep(RETRY).await;
+            }
             match fd.writable().await {
-                // The flag is cleared first: a write that fails again waits for the next edge.
+                // The flag is cleared before the next attempt, so no edge is lost.
                 Ok(mut ready) => ready.clear_ready(),
                 Err(_) => return,
             }
