@@ -75,6 +75,7 @@ pub struct Link {
 
 impl Server {
     pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
+        // What runs inside a harness may not bring keys or environments.
         if self.confined(pid).is_none() {
             self.learn(&hello.env);
         }

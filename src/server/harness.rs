@@ -299,8 +299,8 @@ impl Server {
             Runtime {
                 token: access.map(|a| a.token).unwrap_or_default(),
                 config_home: plan.config_home.clone(),
-                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 started: Some(SystemTime::now()),
+                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
                 files: plan
                     .files
