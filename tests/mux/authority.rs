@@ -45,12 +45,12 @@ fn a_harness_may_read_itself_and_no_more() {
     assert_eq!(refusal["refusal"]["rule"], "authority.pane");
 
     let said = inspan_in(&sandbox, &harness, "capture-pane -p", "sh");
-    assert!(said.contains("stub claude") && said.ends_with("code 0\n"), "{said}");
+    assert!(said.contains("claude>") && said.ends_with("code 0\n"), "{said}");
     let said = inspan_in(&sandbox, &harness, "list-panes -F '#{pane_id}'", "sh");
     assert_eq!(said, format!("{harness}\n{shell}\ncode 0\n"));
     // Another pane's number in the environment does not help.
     let said = inspan_in(&sandbox, &harness, "capture-pane -p", &format!("INSPAN_PANE={shell} sh"));
-    assert!(said.contains("stub claude"), "{said}");
+    assert!(said.contains("claude>"), "{said}");
     // Nor does leaving the process tree, or being nobody's child.
     let said = inspan_in(&sandbox, &harness, "kill-server", "setsid -f sh");
     assert!(said.contains("authority.pane"), "{said}");
