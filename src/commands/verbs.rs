@@ -605,13 +605,22 @@ pub enum Verb {
         json: bool,
     },
     /// Trust a directory's hooks and MCP servers, so that harnesses do not ask.
-    #[command(after_help = "Examples:\n  inspan trust .\n  inspan trust --forget .")]
+    #[command(
+        after_help = "Examples:\n  inspan trust .\n  inspan trust --ask .     # each harness asks its own question\n  \
+        inspan trust --forget .  # inspan asks again"
+    )]
     Trust {
         /// The directory.
         dir: PathBuf,
-        /// Take trust back.
+        /// Take the answer back.
         #[arg(long)]
         forget: bool,
+        /// Let each harness ask its own question instead.
+        #[arg(long, conflicts_with = "forget")]
+        ask: bool,
+        /// What the trust dialog goes on with.
+        #[arg(last = true, hide = true, value_name = "CMD")]
+        then: Vec<String>,
     },
     /// List the key bindings.
     #[command(visible_alias = "lsk", after_help = "Example:\n  inspan list-keys")]

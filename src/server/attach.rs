@@ -73,7 +73,9 @@ pub struct Link {
 
 impl Server {
     pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
-        self.vault.learn_env(&hello.env);
+        if self.confined(pid).is_none() {
+            self.learn(&hello.env);
+        }
         // A pane of another server says nothing about ours.
         let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
         let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
@@ -120,6 +122,20 @@ impl Server {
             return;
         };
         let verb = if hello.argv.is_empty() { None } else { commands::parse(&hello.argv).ok() };
+        if let Some(verb @ Verb::NewSession { dir, .. }) = &verb {
+            // The words are run again after the answer, by a client that has left its own directory.
+            let mut words = hello.argv.clone();
+            if dir.is_none() {
+                words.extend(["-c".to_owned(), origin.cwd.to_string_lossy().into_owned()]);
+            }
+            let client = ClientId(self.state.next.client + 1);
+            if self.ask_trust(client, verb, &words, origin, &hello.env) {
+                self.state.next.client += 1;
+                self.connections.insert(id, Role::Attached(client));
+                self.add_client(client, id, size, hello, out, None);
+                return;
+            }
+        }
         // What to look at; `None` opens the picker.
         let session = match verb {
             None => {

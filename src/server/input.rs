@@ -251,7 +251,11 @@ impl Server {
         let origin = Origin { client: Some(id), pane: None, cwd: cwd.unwrap_or_default() };
         let env = self.links.get(&id).map(|l| l.env.clone()).unwrap_or_default();
         match commands::parse(words) {
-            Ok(verb) => self.run(verb, &origin, &env, Reply::nobody()),
+            Ok(verb) => {
+                if !self.ask_trust(id, &verb, words, &origin, &env) {
+                    self.run(verb, &origin, &env, Reply::nobody());
+                }
+            }
             Err(error) => {
                 let line = error.to_string();
                 let line = line.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -2,6 +2,7 @@
 use super::{Server, Wake, environment, socket};
 use crate::{
     mux::PaneId,
+    router::AuthMode,
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
@@ -143,10 +144,15 @@ impl Server {
             id: &id.to_string(),
             key: &pane.key,
             agent_link: &agent_link.to_string_lossy(),
-            harness: launch.harness,
+            harness: launch.harness.then(|| environment::Harness {
+                vault: &self.vault,
+                login: pane.harness.as_ref().is_some_and(|h| h.route.auth == AuthMode::Login),
+            }),
         });
-        if !removed.is_empty() {
-            pane.notes.push(format!("not passed on: {}", removed.join(", ")));
+        let said = pane.notes.join(" ");
+        let unsaid: Vec<String> = removed.into_iter().filter(|name| !said.contains(name.as_str())).collect();
+        if !unsaid.is_empty() {
+            pane.notes.push(format!("not passed on from your environment: {}", unsaid.join(", ")));
         }
         for name in &launch.env_remove {
             env.remove(name);
@@ -260,6 +266,10 @@ impl Server {
         match follow {
             Some(follow) => follow(self, id, status),
             None => self.ended_by_itself(id, status),
+        }
+        let installs = self.state.panes.get(&id).and_then(|p| p.argv.get(1)).is_some_and(|w| w == "install");
+        if installs && ended_well(status) {
+            self.installed(id);
         }
     }
 

@@ -194,11 +194,7 @@ impl Server {
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
             Verb::Usage { by, json } => self.usage_verb(by, json),
             Verb::Events { count, json } => self.events_verb(count, json),
-            Verb::Trust { dir, forget } => {
-                let dir = crate::workspace::absolute(&origin.cwd, &dir);
-                self.trust(&dir, !forget);
-                line(format!("{} {}", if forget { "no longer trusted:" } else { "trusted:" }, dir.display()))
-            }
+            Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
                     self.open(client, overlays::keys());

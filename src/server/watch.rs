@@ -1,5 +1,5 @@
 //! What each pane is doing, and who says so.
-use super::{Server, harness::SUBMIT_WAIT, panes::lock};
+use super::{Server, harness::SUBMIT_WAIT, panes::lock, reply::Failure};
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
@@ -26,6 +26,9 @@ const BOTTOM_LINES: usize = 14;
 
 /// How long after a change git is asked again; a build writes thousands of files.
 const GIT_SETTLE: Duration = Duration::from_millis(400);
+
+/// The status of a request whose harness went away before its answer.
+const GONE: u16 = 499;
 
 /// A title longer than this is cut: it is drawn in a border.
 const TITLE_LIMIT: usize = 200;
@@ -98,7 +101,12 @@ impl Server {
             }
             self.settled(id, report);
         } else {
+            let began = report.status == Status::Working
+                && self.state.panes.get(&id).is_some_and(|p| p.status.status != Status::Working);
             self.set_status(id, report);
+            if began {
+                self.look_at_login(id, |_, _, _| {});
+            }
         }
     }
 
@@ -131,13 +139,21 @@ impl Server {
         if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main) {
             return;
         }
+        let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
+        if failed {
+            runtime.failed = Some(row.error.clone());
+        }
         if row.status == 429 {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
-        } else if row.status >= 500 || (row.status != 200 && row.status != 499 && !row.error.is_empty()) {
+        } else if failed {
+            // Whether it tries again is the CLI's to decide, and shows on its screen when it has decided otherwise.
             self.observe(id, StatusSource::Gateway, Status::Retrying, &row.error);
+        } else if row.status == GONE {
+            // Interrupted: the CLI says itself what it does next.
         } else if calls_tools {
             self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
         } else {
+            let Some(runtime) = self.harnesses.get_mut(&id) else { return };
             runtime.answered_last = true;
             let turns = runtime.turns;
             // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
@@ -165,7 +181,20 @@ impl Server {
         let began = runtime.token.is_empty() || runtime.heard;
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
-        if worked || std::mem::take(&mut runtime.answered_last) {
+        let answered = std::mem::take(&mut runtime.answered_last);
+        let login = runtime.token.is_empty();
+        if let Some(why) = runtime.failed.take() {
+            self.turn_failed(id, &why);
+            report.detail = format!("the turn failed: {why}");
+        } else if login && worked {
+            // Under `login` the CLI's own signs are the only witness of a turn's end, and its records of what was
+            // said: a CLI that was busy with its own start has ended no turn.
+            self.look_at_login(id, |server, id, more| {
+                if more {
+                    server.turn_over(id);
+                }
+            });
+        } else if answered || (worked && !login) {
             self.turn_over(id);
         }
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
@@ -184,6 +213,17 @@ impl Server {
             report.status = Status::Idle;
         }
         self.set_status(id, report);
+    }
+
+    /// The CLI gave a request up and takes a prompt again.
+    fn turn_failed(&mut self, id: PaneId, why: &str) {
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.submitted = None;
+        for waiter in runtime.waiters.drain(..) {
+            waiter.reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
+        }
+        self.keep_conversation(id);
+        self.switch_when_done(id);
     }
 
     fn turn_over(&mut self, id: PaneId) {

@@ -30,6 +30,8 @@ pub enum Overlay {
     Palette(Palette),
     /// A yes-or-no question: text, and the command that yes runs.
     Confirm(Confirm),
+    /// Whether a directory is trusted, before a harness loads what it brings.
+    Trust(Trust),
 }
 
 /// A filtered list: which row is chosen and what was typed.
@@ -107,6 +109,19 @@ pub struct Confirm {
     /// `kill pane %2? claude is working (y/n)`.
     pub question: String,
     /// What `y` runs.
+    pub command: Vec<String>,
+}
+
+/// The question whether a directory is trusted.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Who is about to start there.
+    pub executor: String,
+    /// What would load, a line for each file: `.mcp.json: 2 MCP servers`.
+    pub loads: Vec<String>,
+    /// The command that started it, and that goes on after the answer.
     pub command: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! Owns what each key does to an overlay.
 use super::{
     Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, RefusalDialog, SwitchDialog,
-    split_words, words,
+    Trust, split_words, words,
 };
 use crate::{
     mux::keys::{Key, KeyCode, Mods},
@@ -79,6 +79,7 @@ impl Overlay {
             Self::Keys(list) => keys_key(list, press, context),
             Self::Palette(palette) => palette.press(press, context),
             Self::Confirm(confirm) => confirm.press(press),
+            Self::Trust(trust) => trust.press(press),
         }
     }
 
@@ -89,7 +90,7 @@ impl Overlay {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
-            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) => return Outcome::None,
+            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) => return Outcome::None,
         };
         for c in line.chars().filter(|c| !c.is_control()) {
             if typed.len() + c.len_utf8() > MAX_TYPED {
@@ -342,6 +343,23 @@ impl Palette {
             Press::Erase => *self = Self::default(),
         }
         Outcome::Redraw
+    }
+}
+
+impl Trust {
+    /// Only letters answer: Enter is too easily pressed.
+    fn press(&self, press: Press) -> Outcome {
+        match press {
+            Press::Char('t' | 'T') => Outcome::CloseAndRun(self.answer(&[])),
+            Press::Char('h' | 'H') => Outcome::CloseAndRun(self.answer(&["--ask"])),
+            Press::Char('q') | Press::Escape => Outcome::Close,
+            _ => Outcome::None,
+        }
+    }
+
+    fn answer(&self, how: &[&str]) -> Vec<String> {
+        let dir = self.dir.to_string_lossy().into_owned();
+        [words(&["trust"]), words(how), vec![dir, "--".to_owned()], self.command.clone()].concat()
     }
 }
 
