@@ -411,9 +411,13 @@ pub fn fresh_screen(emulator: &Mutex<Emulator>) {
     show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[?25h\x1b[2J\x1b[H");
 }
 
+/// The title goes with the program that set it: another that sets the same one must be heard.
+const NO_TITLE: &[u8] = b"\x1b]2;\x07";
+
 fn show(emulator: &Mutex<Emulator>, bytes: &[u8]) {
     let mut nobody = FeedOutput::default();
     let mut emulator = lock(emulator);
     emulator.reset_modes(&mut nobody);
+    emulator.feed(NO_TITLE, Instant::now(), &mut nobody);
     emulator.feed(bytes, Instant::now(), &mut nobody);
 }

@@ -2,20 +2,19 @@
 use crate::{common::*, steps::*};
 use serde_json::Value;
 
-/// Has a pane run `inspan` with these words and returns what it printed, the exit code behind it.
-fn inspan_in(sandbox: &Sandbox, pane: &str, words: &str, before: &str) -> String {
+/// Has a pane run `inspan` with these words and returns what it printed, the exit code behind it. `by` runs the script.
+#[track_caller]
+fn inspan_in(sandbox: &Sandbox, pane: &str, words: &str, by: &str) -> String {
     let file = sandbox.path("home/said");
-    let command = format!(
-        "{before} {INSPAN} -L {} {words} >{0}.part 2>&1; echo \"code $?\" >>{0}.part; mv {0}.part {0}",
-        sandbox.name()
+    let to = file.display();
+    let name = sandbox.name();
+    let script = format!(
+        "{INSPAN} -L {name} {words} >{to}.part 2>&1; echo \"code $?\" >>{to}.part; mv {to}.part {to}"
     );
-    let command = command.replace("{0}", file.to_str().unwrap());
-    let script = sandbox.write("home/ask", &command);
-    type_line(
-        sandbox,
-        pane,
-        &format!("!sh {}", script.display()).replace('!', if pane == "%1" { "!" } else { "" }),
-    );
+    let script = sandbox.write("home/ask", &script);
+    let shown = sandbox.inspan(&["display-message", "-p", "-t", pane, "#{executor}"]);
+    let run = if shown.ok() == "shell" { "" } else { "!" };
+    type_line(sandbox, pane, &format!("{run}{by} {}", script.display()));
     wait_for_path(&file);
     let said = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -37,26 +36,26 @@ fn a_harness_may_read_itself_and_no_more() {
         "restart-server".into(),
         "usage".into(),
     ] {
-        let said = inspan_in(&sandbox, &harness, &words, "");
+        let said = inspan_in(&sandbox, &harness, &words, "sh");
         assert!(said.contains("authority.pane") && said.ends_with("code 3\n"), "{words}: {said}");
     }
-    let said = inspan_in(&sandbox, &harness, &format!("switch -t {shell} --executor codex --json"), "");
+    let said = inspan_in(&sandbox, &harness, &format!("switch -t {shell} --executor codex --json"), "sh");
     let (json, _) = said.rsplit_once("code 3").unwrap_or_else(|| panic!("{said}"));
     let refusal: Value = serde_json::from_str(json).unwrap();
     assert_eq!(refusal["refusal"]["rule"], "authority.pane");
 
-    let said = inspan_in(&sandbox, &harness, "capture-pane -p", "");
-    assert!(said.contains("stub claude") && said.ends_with("code 0\n"), "{said}");
-    let said = inspan_in(&sandbox, &harness, "list-panes -F '#{pane_id}'", "");
+    let said = inspan_in(&sandbox, &harness, "capture-pane -p", "sh");
+    assert!(said.contains("claude>") && said.ends_with("code 0\n"), "{said}");
+    let said = inspan_in(&sandbox, &harness, "list-panes -F '#{pane_id}'", "sh");
     assert_eq!(said, format!("{harness}\n{shell}\ncode 0\n"));
     // Another pane's number in the environment does not help.
-    let said = inspan_in(&sandbox, &harness, "capture-pane -p", &format!("INSPAN_PANE={shell}"));
-    assert!(said.contains("stub claude"), "{said}");
+    let said = inspan_in(&sandbox, &harness, "capture-pane -p", &format!("INSPAN_PANE={shell} sh"));
+    assert!(said.contains("claude>"), "{said}");
     // Nor does leaving the process tree, or being nobody's child.
-    let said = inspan_in(&sandbox, &harness, "kill-server", "setsid -f setsid -w");
+    let said = inspan_in(&sandbox, &harness, "kill-server", "setsid -f sh");
     assert!(said.contains("authority.pane"), "{said}");
 
-    let said = inspan_in(&sandbox, &shell, &format!("kill-pane -t {harness}"), "");
+    let said = inspan_in(&sandbox, &shell, &format!("kill-pane -t {harness}"), "sh");
     assert_eq!(said, "code 0\n", "a shell pane is the person");
     sandbox.wait_json("the harness is gone", &["list-panes"], |value| list(value).len() == 1);
 }
@@ -79,7 +78,7 @@ fn a_harness_may_do_what_it_was_granted() {
     let sandbox = Sandbox::new();
     sandbox.config("harness_authority = true\n");
     let harness = stub_session(&sandbox, "claude");
-    let said = inspan_in(&sandbox, &harness, "new-window -- sh", "");
+    let said = inspan_in(&sandbox, &harness, "new-window -- sh", "sh");
     assert!(said.ends_with("code 0\n"), "{said}");
     assert_eq!(panes(&sandbox).len(), 2);
 }

@@ -192,15 +192,62 @@ fn a_switch_and_the_way_back() {
     };
     sandbox.write("shop/draft.txt", "unsaved\n");
     let before = tree();
-    sandbox.inspan(&["switch", "-t", &pane, "--executor", "codex", "--yes"]).ok();
+    sandbox.inspan(&["switch", "-t", &pane, "--executor", "codex", "--handoff", "none", "--yes"]).ok();
     wait_for_capture(&sandbox, &pane, "codex> ");
     let now = panes(&sandbox);
     assert_eq!((now.len(), &now[0]["id"], &now[0]["executor"]), (1, &json!(pane), &json!("codex")));
     assert_eq!(tree(), before);
     let kept = sandbox.inspan_in(&sandbox.path("shop"), &["checkpoints", "--json"]);
     assert!(kept.ok().contains("refs/inspan") || kept.ok().contains("commit"), "{kept:?}");
-    sandbox.inspan(&["switch", "-t", &pane, "--executor", "claude", "--yes"]).ok();
+    sandbox.inspan(&["switch", "-t", &pane, "--executor", "claude", "--handoff", "none", "--yes"]).ok();
     wait_for_capture(&sandbox, &pane, "claude> ");
     assert_eq!(panes(&sandbox)[0]["native_session"], first, "the parked session is resumed");
     assert_eq!(tree(), before);
+}
+
+#[test]
+fn the_next_harness_is_told_what_went_before() {
+    let sandbox = Sandbox::new();
+    stub_cli(&sandbox, "claude");
+    let pane = stub_session(&sandbox, "codex");
+    let config = stub_env(&sandbox, "codex")["CODEX_HOME"].clone() + "/config.toml";
+    let config = std::fs::read_to_string(config).unwrap();
+    let value = |key: &str| {
+        let line = config
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(key))
+            .unwrap_or_else(|| panic!("{config}"));
+        line.trim_start_matches([' ', '=']).trim_matches('"').to_owned()
+    };
+    let address = value("base_url").trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let codex = Door { address, token: value("experimental_bearer_token") };
+    let request = "make the totals of the cart right";
+    let item =
+        json!({ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": request }] });
+    let tools = json!([{ "type": "function", "name": "exec_command", "parameters": { "type": "object" } }]);
+    let (status, answer) = codex.post(
+        "/v1/responses",
+        &json!({ "model": "gpt-5.4", "input": [item], "tools": tools, "stream": true }),
+    );
+    assert_eq!(status, 200, "{answer}");
+    sandbox.wait_json("the request was counted", &["list-panes"], |panes| panes[0]["requests"] == 1);
+
+    std::thread::scope(|scope| {
+        let switch =
+            scope.spawn(|| sandbox.inspan(&["switch", "-t", &pane, "--executor", "claude", "--yes"]));
+        let args = sandbox.path("home/claude.args");
+        wait_for_path(&args);
+        wait_for_capture(&sandbox, &pane, "claude> ");
+        let told = std::fs::read_to_string(&args).unwrap();
+        assert!(told.contains(request), "{told}");
+        assert!(told.contains("main"), "the branch is named: {told}");
+        // The handoff counts as delivered with the first request of the next harness.
+        let tools = json!([{ "name": "Bash", "input_schema": { "type": "object" } }]);
+        let messages = json!([{ "role": "user", "content": told }]);
+        let body =
+            json!({ "model": "claude-sonnet-4-6", "max_tokens": 9, "messages": messages, "tools": tools });
+        assert_eq!(Door::new(&sandbox).post("/v1/messages", &body).0, 200);
+        switch.join().unwrap().ok();
+    });
+    assert_eq!(codex.post("/v1/responses", &json!({ "model": "gpt-5.4", "input": "again" })).0, 401);
 }

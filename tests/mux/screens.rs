@@ -46,6 +46,7 @@ fn a_harness_with_its_panel_at_each_size() {
     for (name, columns, rows) in SIZES {
         let sandbox = Sandbox::new();
         stub_session(&sandbox, "claude");
+        sandbox.wait_json("the harness is idle", &["list-panes"], |panes| panes[0]["status"] == "idle");
         let terminal = sandbox.attach(columns, rows, &["attach", "-t", "work"]);
         terminal.wait_for("claude>");
         terminal.wait_for("main");
@@ -63,7 +64,7 @@ fn the_picker_at_each_size() {
         stub_cli(&sandbox, "claude");
         let dir = sandbox.repository("shop");
         let terminal = sandbox.terminal(columns, rows).dir(&dir).attach(&[]);
-        terminal.wait_for("install");
+        terminal.wait_for("gemini");
         screen!(terminal, format!("picker_{name}"));
     }
 }

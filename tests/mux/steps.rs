@@ -65,7 +65,7 @@ pub fn stub_cli(sandbox: &Sandbox, program: &str) {
     let script = r#"[ "$1" = --version ] && { echo 'NAME 9.9.9'; exit; }
 printf '%s\n' "$@" >"$HOME/NAME.args"
 env >"$HOME/NAME.env"
-echo 'stub NAME'
+printf '\033]2;✳ stub\007\033]7501;state=idle:app=NAME\007stub NAME\n'
 while printf 'NAME> ' && IFS= read -r line; do
 case $line in
 !*) sh -c "${line#!}" ;;
