@@ -30,6 +30,8 @@ pub enum Overlay {
     Palette(Palette),
     /// A yes-or-no question: text, and the command that yes runs.
     Confirm(Confirm),
+    /// What a command printed.
+    Text(Printed),
 }
 
 /// A filtered list: which row is chosen and what was typed.
@@ -110,6 +112,20 @@ pub struct Confirm {
     pub command: Vec<String>,
 }
 
+/// What a command printed that a key or the palette ran.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// The command line.
+    pub title: String,
+    /// Its output, at most [`PRINTED_LINES`].
+    pub lines: Vec<String>,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// Lines of output that are kept to be read: more than anybody walks through without a pager.
+pub const PRINTED_LINES: usize = 2000;
+
 /// A line of the key table and the command table, for the key help and the palette.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceRow {
@@ -183,6 +199,14 @@ impl SwitchDialog {
     /// The handoff in lines of the preview.
     pub fn preview_lines(&self) -> Vec<String> {
         view::wrap(&self.handoff, DIALOG_TEXT)
+    }
+}
+
+impl Printed {
+    /// Output of a command line.
+    pub fn new(title: String, text: &str) -> Self {
+        let lines = text.lines().take(PRINTED_LINES).map(str::to_owned).collect();
+        Self { title, lines, scroll: 0 }
     }
 }
 
