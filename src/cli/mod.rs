@@ -9,7 +9,7 @@ mod machine;
 
 use crate::{
     client::{self, ServerAddress},
-    commands::{Cli, Verb},
+    commands::{Cli, LocalVerb, Verb},
     config::{Paths, Settings},
     router::Refusal,
     server,
@@ -31,9 +31,10 @@ pub fn main() -> i32 {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    let name = cli.server.unwrap_or_else(server_name);
     let result = match cli.verb {
-        Some(Verb::Server) => server::run(&cli.server).map(|()| 0),
-        verb => run(&cli.server, verb),
+        Some(Verb::Local(LocalVerb::Server)) => server::run(&name).map(|()| 0),
+        verb => run(&name, verb),
     };
     match result {
         Ok(code) => code,
@@ -42,6 +43,15 @@ pub fn main() -> i32 {
             FAILED
         }
     }
+}
+
+/// Inside a pane the server that it belongs to, as tmux does; else the default one.
+fn server_name() -> String {
+    let own = std::env::var_os("INSPAN").map(std::path::PathBuf::from).and_then(|socket| {
+        let ours = paths().is_ok_and(|paths| socket.parent() == Some(paths.sockets.as_path()));
+        ours.then(|| socket.file_stem().map(|name| name.to_string_lossy().into_owned())).flatten()
+    });
+    own.unwrap_or_else(|| crate::config::paths::DEFAULT_SERVER.to_owned())
 }
 
 /// Prints what clap says; a misspelt verb also gets its neighbour.
@@ -96,25 +106,26 @@ pub fn out(text: &str) {
 }
 
 fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
+    let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
     match verb {
-        Some(Verb::Install { executor, force, yes }) => install::run(&executor, force, yes),
-        Some(Verb::Plan { executor, model, auth, assume, rehearse, json }) => {
+        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }
-        Some(Verb::Policy { action, json }) => machine::policy(action, json),
-        Some(Verb::Executors { json }) => machine::executors(json),
-        Some(Verb::Doctor { json }) => machine::doctor(name, json),
-        Some(Verb::Sessions { executor, json }) => machine::sessions(&executor, json),
-        Some(Verb::Checkpoints { dir, json }) => git::checkpoints(dir, json),
-        Some(Verb::Checkpoint { dir, json }) => git::checkpoint(dir, json),
-        Some(Verb::Config { action }) => config::run(action),
-        Some(Verb::Bench { megabytes, keys, json }) => bench::run(megabytes, keys, json),
-        Some(Verb::Completions { shell }) => {
+        LocalVerb::Policy { action, json } => machine::policy(action, json),
+        LocalVerb::Executors { json } => machine::executors(json),
+        LocalVerb::Doctor { json } => machine::doctor(name, json),
+        LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),
+        LocalVerb::Checkpoints { dir, json } => git::checkpoints(dir, json),
+        LocalVerb::Checkpoint { dir, json } => git::checkpoint(dir, json),
+        LocalVerb::Config { action } => config::run(action),
+        LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
+        LocalVerb::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());
             Ok(0)
         }
-        verb => remote(name, verb),
+        LocalVerb::Server => server::run(name).map(|()| 0),
     }
 }
 
@@ -154,7 +165,7 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
         wait_gone(pid);
         client::connect_or_start(&address)?;
     }
-    if matches!(verb, Some(Verb::KillServer)) {
+    if code == 0 && matches!(verb, Some(Verb::KillServer)) {
         wait_gone(pid);
     }
     if matches!(verb, Some(Verb::Try { detached: false, .. })) {

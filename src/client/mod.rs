@@ -65,20 +65,12 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
     let (mut from, mut to) = stream.into_split();
     let attached = hello.terminal.is_some();
     write_all(&mut to, &json_frame(Kind::Hello, &hello)).await.context("the server hung up")?;
-    let raw = if attached { Some(Raw::enter()?) } else { None };
+    // Entered at the first frame: what refuses to attach is then read where the command was typed.
+    let mut raw: Option<Raw> = None;
+    let mut last_words = Vec::new();
 
     let (sender, mut input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
-    if attached {
-        std::thread::spawn(move || {
-            let mut stdin = std::io::stdin().lock();
-            let mut slice = vec![0u8; INPUT_SLICE];
-            while let Ok(n) = stdin.read(&mut slice) {
-                if n == 0 || sender.blocking_send(slice[..n].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-    }
+    let mut sender = Some(sender);
     let mut winch = signal(SignalKind::window_change())?;
     let mut term = signal(SignalKind::terminate())?;
     let mut hup = signal(SignalKind::hangup())?;
@@ -99,30 +91,43 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
         tokio::select! {
             biased;
             received = frames.recv() => match received {
-                Some(Ok(Some((Kind::Paint | Kind::Out, bytes)))) => {
+                Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
+                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint && attached) {
+                        raw = Some(Raw::enter()?);
+                        std::thread::spawn(move || read_terminal(&sender));
+                    }
                     if stdout.write_all(&bytes).and_then(|()| stdout.flush()).is_err() {
                         // The terminal or pipe is gone; the server learns it from the closed socket.
                         return Ok(if attached { 1 } else { 0 });
                     }
                 }
                 Some(Ok(Some((Kind::Err, bytes)))) => {
-                    let _ = std::io::stderr().write_all(&bytes);
+                    if raw.is_some() {
+                        // Written now it would be wiped out with the screen.
+                        last_words.extend(bytes);
+                    } else {
+                        let _ = std::io::stderr().write_all(&bytes);
+                    }
                 }
                 Some(Ok(Some((Kind::Exit, payload)))) => {
                     let exit: Exit = serde_json::from_slice(&payload)?;
                     drop(raw);
+                    let _ = std::io::stderr().write_all(&last_words);
                     if !exit.message.is_empty() {
-                        println!("{}", exit.message);
+                        let _ = writeln!(stdout, "{}", exit.message);
                     }
                     return Ok(exit.code);
                 }
                 Some(Ok(Some(_))) => {}
                 Some(Ok(None)) | None => {
                     drop(raw);
+                    let _ = std::io::stderr().write_all(&last_words);
+                    // The terminal may be gone as well; a failed write must not become a panic.
                     if attached {
-                        println!("[lost server: run inspan to start again; panes will offer resume]");
+                        let text = "[lost server: run inspan to start again; panes will offer resume]";
+                        let _ = writeln!(stdout, "{text}");
                     } else {
-                        eprintln!("inspan: the server ended before it answered");
+                        let _ = writeln!(std::io::stderr(), "inspan: the server ended before it answered");
                     }
                     return Ok(1);
                 }
@@ -147,6 +152,17 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
             _ = term.recv() => return Ok(leave(raw, 143)),
             _ = hup.recv() => return Ok(leave(raw, 129)),
             _ = int.recv() => return Ok(leave(raw, 130)),
+        }
+    }
+}
+
+/// Sends what is typed until nobody wants it.
+fn read_terminal(to: &tokio::sync::mpsc::Sender<Vec<u8>>) {
+    let mut stdin = std::io::stdin().lock();
+    let mut slice = vec![0u8; INPUT_SLICE];
+    while let Ok(n) = stdin.read(&mut slice) {
+        if n == 0 || to.blocking_send(slice[..n].to_vec()).is_err() {
+            break;
         }
     }
 }

@@ -2,9 +2,13 @@
 //! palette and completions: whatever a key can do, a command can do.
 //!
 //! Pure. Must not know: how a command is carried out.
+mod args;
+mod local;
 mod verbs;
 
-pub use verbs::*;
+pub use args::*;
+pub use local::LocalVerb;
+pub use verbs::Verb;
 
 use clap::{CommandFactory, Parser};
 
@@ -24,15 +28,9 @@ use clap::{CommandFactory, Parser};
     disable_help_subcommand = true
 )]
 pub struct Cli {
-    /// Use the server named NAME instead of `default`.
-    #[arg(
-        short = 'L',
-        value_name = "NAME",
-        default_value = "default",
-        env = "INSPAN_SERVER",
-        hide_env = true
-    )]
-    pub server: String,
+    /// Use the server named NAME; default: the one whose pane this is, else `default`.
+    #[arg(short = 'L', value_name = "NAME", env = "INSPAN_SERVER", hide_env = true)]
+    pub server: Option<String>,
     /// The verb; attaching when absent.
     #[command(subcommand)]
     pub verb: Option<Verb>,

@@ -1,69 +1,8 @@
-//! The verbs and their arguments.
-use clap::{Args, Subcommand, ValueEnum};
+//! Verbs that the server carries out, and their arguments.
+use super::args::{Format, HandoffMode, Respawn, Target, Toward, UsageBy, What};
+use super::local::LocalVerb;
+use clap::Subcommand;
 use std::path::PathBuf;
-
-/// `-t TARGET`, as every verb about an existing thing takes it.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Target {
-    /// `%pane`, `session:window.pane`, a name; default: the current pane.
-    #[arg(short = 't', long = "target", value_name = "TARGET")]
-    pub target: Option<String>,
-}
-
-/// What to run in a new pane.
-#[derive(Args, Clone, Debug, Default)]
-pub struct What {
-    /// Run this executor: claude, codex, gemini.
-    #[arg(long, value_name = "E")]
-    pub executor: Option<String>,
-    /// The model, by display or wire id; default: the executor's.
-    #[arg(long, value_name = "M", requires = "executor")]
-    pub model: Option<String>,
-    /// login, byok or credits; default: the first configured way.
-    #[arg(long, value_name = "A", requires = "executor")]
-    pub auth: Option<String>,
-    /// ask, edits, plan, full or readonly.
-    #[arg(long, value_name = "P", requires = "executor")]
-    pub permission: Option<String>,
-    /// Send this prompt as soon as the harness takes one.
-    #[arg(long, value_name = "TEXT", requires = "executor")]
-    pub prompt: Option<String>,
-    /// Install the executor in the pane first when it is missing.
-    #[arg(long, requires = "executor")]
-    pub install: bool,
-    /// Resume this native session.
-    #[arg(long, value_name = "ID", requires = "executor")]
-    pub resume: Option<String>,
-    /// Trust this directory: the harness will not ask, and loads its hooks and MCP servers.
-    #[arg(long, requires = "executor")]
-    pub trust: bool,
-    /// A command and its arguments; default: your shell.
-    #[arg(last = true, value_name = "CMD", conflicts_with = "executor")]
-    pub command: Vec<String>,
-}
-
-/// How `list-*` prints.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Format {
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Print each row in this format, e.g. `#{pane_id} #{status}`.
-    #[arg(short = 'F', value_name = "FORMAT", conflicts_with = "json")]
-    pub format: Option<String>,
-}
-
-/// How much of the conversation the next harness is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum HandoffMode {
-    /// Everything that matters, bounded.
-    #[default]
-    Full,
-    /// The task, the last request and answer, git facts.
-    Brief,
-    /// Nothing.
-    None,
-}
 
 /// The verbs.
 #[derive(Subcommand, Clone, Debug)]
@@ -317,18 +256,9 @@ pub enum Verb {
         #[command(flatten)]
         /// Which pane.
         target: Target,
-        /// The pane to the left.
-        #[arg(short = 'L')]
-        left: bool,
-        /// The pane to the right.
-        #[arg(short = 'R')]
-        right: bool,
-        /// The pane above.
-        #[arg(short = 'U')]
-        up: bool,
-        /// The pane below.
-        #[arg(short = 'D')]
-        down: bool,
+        #[command(flatten)]
+        /// Which way.
+        toward: Toward,
         /// The pane focused before.
         #[arg(short = 'l')]
         last: bool,
@@ -362,18 +292,9 @@ pub enum Verb {
         /// Toggle zoom.
         #[arg(short = 'Z')]
         zoom: bool,
-        /// Move the border to the left.
-        #[arg(short = 'L')]
-        left: bool,
-        /// Move the border to the right.
-        #[arg(short = 'R')]
-        right: bool,
-        /// Move the border up.
-        #[arg(short = 'U')]
-        up: bool,
-        /// Move the border down.
-        #[arg(short = 'D')]
-        down: bool,
+        #[command(flatten)]
+        /// Which way.
+        toward: Toward,
         /// Width in columns, border included.
         #[arg(short = 'x', value_name = "COLS")]
         cols: Option<u16>,
@@ -647,102 +568,12 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Say whether and how an executor could run a model, without starting anything.
-    #[command(
-        after_help = "Examples:\n  inspan plan --executor claude --model gpt-5.4 --auth byok --json\n  inspan plan --executor codex --assume all"
-    )]
-    Plan {
-        /// The executor.
-        #[arg(long, value_name = "E")]
-        executor: String,
-        /// The model; default: the executor's.
-        #[arg(long, value_name = "M")]
-        model: Option<String>,
-        /// login, byok or credits.
-        #[arg(long, value_name = "A")]
-        auth: Option<String>,
-        /// `all`: take every key and CLI as present and every translation as served.
-        #[arg(long, value_enum)]
-        assume: Option<Assume>,
-        /// Plan for the rehearsal provider.
-        #[arg(long)]
-        rehearse: bool,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show or check the rules in force.
-    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check")]
-    Policy {
-        /// What to do.
-        #[arg(value_enum, default_value_t)]
-        action: PolicyAction,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
     /// Tokens and cost from the ledger.
     #[command(after_help = "Examples:\n  inspan usage\n  inspan usage --by model --json")]
     Usage {
         /// Group by.
         #[arg(long, value_enum, default_value_t)]
         by: UsageBy,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// List executors: binary and why that one, version, login, route, readiness.
-    #[command(after_help = "Example:\n  inspan executors --json")]
-    Executors {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Install an executor's CLI from npm into inspan's own directory.
-    #[command(after_help = "Examples:\n  inspan install claude\n  inspan install codex --yes")]
-    Install {
-        /// claude, codex or gemini.
-        executor: String,
-        /// Install even when one is on your PATH or already there.
-        #[arg(long)]
-        force: bool,
-        /// Do not ask (never asks without a terminal).
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Check everything that inspan needs on this machine.
-    #[command(after_help = "Example:\n  inspan doctor")]
-    Doctor {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Native sessions of an executor in this directory.
-    #[command(after_help = "Example:\n  inspan sessions --executor claude --json")]
-    Sessions {
-        /// The executor.
-        #[arg(long, value_name = "E")]
-        executor: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// List this workspace's checkpoints.
-    #[command(after_help = "Example:\n  inspan checkpoints --json")]
-    Checkpoints {
-        /// The workspace; default: this directory.
-        #[arg(short = 'c', value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make a checkpoint of this workspace's tree now.
-    #[command(after_help = "Example:\n  inspan checkpoint")]
-    Checkpoint {
-        /// The workspace; default: this directory.
-        #[arg(short = 'c', value_name = "DIR")]
-        dir: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -778,39 +609,22 @@ pub enum Verb {
         json: bool,
     },
     /// Trust a directory's hooks and MCP servers, so that harnesses do not ask.
-    #[command(after_help = "Examples:\n  inspan trust .\n  inspan trust --forget .")]
+    #[command(
+        after_help = "Examples:\n  inspan trust .\n  inspan trust --ask .     # each harness asks its own question\n  \
+        inspan trust --forget .  # inspan asks again"
+    )]
     Trust {
         /// The directory.
         dir: PathBuf,
-        /// Take trust back.
+        /// Take the answer back.
         #[arg(long)]
         forget: bool,
-    },
-    /// Check, show or locate the configuration.
-    #[command(after_help = "Examples:\n  inspan config check\n  inspan config show\n  inspan config path")]
-    Config {
-        /// What to do.
-        #[arg(value_enum, default_value_t)]
-        action: ConfigAction,
-    },
-    /// Measure the hot paths against tmux in one run.
-    #[command(after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20")]
-    Bench {
-        /// Megabytes of log lines through a pane.
-        #[arg(long, default_value_t = 100)]
-        megabytes: usize,
-        /// Keystrokes timed for echo latency.
-        #[arg(long, default_value_t = 300)]
-        keys: usize,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  inspan completions bash")]
-    Completions {
-        /// bash, zsh, fish, elvish or powershell.
-        shell: clap_complete::Shell,
+        /// Let each harness ask its own question instead.
+        #[arg(long, conflicts_with = "forget")]
+        ask: bool,
+        /// What the trust dialog goes on with.
+        #[arg(last = true, hide = true, value_name = "CMD")]
+        then: Vec<String>,
     },
     /// List the key bindings.
     #[command(visible_alias = "lsk", after_help = "Example:\n  inspan list-keys")]
@@ -887,61 +701,7 @@ pub enum Verb {
         /// Which executor.
         executor: String,
     },
-    /// Run the server in the foreground of a new session (used by inspan itself).
-    #[command(hide = true)]
-    Server,
-}
-
-/// What a restored or ended pane becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Respawn {
-    /// The same native session.
-    Resume,
-    /// The same command, a new native session.
-    Fresh,
-    /// The user's shell.
-    Shell,
-}
-
-/// What `plan` takes for granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Assume {
-    /// Every key and CLI is present and every translation served.
-    All,
-}
-
-/// What `policy` does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PolicyAction {
-    /// Print the merged rules.
-    #[default]
-    Show,
-    /// Check the files.
-    Check,
-}
-
-/// What `usage` groups by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum UsageBy {
-    /// One row a pane.
-    #[default]
-    Pane,
-    /// One row a model.
-    Model,
-    /// One row a payer.
-    Payer,
-    /// One row a day.
-    Day,
-}
-
-/// What `config` does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ConfigAction {
-    /// Read the files and name what is wrong in them.
-    #[default]
-    Check,
-    /// Print the settings in force.
-    Show,
-    /// Print where the files are.
-    Path,
+    /// Verbs about this machine.
+    #[command(flatten)]
+    Local(LocalVerb),
 }

@@ -2,10 +2,12 @@
 use crate::{
     executors::Class,
     handoff::Conversation,
-    router::{Dialect, ExecutorId, Route},
+    router::{Dialect, ExecutorId, Policy, Route},
 };
 use arc_swap::ArcSwap;
 use std::{collections::HashMap, sync::Arc};
+
+pub use crate::record::LedgerRow;
 
 /// Pane token -> what that pane's requests may do now. The loop publishes a new table at each change; the gateway
 /// reads it per request, so a model switch under `credits` needs no restart.
@@ -26,6 +28,9 @@ pub struct PaneRoute {
     /// Display and wire ids that a `Main` request of this pane may name itself (the user typed `/model`), as
     /// `(wire id, display id)`. Anything else is served by the route's model.
     pub allowed: Arc<Vec<(String, String)>>,
+    /// The rules in force. A route was planned under them, but a harness that chooses its models itself (`auto-…`)
+    /// names one anew in each request.
+    pub policy: Arc<Policy>,
 }
 
 /// What the gateway tells the loop. Bounded; sent without waiting, and a lost one costs a status, never a request.
@@ -75,51 +80,6 @@ pub enum GatewayEvent {
         /// The answer calls tools, so the turn goes on.
         calls_tools: bool,
     },
-}
-
-/// One model request, as the ledger keeps it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LedgerRow {
-    /// Unix milliseconds at which it arrived.
-    pub at_ms: i64,
-    /// The pane's ULID.
-    pub pane: String,
-    /// The executor's name.
-    pub executor: String,
-    /// `main`, `subagent`, `side`.
-    pub class: String,
-    /// The model that the harness named.
-    pub model_asked: String,
-    /// The model that the upstream says it served; empty when it did not say.
-    pub model_served: String,
-    /// The provider's name.
-    pub provider: String,
-    /// Who pays.
-    pub payer: String,
-    /// The harness's dialect.
-    pub dialect: String,
-    /// The upstream's dialect.
-    pub upstream_dialect: String,
-    /// The HTTP status given to the harness; 499 when the harness went away.
-    pub status: u16,
-    /// Input tokens without cached ones.
-    pub input: u64,
-    /// Input tokens read from a cache.
-    pub cache_read: u64,
-    /// Input tokens written to a cache.
-    pub cache_write: u64,
-    /// Output tokens, reasoning included.
-    pub output: u64,
-    /// US dollars; `None` when unknown.
-    pub cost: Option<f64>,
-    /// Milliseconds to the first byte of the answer's body.
-    pub first_byte_ms: u64,
-    /// Milliseconds to its end.
-    pub total_ms: u64,
-    /// Attempts at the upstream.
-    pub attempts: u32,
-    /// What went wrong, in words; empty when nothing did.
-    pub error: String,
 }
 
 /// The path below which a pane reaches each dialect, given the gateway's base URL and the pane's token. The token

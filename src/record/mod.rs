@@ -4,15 +4,16 @@
 //! Writing never waits for the disk and never fails: rows queue for the writer, and what cannot be kept is counted
 //! and turned into a standing warning. Reading asks the writer and waits for it, so what was written before is seen.
 //! Must not know: what the rows mean to anyone.
+mod ledger;
 mod queue;
 mod read;
 mod schema;
 mod writer;
 
+pub use ledger::LedgerRow;
 pub use queue::Dropped;
 pub use read::{JournalEvent, OpenSwitch, UsageBy, UsageRow};
 
-use crate::gateway::LedgerRow;
 use queue::{Job, Queue};
 use std::{
     path::Path,

@@ -1,5 +1,5 @@
 //! The bounded queue between everyone and the writer, and what is given up when it is full.
-use crate::gateway::LedgerRow;
+use super::LedgerRow;
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc},

@@ -1,5 +1,5 @@
 //! What can be asked of the record.
-use crate::gateway::LedgerRow;
+use super::LedgerRow;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::Serialize;
 

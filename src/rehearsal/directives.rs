@@ -8,6 +8,9 @@ const SLOWEST_MS: f64 = 600_000.0;
 pub(super) enum Directive {
     /// Call the shell tool with this.
     Run(String),
+    /// The same, outside the sandbox that the shell tool would otherwise use, where its arguments can say so. A CLI
+    /// that runs plain commands unasked asks the person for this one.
+    Outside(String),
     /// Say this.
     Say(String),
     /// Spread the answer over so many milliseconds.
@@ -20,6 +23,16 @@ pub(super) enum Directive {
     Recall(String),
     /// A mark that names a directive but cannot be read; the whole mark.
     Unclear(String),
+}
+
+impl Directive {
+    /// The command to call the shell with.
+    pub(super) fn command(&self) -> Option<&str> {
+        match self {
+            Self::Run(command) | Self::Outside(command) => Some(command),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the marks of a prompt, in their order. Marks with other names are left alone.
@@ -100,6 +113,7 @@ fn read(mark: &str) -> Option<Directive> {
     let unclear = || Directive::Unclear(format!("[[{mark}]]"));
     Some(match name {
         "run" if !argument.is_empty() => Directive::Run(argument.to_owned()),
+        "outside" if !argument.is_empty() => Directive::Outside(argument.to_owned()),
         "say" => Directive::Say(argument.to_owned()),
         "recall" if !argument.is_empty() => Directive::Recall(argument.to_owned()),
         "slow" => match argument.parse::<f64>() {
@@ -111,7 +125,7 @@ fn read(mark: &str) -> Option<Directive> {
         "fail" => fail(argument).unwrap_or_else(unclear),
         "cut" if argument.is_empty() => Directive::Cut(None),
         "cut" => times(argument).map_or_else(unclear, |n| Directive::Cut(Some(n))),
-        "run" | "recall" => unclear(),
+        "run" | "outside" | "recall" => unclear(),
         _ => return None,
     })
 }
@@ -138,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_directive_in_its_order() {
-        let prompt = "do [[run: echo hi > a.txt]] then [[say: fine]] [[slow: 1.5]][[fail: 429 x2]] [[fail:500]] [[cut]] [[recall: Word]] [[cut x1]] [[note: x]]";
+        let prompt = "do [[run: echo hi > a.txt]] then [[say: fine]] [[slow: 1.5]][[fail: 429 x2]] [[fail:500]] [[cut]] [[recall: Word]] [[cut x1]] [[note: x]] [[outside: ls /]]";
         assert_eq!(
             directives(prompt),
             [
@@ -150,6 +164,7 @@ mod tests {
                 Cut(None),
                 Recall("Word".into()),
                 Cut(Some(1)),
+                Outside("ls /".into()),
             ]
         );
         assert_eq!(without_marks(prompt), "do then [[note: x]]");

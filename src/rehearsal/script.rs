@@ -150,20 +150,19 @@ fn direct(
     };
     let outputs = history[at..].iter().filter(|step| matches!(step, Said::Output(_))).count();
     let all = directives(prompt);
-    let mut steps = all.split_inclusive(|d| matches!(d, Directive::Run(_)));
+    let mut steps = all.split_inclusive(|d| d.command().is_some());
     let earlier: Vec<&[Directive]> = steps.by_ref().take(outputs).collect();
     let step = steps.next().unwrap_or_default();
 
     let mut said: Vec<String> = Vec::new();
     if outputs > 0 {
-        let command = match earlier.last().and_then(|step| step.last()) {
-            Some(Directive::Run(command)) if earlier.len() == outputs => Some(command.as_str()),
-            _ => None,
-        };
+        let command = earlier.last().and_then(|step| step.last()?.command());
+        let command = command.filter(|_| earlier.len() == outputs);
         said.push(words::report(command, last_output(history)));
     }
     let mut try_of = Try::new(history, prompt, outputs, step, tally);
     for directive in step {
+        let outside = matches!(directive, Directive::Outside(_));
         match directive {
             Directive::Fail(status, times) if try_of.falls_on(*times) => return Some(*status),
             Directive::Cut(times) if try_of.falls_on(*times) => script.cut = true,
@@ -172,7 +171,7 @@ fn direct(
             Directive::Slow(ms) => script.slow_ms = script.slow_ms.saturating_add(*ms),
             Directive::Recall(word) => said.push(words::recall(word, &history[..at])),
             Directive::Unclear(mark) => said.push(words::unclear(mark)),
-            Directive::Run(command) => match shell(tools, command) {
+            Directive::Run(command) | Directive::Outside(command) => match shell(tools, command, outside) {
                 Some(call) => {
                     if said.is_empty() {
                         said.push(words::about_to_run(command));

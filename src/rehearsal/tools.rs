@@ -47,6 +47,9 @@ const CODE_MODE: &str = "exec";
 /// What a shell says it is doing, where it wants to know.
 const DESCRIPTION: &str = "Run the requested command";
 
+/// What the person is asked when a command is to leave the sandbox.
+const JUSTIFICATION: &str = "May this command run outside the sandbox?";
+
 /// The tools that a request offers.
 pub(super) fn offered(dialect: Dialect, body: &Value) -> Vec<Offered> {
     let mut found = Vec::new();
@@ -123,20 +126,32 @@ pub(super) fn forced(dialect: Dialect, body: &Value, offered: &[Offered], words:
     Some(call(tool, input))
 }
 
-/// Calls a shell among the offered tools with a command; `None` when there is none.
-pub(super) fn shell(offered: &[Offered], command: &str) -> Option<Call> {
+/// Calls a shell among the offered tools with a command; `None` when there is none. `outside` asks to leave the
+/// tool's sandbox, where its arguments can say so.
+pub(super) fn shell(offered: &[Offered], command: &str, outside: bool) -> Option<Call> {
     let known = SHELLS.iter().find_map(|name| offered.iter().find(|t| t.name == *name && !t.custom));
     if let Some(tool) = known {
-        return Some(call(tool, arguments(tool, command)));
+        return Some(call(tool, arguments(tool, command, outside)));
     }
     if let Some(tool) = offered.iter().find(|t| t.name == CODE_MODE && t.custom) {
-        let argument = json!({"cmd": command});
+        let mut argument = Map::new();
+        argument.insert("cmd".to_owned(), Value::from(command));
+        if outside {
+            leave_sandbox(&mut argument);
+        }
+        let argument = Value::Object(argument);
         let script =
             format!("const r = await tools.exec_command({argument}); text(r.output ?? JSON.stringify(r));");
         return Some(Call { name: tool.name.clone(), namespace: None, input: Value::from(script) });
     }
     let any = offered.iter().find(|t| !t.custom && command_property(&t.schema).is_some())?;
-    Some(call(any, arguments(any, command)))
+    Some(call(any, arguments(any, command, outside)))
+}
+
+/// Codex's words for a command that is to run unsandboxed, and for what the person is then asked.
+fn leave_sandbox(arguments: &mut Map<String, Value>) {
+    arguments.insert("sandbox_permissions".to_owned(), Value::from("require_escalated"));
+    arguments.insert("justification".to_owned(), Value::from(JUSTIFICATION));
 }
 
 fn call(tool: &Offered, input: Value) -> Call {
@@ -148,7 +163,7 @@ fn command_property(schema: &Value) -> Option<&'static str> {
     ["cmd", "command"].into_iter().find(|key| schema["properties"][key].is_object())
 }
 
-fn arguments(tool: &Offered, command: &str) -> Value {
+fn arguments(tool: &Offered, command: &str, outside: bool) -> Value {
     let properties = &tool.schema["properties"];
     let key =
         command_property(&tool.schema).unwrap_or(if tool.name == "exec_command" { "cmd" } else { "command" });
@@ -160,6 +175,9 @@ fn arguments(tool: &Offered, command: &str) -> Value {
     );
     if properties["description"].is_object() {
         out.insert("description".to_owned(), Value::from(DESCRIPTION));
+    }
+    if outside && properties["sandbox_permissions"].is_object() {
+        leave_sandbox(&mut out);
     }
     for name in tool.schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !out.contains_key(name) {
@@ -174,7 +192,7 @@ mod tests {
     use super::*;
 
     fn one(dialect: Dialect, body: Value) -> Option<Call> {
-        shell(&offered(dialect, &body), "ls -la")
+        shell(&offered(dialect, &body), "ls -la", false)
     }
 
     #[test]
@@ -232,6 +250,19 @@ mod tests {
             call.input.as_str().unwrap(),
             r#"const r = await tools.exec_command({"cmd":"ls -la"}); text(r.output ?? JSON.stringify(r));"#
         );
+    }
+
+    #[test]
+    fn a_command_leaves_the_sandbox_where_the_shell_can_say_so() {
+        let tool = |properties: Value| json!({"tools": [{"type": "function", "name": "exec_command", "parameters": {"properties": properties}}]});
+        let outside = |body: Value| shell(&offered(Dialect::Responses, &body), "ls", true).unwrap().input;
+        let can = tool(json!({"cmd": {}, "sandbox_permissions": {"type": "string"}}));
+        let want =
+            json!({"cmd": "ls", "sandbox_permissions": "require_escalated", "justification": JUSTIFICATION});
+        assert_eq!(outside(can), want);
+        assert_eq!(outside(tool(json!({"cmd": {}}))), json!({"cmd": "ls"}));
+        let code_mode = json!({"tools": [{"type": "custom", "name": "exec"}]});
+        assert!(outside(code_mode).as_str().unwrap().contains("require_escalated"));
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub(super) fn no_shell(command: &str) -> String {
 }
 
 pub(super) fn unclear(mark: &str) -> String {
-    format!("I cannot read `{mark}`. Known are run, say, slow, fail, cut and recall.")
+    format!("I cannot read `{mark}`. Known are run, outside, say, slow, fail, cut and recall.")
 }
 
 /// A short title for the conversation.

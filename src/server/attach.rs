@@ -5,7 +5,7 @@ use super::{
     environment, overlays,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
-    socket,
+    socket, verbs,
 };
 use crate::{
     commands::{self, Verb},
@@ -75,18 +75,31 @@ pub struct Link {
 
 impl Server {
     pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
-        self.vault.learn_env(&hello.env);
-        let origin = Origin {
-            client: None,
-            pane: hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok()),
-            cwd: PathBuf::from(&hello.cwd),
-        };
+        // What runs inside a harness may not bring keys or environments.
+        if self.confined(pid).is_none() {
+            self.learn(&hello.env);
+        }
+        // A pane of another server says nothing about ours.
+        let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
+        let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
+        let origin =
+            Origin { client: None, pane: self.caller_pane(pid).or(told), cwd: PathBuf::from(&hello.cwd) };
         if hello.argv.is_empty() || hello.terminal.is_some() {
-            self.attach_hello(id, hello, out, &origin);
+            match self.confined(pid) {
+                Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),
+                None => self.attach_hello(id, hello, out, &origin),
+            }
             return;
         }
         self.connections.insert(id, Role::Command);
-        let reply = Reply::to(out);
+        if self.caller_pane(pid).is_none() {
+            // Environments are not saved: after a restart the first who comes brings one.
+            for session in self.state.sessions.keys() {
+                self.session_env.entry(*session).or_insert_with(|| hello.env.clone());
+            }
+        }
+        let mut reply = Reply::to(out);
+        reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
         match commands::parse(&hello.argv) {
             Ok(verb) => {
                 if let Err(refusal) = self.authorise(pid, &verb, &origin) {
@@ -101,7 +114,7 @@ impl Server {
 
     fn attach_hello(&mut self, id: ConnectionId, hello: Hello, out: OutSender, origin: &Origin) {
         let reply = Reply::to(out.clone());
-        if origin.pane.is_some() && hello.env.contains_key("INSPAN") {
+        if hello.env.contains_key("INSPAN") && hello.env.contains_key("INSPAN_PANE") {
             reply.fail(&Failure::Failed(
                 "this terminal is an inspan pane already; to nest on purpose run: env -u INSPAN inspan attach".into(),
             ));
@@ -112,6 +125,20 @@ impl Server {
             return;
         };
         let verb = if hello.argv.is_empty() { None } else { commands::parse(&hello.argv).ok() };
+        if let Some(verb @ Verb::NewSession { dir, .. }) = &verb {
+            // The words are run again after the answer, by a client that has left its own directory.
+            let mut words = hello.argv.clone();
+            if dir.is_none() {
+                words.extend(["-c".to_owned(), origin.cwd.to_string_lossy().into_owned()]);
+            }
+            let client = ClientId(self.state.next.client + 1);
+            if self.ask_trust(client, verb, &words, origin, &hello.env) {
+                self.state.next.client += 1;
+                self.connections.insert(id, Role::Attached(client));
+                self.add_client(client, id, size, hello, out, None);
+                return;
+            }
+        }
         // What to look at; `None` opens the picker.
         let session = match verb {
             None => {
@@ -213,7 +240,11 @@ impl Server {
         if client.session.0 == 0 {
             client.panel_docked = crate::ui::docks_by_itself(client.size.0);
         }
-        client.session = session;
+        let before = std::mem::replace(&mut client.session, session);
+        if before != session {
+            // Who still looks at the other session has it alone now.
+            self.fit_session(before);
+        }
         if let Some(link) = self.links.get(&id) {
             if let Some(agent) = link.env.get("SSH_AUTH_SOCK") {
                 let stable = socket::agent_link(&self.paths.sockets, &self.name);

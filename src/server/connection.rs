@@ -36,13 +36,24 @@ pub enum Out {
 /// The sending half of a connection.
 pub type OutSender = mpsc::Sender<Out>;
 
-/// Accepts until the listener fails for good.
-pub async fn accept(listener: UnixListener, events: mpsc::Sender<Event>) {
+/// Accepts from the newest listener until no other can come. One task does all of it, so that numbers stay unique.
+pub async fn accept(mut listeners: mpsc::Receiver<UnixListener>, events: mpsc::Sender<Event>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let Some(mut listener) = listeners.recv().await else { return };
     let mut next: ConnectionId = 0;
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            newer = listeners.recv() => match newer {
+                Some(newer) => {
+                    listener = newer;
+                    continue;
+                }
+                None => return,
+            },
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 next += 1;
                 let events = events.clone();

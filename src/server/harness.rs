@@ -7,8 +7,7 @@ use super::{
 use crate::{
     commands::What,
     executors::{
-        self, Class, Executor, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
-        machine::Machine,
+        self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
     },
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
@@ -19,10 +18,10 @@ use crate::{
     state::{Harness, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// A harness that was asked to start in a pane.
@@ -57,30 +56,77 @@ pub struct Runtime {
     pub conversation: Arc<Conversation>,
     /// The newest answer.
     pub last_answer: String,
-    /// A prompt to be typed once the CLI takes one.
-    pub pending: Option<String>,
+    /// Prompts to be typed, one each time the CLI takes one.
+    pub pending: VecDeque<String>,
+    /// A `Main` request came since the launch.
+    pub heard: bool,
+    /// The final answer was given; the CLI has not been seen idle since.
+    pub answered_last: bool,
     /// Ended turns.
     pub turns: u64,
     /// The newest `Main` answer called tools, so the turn goes on.
     pub tools_running: bool,
     /// What each source said last, and when (unix seconds).
     pub observed: BTreeMap<StatusSource, (StatusReport, u64)>,
-    /// Commands that wait for the end of a turn: the turn count they wait to pass, the answer's way out.
-    pub waiters: Vec<(u64, Reply)>,
+    /// How many commands have waited so far.
+    pub waits: u64,
+    /// Commands that wait for the end of a turn.
+    pub waiters: Vec<Waiter>,
     /// The wire id that the harness names, as far as it is known.
     pub launched: Option<String>,
     /// Files that the launch generated.
     pub files: Vec<PathBuf>,
+    /// Why the newest `Main` request failed, until another begins.
+    pub failed: Option<String>,
+    /// When the process was started.
+    pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
     pub submitted: Option<Instant>,
 }
 
+/// A command that waits until its prompt was answered.
+#[derive(Debug)]
+pub struct Waiter {
+    /// Which wait, for its time limit.
+    pub id: u64,
+    /// Turns that had ended when the prompt was submitted.
+    pub turns: u64,
+    /// The prompt; a turn that was already running when it came ends first.
+    pub prompt: String,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+impl Waiter {
+    /// Whether the turn that just ended answered this prompt.
+    fn answered(&self, turns: u64, conversation: &Conversation) -> bool {
+        /// Prompts are compared by their words; a CLI may wrap or trim them.
+        fn words(text: &str) -> String {
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+        let asked = words(&self.prompt);
+        // Without a view of the conversation (under `login`) the next turn's end has to do.
+        let newest = conversation.last_request().filter(|r| !crate::handoff::is_handoff(r));
+        turns > self.turns
+            && (conversation.turns.is_empty() || newest.is_some_and(|r| words(r).contains(&asked)))
+    }
+}
+
 impl Runtime {
+    /// Takes out the commands whose prompts the ended turn answered.
+    pub fn answered(&mut self) -> Vec<Reply> {
+        let (turns, conversation) = (self.turns, self.conversation.clone());
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            self.waiters.drain(..).partition(|waiter| waiter.answered(turns, &conversation));
+        self.waiters = rest;
+        ready.into_iter().map(|waiter| waiter.reply).collect()
+    }
+
     /// The process is gone; nothing of it can be in flight.
     pub fn process_ended(&mut self) {
         self.in_flight.clear();
         self.tools_running = false;
-        for (_, reply) in self.waiters.drain(..) {
+        for Waiter { reply, .. } in self.waiters.drain(..) {
             reply.fail(&Failure::Failed("the harness ended before its turn did".into()));
         }
     }
@@ -96,67 +142,6 @@ pub fn home_of(route: &Route, inherit_user: bool) -> Home {
 }
 
 impl Server {
-    /// Plans with what is true for a client's environment.
-    pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>) -> Facts {
-        let path = self.login_path(env);
-        self.machine(env, &path).facts()
-    }
-
-    fn machine<'a>(&'a self, env: &'a BTreeMap<String, String>, path: &'a str) -> Machine<'a> {
-        Machine {
-            env,
-            path,
-            data_dir: &self.paths.data,
-            config_dir: &self.paths.config,
-            settings: &self.settings,
-            vault: &self.vault,
-        }
-    }
-
-    /// The client's PATH, behind it the login shell's as far as it is known by now; it is asked in the background.
-    fn login_path(&mut self, env: &BTreeMap<String, String>) -> String {
-        let own = env.get("PATH").cloned().unwrap_or_default();
-        if let Some(known) = self.login_paths.get(&own) {
-            return known.clone();
-        }
-        self.login_paths.insert(own.clone(), own.clone());
-        let env = env.clone();
-        let key = own.clone();
-        self.tasks.spawn(
-            move || executors::login_shell_path(&env),
-            move |server, path| {
-                server.login_paths.insert(key, path);
-            },
-        );
-        own
-    }
-
-    /// Reads what is ready on this machine for picker and panel, off the loop.
-    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, rehearse: bool) {
-        let path = self.login_path(env);
-        let env = env.clone();
-        let (data, config) = (self.paths.data.clone(), self.paths.config.clone());
-        let (settings, vault) = (self.settings.clone(), self.vault.clone());
-        self.tasks.spawn(
-            move || {
-                let machine = Machine {
-                    env: &env,
-                    path: &path,
-                    data_dir: &data,
-                    config_dir: &config,
-                    settings: &settings,
-                    vault: &vault,
-                };
-                (machine.readiness(rehearse, false), machine.models(None, rehearse))
-            },
-            |server, (executors, models)| {
-                server.state.executors = executors;
-                server.state.models = models;
-                server.dirty_all();
-            },
-        );
-    }
-
     /// Plans what `--executor` and its companions ask for.
     pub(crate) fn plan_what(
         &mut self,
@@ -219,12 +204,16 @@ impl Server {
         let env = self.env_of(id);
         let path = self.login_path(&env);
         let Ok(executor) = executors::by_id(&start.route.executor) else { return };
+        if let Some(why) = self.key_missing(&start.route) {
+            self.not_started(id, &format!("{} was not started: {why}", start.route.executor));
+            return;
+        }
         let Some(found) = executors::find(executor, &path, &self.paths.data) else {
             if start.install {
                 self.install_first(id, start);
             } else {
                 let words = missing(&start.route.executor);
-                self.ended(id, words.reason);
+                self.not_started(id, &words.reason);
                 if let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) {
                     card.keys.insert(0, ("i".into(), format!("install {}", start.route.executor)));
                 }
@@ -232,6 +221,20 @@ impl Server {
             }
             return;
         };
+        match self.versions.known(&found.binary) {
+            Some(probe) => {
+                if let Some(why) = probe.unfit(executor, &found) {
+                    self.not_started(id, &why);
+                    return;
+                }
+            }
+            // Our own installation was tested as a whole before it was put in place.
+            None if found.why != executors::OURS => {
+                self.probe_first(id, start, executor, found, env, path);
+                return;
+            }
+            None => {}
+        }
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let key = pane.key.clone();
         let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
@@ -258,13 +261,21 @@ impl Server {
             executors::apply(&plan, &pane_dir).map_err(|e| e.to_string())?;
             Ok(plan)
         });
-        let plan = match planned {
+        let mut plan = match planned {
             Ok(plan) => plan,
             Err(why) => {
-                self.ended(id, format!("could not start {}: {why}", start.route.executor));
+                self.not_started(id, &format!("could not start {}: {why}", start.route.executor));
                 return;
             }
         };
+        // Before ours: what the route says is said last. Behind the program: options of a whole CLI come before its
+        // subcommands.
+        let own = self.settings.executor(&start.route.executor).args;
+        plan.argv.splice(1..1, own);
+        if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) && found.why != executors::OURS {
+            // Found by the login shell's PATH, where its interpreter is likely to be as well.
+            plan.env_set.insert("PATH".into(), path.clone());
+        }
         let session = plan.session.clone().or_else(|| match &start.session {
             SessionChoice::Resume(id) => Some(id.clone()),
             SessionChoice::New(_) => None,
@@ -288,7 +299,8 @@ impl Server {
             Runtime {
                 token: access.map(|a| a.token).unwrap_or_default(),
                 config_home: plan.config_home.clone(),
-                pending: start.prompt.filter(|_| !plan.prompt_delivered),
+                started: Some(SystemTime::now()),
+                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
                 files: plan
                     .files
@@ -313,6 +325,46 @@ impl Server {
         let launch =
             Launch { argv: plan.argv, env_set: plan.env_set, env_remove: plan.env_remove, harness: true };
         self.start(id, launch);
+    }
+
+    /// A harness that could not be started: the switch that wanted it ends, or the pane shows its card.
+    fn not_started(&mut self, id: PaneId, why: &str) {
+        if self.switches.contains_key(&id) {
+            self.fail_switch(id, why, true);
+        } else {
+            self.ended(id, why.to_owned());
+        }
+    }
+
+    /// Asks a CLI that was never started before what it is, off the loop, and starts it then.
+    fn probe_first(
+        &mut self,
+        id: PaneId,
+        start: Start,
+        executor: &'static dyn Executor,
+        found: Found,
+        env: BTreeMap<String, String>,
+        path: String,
+    ) {
+        if let Some(pane) = self.state.panes.get_mut(&id) {
+            pane.exit = None;
+            pane.title = format!("looking at {}", found.binary.display());
+        }
+        let versions = self.versions.clone();
+        let data = self.paths.data.clone();
+        self.tasks.spawn(
+            move || versions.probe(executor, &found.binary, &env, &path, &data),
+            move |server, _| {
+                let idle = server.screens.get(&id).is_some_and(|screen| screen.pty.is_none());
+                let asked_off = server.state.panes.get(&id).is_none_or(|pane| pane.exit.is_some());
+                if let Some(pane) = server.state.panes.get_mut(&id) {
+                    pane.title.clear();
+                }
+                if idle && !asked_off {
+                    server.start_harness(id, start);
+                }
+            },
+        );
     }
 
     /// Runs the installation in the pane, in view, and the harness after it.
@@ -345,9 +397,8 @@ impl Server {
                 if let Some(screen) = server.screens.get(&id) {
                     fresh_screen(&screen.emulator);
                 }
-                let (env, rehearse) = (server.env_of(id), start.rehearse);
                 server.start_harness(id, start);
-                server.refresh_readiness(&env, rehearse);
+                server.installed(id);
             } else {
                 server.ended(id, format!("{executor} was not installed ({})", exit_words(status)));
                 server.offer_install(id);
@@ -398,6 +449,7 @@ impl Server {
                     route: route.clone(),
                     launched: runtime.launched.clone(),
                     allowed: Arc::new(allowed),
+                    policy: Arc::new(facts.policy.clone()),
                 }),
             );
         }
@@ -420,7 +472,10 @@ impl Server {
                 runtime.in_flight.insert(request, class);
                 if class == Class::Main {
                     runtime.submitted = None;
+                    runtime.failed = None;
                     runtime.tools_running = false;
+                    runtime.heard = true;
+                    runtime.answered_last = false;
                     if let Some(conversation) = conversation.filter(|c| !c.turns.is_empty()) {
                         runtime.conversation = conversation;
                     }
@@ -442,6 +497,10 @@ impl Server {
             GatewayEvent::Finished { pane, request, class, row, answer, calls_tools } => {
                 let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
                 self.state.spend_today += row.cost.unwrap_or_default();
+                let served = row.status == 200 && row.error.is_empty();
+                if served && let Some(route) = self.route_of(id) {
+                    self.prove(&route);
+                }
                 if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
                     let usage = &mut harness.usage;
                     usage.requests += 1;
@@ -464,6 +523,10 @@ impl Server {
             }
         }
         self.warn_of_recorder();
+    }
+
+    fn route_of(&self, id: PaneId) -> Option<Route> {
+        Some(self.state.panes.get(&id)?.harness.as_ref()?.route.clone())
     }
 
     /// The person typed `/model` in the harness: the pane's route follows, as an event.
@@ -527,11 +590,12 @@ impl Server {
             runtime.submitted = Some(Instant::now());
         }
         self.type_steps(id, steps.into());
+        self.check_submitted(id);
         Ok(())
     }
 
     /// Carries out typing with its pauses.
-    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: std::collections::VecDeque<SubmitStep>) {
+    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: VecDeque<SubmitStep>) {
         while let Some(step) = steps.pop_front() {
             match step {
                 SubmitStep::Write(bytes) => {
@@ -570,21 +634,6 @@ impl Server {
             self.tell(id, message);
         }
     }
-
-    /// Whether the person answered inspan's own trust question for a directory with yes.
-    pub(crate) fn is_trusted(&self, dir: &Path) -> bool {
-        self.trusted.contains(dir)
-    }
-
-    /// Remembers or forgets trust.
-    pub(crate) fn trust(&mut self, dir: &Path, yes: bool) {
-        if yes {
-            self.trusted.insert(dir.to_owned());
-        } else {
-            self.trusted.remove(dir);
-        }
-        self.changed = true;
-    }
 }
 
 /// A CLI that is not there, and what to do.
@@ -604,6 +653,11 @@ pub fn parse_permission(word: &str) -> Result<Permission, Failure> {
     serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase())).map_err(|_| {
         Failure::Usage(format!("unknown permission {word:?}: use ask, edits, plan, full or readonly"))
     })
+}
+
+/// Whether a directory is on an environment's own PATH.
+fn on_path(env: &BTreeMap<String, String>, dir: &Path) -> bool {
+    env.get("PATH").is_some_and(|path| path.split(':').any(|part| Path::new(part) == dir))
 }
 
 /// A token nobody can guess.

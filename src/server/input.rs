@@ -278,7 +278,11 @@ impl Server {
         let origin = Origin { client: Some(id), pane: None, cwd: cwd.unwrap_or_else(|| link.cwd.clone()) };
         let env = link.env.clone();
         match commands::parse(words) {
-            Ok(verb) => self.run(verb, &origin, &env, Reply::nobody()),
+            Ok(verb) => {
+                if !self.ask_trust(id, &verb, words, &origin, &env) {
+                    self.run(verb, &origin, &env, Reply::nobody());
+                }
+            }
             Err(error) => {
                 let line = fault(&error.to_string());
                 let near =

@@ -6,9 +6,11 @@ mod attach;
 mod connection;
 mod due;
 mod environment;
+mod facts;
 mod harness;
 mod input;
 mod listing;
+mod login;
 mod mouse;
 mod overlays;
 mod paint;
@@ -20,6 +22,7 @@ mod restore;
 mod run;
 pub mod socket;
 mod switching;
+mod trusting;
 mod trying;
 mod verbs;
 mod watch;
@@ -156,6 +159,10 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
+    pub(crate) left_to_harness: BTreeSet<PathBuf>,
+    pub(crate) versions: Arc<crate::executors::Versions>,
+    pub(crate) proven: BTreeSet<(String, String)>,
+    pub(crate) known_facts: Vec<facts::Known>,
     pub(crate) login_paths: BTreeMap<String, String>,
     pub(crate) last_preset: BTreeMap<crate::mux::WindowId, crate::mux::presets::Preset>,
     pub(crate) switches: BTreeMap<PaneId, switching::Running>,
@@ -171,6 +178,7 @@ pub struct Server {
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
     pub(crate) git_busy: BTreeSet<PathBuf>,
+    pub(crate) listeners: mpsc::Sender<tokio::net::UnixListener>,
     pub(crate) ending: Option<Ending>,
 }
 

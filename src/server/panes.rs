@@ -2,6 +2,7 @@
 use super::{Server, Wake, environment, socket};
 use crate::{
     mux::PaneId,
+    router::AuthMode,
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
@@ -146,10 +147,15 @@ impl Server {
             id: &id.to_string(),
             key: &pane.key,
             agent_link: &agent_link.to_string_lossy(),
-            harness: launch.harness,
+            harness: launch.harness.then(|| environment::Harness {
+                vault: &self.vault,
+                login: pane.harness.as_ref().is_some_and(|h| h.route.auth == AuthMode::Login),
+            }),
         });
-        if !removed.is_empty() {
-            pane.notes.push(format!("not passed on: {}", removed.join(", ")));
+        let said = pane.notes.join(" ");
+        let unsaid: Vec<String> = removed.into_iter().filter(|name| !said.contains(name.as_str())).collect();
+        if !unsaid.is_empty() {
+            pane.notes.push(format!("not passed on from your environment: {}", unsaid.join(", ")));
         }
         for name in &launch.env_remove {
             env.remove(name);
@@ -211,9 +217,9 @@ impl Server {
                 key("f", "fresh");
                 key("s", "shell");
             }
-            None if pane.argv.is_empty() => key("s", "shell again"),
+            None if pane.argv.is_empty() => key("s", "shell"),
             None => {
-                key("f", "run again");
+                key("f", "fresh");
                 key("s", "shell");
             }
         }
@@ -257,6 +263,9 @@ impl Server {
     }
 
     fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
+        if self.stops_for_switch(id) {
+            return;
+        }
         let Some(screen) = self.screens.get_mut(&id) else { return };
         let follow = screen.on_exit.take();
         let pty = screen.pty.take();
@@ -269,6 +278,10 @@ impl Server {
         match follow {
             Some(follow) => follow(self, id, status),
             None => self.ended_by_itself(id, status),
+        }
+        let installs = self.state.panes.get(&id).and_then(|p| p.argv.get(1)).is_some_and(|w| w == "install");
+        if installs && ended_well(status) {
+            self.installed(id);
         }
     }
 
@@ -395,9 +408,14 @@ pub fn ended_well(status: &ExitStatus) -> bool {
     status.code == Some(0)
 }
 
-/// Leaves the other screen, colours and margins behind and starts on a new line, so that what was there stays.
+/// Leaves the other screen, colours and margins behind and starts on the line below the text, so that it stays.
 pub fn fresh_line(emulator: &Mutex<Emulator>) {
-    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[999;1H\r\n");
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r");
+    let text = lock(emulator).capture(None, None, false, false);
+    match text.trim_end().lines().count() {
+        0 => show(emulator, b"\x1b[H"),
+        last => show(emulator, format!("\x1b[{last};1H\r\n").as_bytes()),
+    }
 }
 
 /// The same on an empty screen; what was there is in history.
@@ -405,9 +423,13 @@ pub fn fresh_screen(emulator: &Mutex<Emulator>) {
     show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[?25h\x1b[2J\x1b[H");
 }
 
+/// The title goes with the program that set it: another that sets the same one must be heard.
+const NO_TITLE: &[u8] = b"\x1b]2;\x07";
+
 fn show(emulator: &Mutex<Emulator>, bytes: &[u8]) {
     let mut nobody = FeedOutput::default();
     let mut emulator = lock(emulator);
     emulator.reset_modes(&mut nobody);
+    emulator.feed(NO_TITLE, Instant::now(), &mut nobody);
     emulator.feed(bytes, Instant::now(), &mut nobody);
 }

@@ -1,6 +1,6 @@
 //! What a refused command line asked for, and the command lines that its remedies stand for.
 use crate::{
-    commands::{self, Target, Verb, What},
+    commands::{self, LocalVerb, Target, Verb, What},
     router::{AuthMode, PlanRequest},
     state::{State, overlay::request_words, target::Origin},
 };
@@ -136,7 +136,7 @@ pub fn written(remedy: &str, asked: &[String]) -> Option<Vec<String>> {
     }
     let words = commands::split_words(line.strip_prefix("inspan ")?).ok()?;
     match commands::parse(&words).ok()? {
-        Verb::Install { executor, .. } => Some(vec!["install-pane".into(), executor]),
+        Verb::Local(LocalVerb::Install { executor, .. }) => Some(vec!["install-pane".into(), executor]),
         Verb::Model { .. }
         | Verb::Switch { .. }
         | Verb::SplitWindow { .. }

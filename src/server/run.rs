@@ -59,7 +59,7 @@ struct Prepared {
     paths: Paths,
     place: ServerPaths,
     listener: std::os::unix::net::UnixListener,
-    lock: fs::File,
+    locks: [fs::File; 2],
     _log: tracing_appender::non_blocking::WorkerGuard,
 }
 
@@ -95,28 +95,59 @@ fn prepare(name: &str) -> Result<Prepared> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("INSPAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
     let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
-    let lock_path = paths.sockets.join(format!("{name}.lock"));
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .with_context(|| format!("cannot open {}", lock_path.display()))?;
-    if lock.try_lock_exclusive().is_err() {
-        say("taken");
-        std::process::exit(0);
-    }
     let path = place.socket.clone();
+    let locks = [place.state.join("server.lock"), paths.sockets.join(format!("{name}.lock"))];
+    let locks = take_locks(locks, &path)?;
     // We hold the lock, so whoever bound this socket is gone.
     let _ = fs::remove_file(&path);
     let listener = std::os::unix::net::UnixListener::bind(&path)
         .with_context(|| format!("cannot listen on {}", path.display()))?;
     listener.set_nonblocking(true)?;
-    Ok(Prepared { name: name.to_owned(), paths, place, listener, lock, _log: guard })
+    Ok(Prepared { name: name.to_owned(), paths, place, listener, locks, _log: guard })
+}
+
+/// Takes the lock of the saved state, then that of the socket; ends this process when another server has one.
+///
+/// Whoever cleans /tmp takes socket and lock from a server that lives on. A second one beside it would take its panes
+/// for what a crash left behind, so the state is locked too, and the server that lives is asked to listen anew.
+fn take_locks(
+    [state, socket_lock]: [std::path::PathBuf; 2],
+    socket: &std::path::Path,
+) -> Result<[fs::File; 2]> {
+    let open = |path: &std::path::Path| {
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        options.open(path).with_context(|| format!("cannot open {}", path.display()))
+    };
+    let mut of_state = open(&state)?;
+    if of_state.try_lock_exclusive().is_err() {
+        let owner = fs::read_to_string(&state).unwrap_or_default();
+        let (pid, listens) = owner.split_once('\n').unwrap_or_default();
+        if !listens.is_empty() && std::path::Path::new(listens) != socket {
+            anyhow::bail!(
+                "process {pid} serves this state directory and listens on {listens}; set INSPAN_TMPDIR alike"
+            );
+        }
+        if let (false, Some(pid)) =
+            (socket.exists(), pid.parse().ok().and_then(rustix::process::Pid::from_raw))
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::USR1);
+        }
+        say("taken");
+        std::process::exit(0);
+    }
+    let of_socket = open(&socket_lock)?;
+    if of_socket.try_lock_exclusive().is_err() {
+        say("taken");
+        std::process::exit(0);
+    }
+    of_state.set_len(0)?;
+    of_state.write_all(format!("{}\n{}", std::process::id(), socket.display()).as_bytes())?;
+    Ok([of_state, of_socket])
 }
 
 fn serve(prepared: Prepared) -> Result<()> {
-    let Prepared { name, paths, place, listener, lock, _log } = prepared;
+    let Prepared { name, paths, place, listener, locks, _log } = prepared;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), server = name, "server starts");
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
     let panes_runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,6 +157,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         .build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
+    let (listeners, accepted) = mpsc::channel(1);
 
     let (mut settings, mut problems) = config::load([paths.config_file()]);
     problems.extend(input::check(&mut settings));
@@ -159,6 +191,10 @@ fn serve(prepared: Prepared) -> Result<()> {
         recorder,
         vault,
         trusted: BTreeSet::new(),
+        left_to_harness: BTreeSet::new(),
+        versions: Arc::new(crate::executors::Versions::load(&paths.data)),
+        proven: BTreeSet::new(),
+        known_facts: Vec::new(),
         login_paths: BTreeMap::new(),
         last_preset: BTreeMap::new(),
         switches: BTreeMap::new(),
@@ -173,6 +209,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         changed: false,
         git_due: BTreeMap::new(),
         git_busy: BTreeSet::new(),
+        listeners,
         ending: None,
         settings,
         paths,
@@ -188,13 +225,9 @@ fn serve(prepared: Prepared) -> Result<()> {
         tracing::warn!("{problem}");
     }
     server.restore();
-    let listening = events.clone();
-    panes_runtime.spawn(async move {
-        match UnixListener::from_std(listener) {
-            Ok(listener) => connection::accept(listener, listening).await,
-            Err(error) => tracing::error!(%error, "cannot listen"),
-        }
-    });
+    server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
+    panes_runtime.spawn(connection::accept(accepted, events.clone()));
+    server.listen_on(listener)?;
     say("ready");
     let ending = runtime.block_on(server.turn(queue, events));
     tracing::info!(?ending, "server ends");
@@ -206,8 +239,13 @@ fn serve(prepared: Prepared) -> Result<()> {
     }
     drop(server);
     panes_runtime.shutdown_background();
-    let _ = lock.unlock();
+    locks.iter().for_each(|lock| drop(lock.unlock()));
     Ok(())
+}
+
+/// The beginning of today in the local time zone, in unix milliseconds.
+fn midnight_ms() -> i64 {
+    jiff::Zoned::now().start_of_day().map(|day| day.timestamp().as_millisecond()).unwrap_or_default()
 }
 
 fn start_gateway(
@@ -285,11 +323,19 @@ impl Server {
         }
     }
 
+    /// One event. A fault in handling it must cost that event, not everybody's panes.
     fn dispatch(&mut self, event: Event) {
-        if matches!(event, Event::Listen) {
-            self.listen_again();
-        } else {
-            self.handle(event);
+        let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            if matches!(event, Event::Listen) {
+                self.listen_again();
+            } else {
+                self.handle(event);
+            }
+        }));
+        if handled.is_err() {
+            self.state.warning =
+                Some("something inside inspan failed; its log says what (inspan config path)".into());
+            self.dirty_all();
         }
     }
 
@@ -300,19 +346,18 @@ impl Server {
             let listener =
                 std::os::unix::net::UnixListener::bind(&self.place.socket).map_err(|e| e.to_string())?;
             listener.set_nonblocking(true).map_err(|e| e.to_string())?;
-            Ok(listener)
+            self.listen_on(listener).map_err(|e| e.to_string())
         });
-        match bound {
-            Ok(listener) => {
-                let events = self.tasks.events.clone();
-                self.panes_runtime.spawn(async move {
-                    if let Ok(listener) = UnixListener::from_std(listener) {
-                        connection::accept(listener, events).await;
-                    }
-                });
-            }
-            Err(error) => tracing::error!(error, "cannot listen again"),
+        if let Err(error) = bound {
+            tracing::error!(error, "cannot listen again");
         }
+    }
+
+    /// Accepts from this listener from now on.
+    fn listen_on(&self, listener: std::os::unix::net::UnixListener) -> Result<()> {
+        let _inside = self.panes_runtime.enter();
+        let listener = UnixListener::from_std(listener)?;
+        self.listeners.try_send(listener).context("the one before is still being taken over")
     }
 }
 

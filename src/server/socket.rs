@@ -46,7 +46,21 @@ pub fn prepare_dir(dir: &Path) -> Result<(), String> {
             ));
         }
     }
-    let meta = fs::symlink_metadata(dir).map_err(|e| format!("cannot read {}: {e}", dir.display()))?;
+    check_dir(dir)
+}
+
+/// Checks the socket directory: ours, private, no symbolic link. One that is not there is fine.
+///
+/// A client checks it too: it would tell whoever listens there its whole environment.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_dir(dir: &Path) -> Result<(), String> {
+    let meta = match fs::symlink_metadata(dir) {
+        Ok(meta) => meta,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(format!("cannot read {}: {e}", dir.display())),
+    };
     if !meta.is_dir() {
         return Err(format!("{} is not a directory (a symbolic link is not followed)", dir.display()));
     }

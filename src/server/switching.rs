@@ -381,6 +381,11 @@ impl Server {
         }
     }
 
+    /// Whether a pane's process is being stopped by its switch: its end is awaited there.
+    pub(super) fn stops_for_switch(&self, id: PaneId) -> bool {
+        self.switches.get(&id).is_some_and(|running| running.step < Step::Start)
+    }
+
     fn harness_stopped(&mut self, id: PaneId, left: &[i32]) {
         if !left.is_empty() {
             self.fail_switch(id, &format!("processes would not end: {left:?}"), true);
@@ -448,7 +453,14 @@ impl Server {
         if pane.status.source == StatusSource::Process {
             return;
         }
-        if self.harnesses.get(&id).is_some_and(|r| r.pending.is_some()) {
+        let Some(runtime) = self.harnesses.get(&id) else { return };
+        // A handoff is with the harness when its first request is seen; outside the gateway, when it works.
+        let delivered = running.handoff.text.is_empty()
+            || runtime.heard
+            || (runtime.token.is_empty()
+                && runtime.pending.is_empty()
+                && pane.status.status == Status::Working);
+        if !delivered {
             return;
         }
         self.step(id, Step::Confirm);

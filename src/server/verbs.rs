@@ -229,11 +229,7 @@ impl Server {
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
             Verb::Usage { by, json } => self.usage_verb(by, json),
             Verb::Events { count, json } => self.events_verb(count, json),
-            Verb::Trust { dir, forget } => {
-                let dir = crate::workspace::absolute(&origin.cwd, &dir);
-                self.trust(&dir, !forget);
-                line(format!("{} {}", if forget { "no longer trusted:" } else { "trusted:" }, dir.display()))
-            }
+            Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
                     self.open(client, overlays::keys());
@@ -262,18 +258,7 @@ impl Server {
                 silent()
             }
             Verb::InstallPane { executor } => self.install_pane(&executor, origin, env),
-            Verb::Install { .. }
-            | Verb::Plan { .. }
-            | Verb::Policy { .. }
-            | Verb::Executors { .. }
-            | Verb::Doctor { .. }
-            | Verb::Sessions { .. }
-            | Verb::Checkpoints { .. }
-            | Verb::Checkpoint { .. }
-            | Verb::Config { .. }
-            | Verb::Bench { .. }
-            | Verb::Completions { .. }
-            | Verb::Server => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
+            Verb::Local(_) => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
         }
     }
 
@@ -281,11 +266,7 @@ impl Server {
     ///
     /// A shell pane is the person at the keyboard, so it is granted everything.
     pub(super) fn authorise(&self, pid: i32, verb: &Verb, origin: &Origin) -> Result<(), Refusal> {
-        let Some(pane) = self.caller_pane(pid) else { return Ok(()) };
-        let harness = self.state.panes.get(&pane).is_some_and(|p| p.harness.is_some());
-        if !harness || self.settings.harness_authority {
-            return Ok(());
-        }
+        let Some(pane) = self.confined(pid) else { return Ok(()) };
         let own = |target: &crate::commands::Target| {
             self.state.find_pane(target.target.as_deref(), origin).is_ok_and(|p| p == pane)
         };
@@ -302,21 +283,27 @@ impl Server {
             | Verb::Explain { target, .. } => own(target),
             _ => false,
         };
-        if allowed {
-            return Ok(());
-        }
-        Err(Refusal {
-            rule: "authority.pane".into(),
-            reason: format!("this process runs inside the harness in {pane}, which may only read itself"),
-            remedies: vec![
-                "run it from a shell pane or another terminal".into(),
-                "harness_authority = true in config.toml grants harnesses everything".into(),
-            ],
+        if allowed { Ok(()) } else { Err(beyond(pane)) }
+    }
+
+    /// The harness pane whose rights a process has; `None` for the owner.
+    pub(super) fn confined(&self, pid: i32) -> Option<crate::mux::PaneId> {
+        let pane = self.caller_pane(pid)?;
+        let harness = self.state.panes.get(&pane).is_some_and(|p| p.harness.is_some());
+        (harness && !self.settings.harness_authority).then_some(pane)
+    }
+
+    /// The pane in whose process tree a process is. One that left the tree is known by the pane's key in its
+    /// environment.
+    pub(super) fn caller_pane(&self, pid: i32) -> Option<crate::mux::PaneId> {
+        self.pane_above(pid).or_else(|| {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let key = environ.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"INSPAN_PANE_KEY="))?;
+            self.state.pane_by_key(std::str::from_utf8(key).ok()?).map(|p| p.id)
         })
     }
 
-    /// The pane in whose process tree a process is.
-    fn caller_pane(&self, pid: i32) -> Option<crate::mux::PaneId> {
+    fn pane_above(&self, pid: i32) -> Option<crate::mux::PaneId> {
         /// Deeper trees than this are a loop in what `/proc` told us.
         const DEPTH: usize = 64;
         let mut pid = pid;
@@ -332,6 +319,18 @@ impl Server {
             }
         }
         None
+    }
+}
+
+/// The refusal for a process that reaches out of its harness's pane.
+pub(super) fn beyond(pane: crate::mux::PaneId) -> Refusal {
+    Refusal {
+        rule: "authority.pane".into(),
+        reason: format!("this process runs inside the harness in {pane}, which may only read itself"),
+        remedies: vec![
+            "run it from a shell pane or another terminal".into(),
+            "harness_authority = true in config.toml grants harnesses everything".into(),
+        ],
     }
 }
 

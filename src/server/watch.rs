@@ -1,5 +1,10 @@
 //! What each pane is doing, and who says so.
-use super::{Server, harness::SUBMIT_WAIT, panes::lock};
+use super::{
+    Server,
+    harness::{SUBMIT_WAIT, Waiter},
+    panes::lock,
+    reply::Failure,
+};
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
@@ -18,11 +23,17 @@ use std::{
 /// Output settles this long before the screen is read for a status: a spinner's frame is no news.
 const SETTLE: Duration = Duration::from_millis(120);
 
+/// How long after the final answer the CLI may take to show that it is idle.
+const ANSWER_WAIT: Duration = Duration::from_millis(1500);
+
 /// Lines at the live bottom of a screen that status rules may read.
 const BOTTOM_LINES: usize = 14;
 
 /// How long after a change git is asked again; a build writes thousands of files.
 const GIT_SETTLE: Duration = Duration::from_millis(400);
+
+/// The status of a request whose harness went away before its answer.
+const GONE: u16 = 499;
 
 /// A title longer than this is cut: it is drawn in a border.
 const TITLE_LIMIT: usize = 200;
@@ -79,6 +90,9 @@ impl Server {
         let now = Self::now();
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         runtime.observed.insert(report.source, (report.clone(), now));
+        if matches!(report.status, Status::Working | Status::NeedsYou) {
+            runtime.submitted = None;
+        }
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
@@ -86,9 +100,19 @@ impl Server {
             return;
         }
         if matches!(report.status, Status::Idle | Status::Done) {
+            // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
+            if runtime.submitted.is_some() {
+                return;
+            }
             self.settled(id, report);
         } else {
+            let began = report.status == Status::Working
+                && runtime.token.is_empty()
+                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
             self.set_status(id, report);
+            if began {
+                self.look_at_login(id, |_, _, _| {});
+            }
         }
     }
 
@@ -121,20 +145,34 @@ impl Server {
         if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main) {
             return;
         }
+        let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
+        if failed {
+            runtime.failed = Some(row.error.clone());
+        }
         if row.status == 429 {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
-        } else if row.status >= 500 || (row.status != 200 && row.status != 499 && !row.error.is_empty()) {
+        } else if failed {
+            // Whether it tries again is the CLI's to decide, and shows on its screen when it has decided otherwise.
             self.observe(id, StatusSource::Gateway, Status::Retrying, &row.error);
+        } else if row.status == GONE {
+            // Interrupted: the CLI says itself what it does next.
         } else if calls_tools {
             self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
         } else {
-            let report = StatusReport {
-                status: Status::Idle,
-                source: StatusSource::Gateway,
-                detail: "the answer ended".into(),
-            };
-            self.turn_over(id);
-            self.settled(id, report);
+            let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+            runtime.answered_last = true;
+            let turns = runtime.turns;
+            // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
+            self.tasks.after(ANSWER_WAIT, move |server| {
+                if server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns) {
+                    let report = StatusReport {
+                        status: Status::Idle,
+                        source: StatusSource::Gateway,
+                        detail: "the answer ended".into(),
+                    };
+                    server.settled(id, report);
+                }
+            });
         }
         self.watch_soon(id);
         self.git_soon_of(id);
@@ -142,24 +180,35 @@ impl Server {
 
     /// The CLI takes a prompt: type what waits, and tell idle from done.
     fn settled(&mut self, id: PaneId, mut report: StatusReport) {
-        let ready = report.source != StatusSource::Gateway;
+        let Some(pane) = self.state.panes.get(&id) else { return };
+        let was = pane.status.status.clone();
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
-        let pending = if ready { runtime.pending.take() } else { None };
-        if let Some(text) = pending {
+        // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
+        let began = runtime.token.is_empty() || runtime.heard;
+        let worked =
+            began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
+        let by_cli = report.source != StatusSource::Gateway;
+        if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
+            report.detail = format!("the turn failed: {why}");
+            self.turn_failed(id, &why);
+        } else if worked && runtime.token.is_empty() {
+            // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
+            self.look_at_login(id, |server, id, more| {
+                if more {
+                    server.turn_over(id);
+                }
+            });
+        } else if worked || std::mem::take(&mut runtime.answered_last) {
+            self.turn_over(id);
+        }
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        if let Some(text) = runtime.pending.pop_front() {
+            // One prompt at a time: the CLI will be seen idle again behind it.
+            self.set_status(id, StatusReport { status: Status::Working, ..report });
             if let Err(why) = self.submit(id, &text) {
                 self.tell_all(&why);
             }
             return;
-        }
-        let Some(pane) = self.state.panes.get(&id) else { return };
-        let was = pane.status.status.clone();
-        let by_gateway = self.harnesses.get(&id).is_some_and(|r| !r.token.is_empty());
-        let worked = matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited)
-            // On the gateway a turn is a `Main` request that was answered, not a spinner while the CLI starts.
-            && (!by_gateway || self.harnesses.get(&id).is_some_and(|r| r.turns > 0));
-        if worked && ready && !by_gateway {
-            // Under `login` the screen is the only witness of a turn's end.
-            self.turn_over(id);
         }
         let watched = self.is_watched(id);
         if !watched && (worked || was == Status::Done) {
@@ -170,15 +219,26 @@ impl Server {
         self.set_status(id, report);
     }
 
-    fn turn_over(&mut self, id: PaneId) {
+    /// The CLI gave a request up and takes a prompt again.
+    fn turn_failed(&mut self, id: PaneId, why: &str) {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         runtime.turns += 1;
         runtime.submitted = None;
-        let turns = runtime.turns;
+        runtime.answered_last = false;
+        for Waiter { reply, .. } in runtime.waiters.drain(..) {
+            reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
+        }
+        self.keep_conversation(id);
+        self.switch_when_done(id);
+    }
+
+    fn turn_over(&mut self, id: PaneId) {
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.turns += 1;
+        runtime.answered_last = false;
+        runtime.submitted = None;
         let answer = runtime.last_answer.clone();
-        let (ready, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|(turn, _)| turns > *turn);
-        runtime.waiters = rest;
-        for (_, mut reply) in ready {
+        for mut reply in runtime.answered() {
             if !answer.is_empty() {
                 reply.line(&answer);
             }
@@ -292,17 +352,13 @@ impl Server {
     /// After a submitted prompt: says so when the harness does not start working.
     pub(super) fn check_submitted(&mut self, id: PaneId) {
         self.tasks.after(SUBMIT_WAIT, move |server| {
-            let late = server
-                .harnesses
-                .get(&id)
-                .and_then(|r| r.submitted)
-                .is_some_and(|at| at.elapsed() >= SUBMIT_WAIT);
-            let working = server.state.panes.get(&id).is_some_and(|p| {
-                matches!(p.status.status, Status::Working | Status::NeedsYou | Status::Retrying)
-            });
-            if late && !working {
-                server.tell_all(&format!("{id} was given a prompt and has not started working; look at it"));
+            let Some(runtime) = server.harnesses.get_mut(&id) else { return };
+            if runtime.submitted.is_none_or(|at| at.elapsed() < SUBMIT_WAIT) {
+                return;
             }
+            runtime.submitted = None;
+            server.tell_all(&format!("{id} was given a prompt and has not started working; look at it"));
+            server.watch_soon(id);
         });
     }
 

@@ -32,6 +32,8 @@ pub enum Overlay {
     Confirm(Confirm),
     /// What a command printed.
     Text(Printed),
+    /// Whether a directory is trusted, before a harness loads what it brings.
+    Trust(Trust),
 }
 
 /// A filtered list: which row is chosen and what was typed.
@@ -125,6 +127,19 @@ pub struct Printed {
 
 /// Lines of output that are kept to be read: more than anybody walks through without a pager.
 pub const PRINTED_LINES: usize = 2000;
+
+/// The question whether a directory is trusted.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Who is about to start there.
+    pub executor: String,
+    /// What would load, a line for each file: `.mcp.json: 2 MCP servers`.
+    pub loads: Vec<String>,
+    /// The command that started it, and that goes on after the answer.
+    pub command: Vec<String>,
+}
 
 /// A line of the key table and the command table, for the key help and the palette.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

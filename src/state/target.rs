@@ -1,6 +1,10 @@
-//! Resolves what a command means by `-t`.
+//! Resolves what a command means by `-t`: takes the first reading of a target that exists.
 use super::{Pane, Session, State, Window};
-use crate::mux::{ClientId, PaneId, SessionId, WindowId};
+use crate::mux::{
+    ClientId, PaneId, SessionId, WindowId,
+    layout::Dir,
+    target::{PaneRef, Path, SessionRef, Target, Wanted, WindowRef},
+};
 
 /// Where a command comes from: what "current" means for it.
 #[derive(Clone, Debug, Default)]
@@ -29,181 +33,212 @@ impl State {
         self.panes.values().find(|p| p.key == key)
     }
 
-    /// The pane with this ULID, to be changed.
-    pub fn pane_by_key_mut(&mut self, key: &str) -> Option<&mut Pane> {
-        self.panes.values_mut().find(|p| p.key == key)
-    }
-
     /// The session that an origin is in: its client's, its pane's, its directory's, the newest.
     pub fn current_session(&self, origin: &Origin) -> Option<SessionId> {
+        let of_pane = |pane| self.window_of(pane).and_then(|w| self.session_of(w.id)).map(|s| s.id);
         origin
             .client
             .and_then(|c| self.clients.get(&c))
             .map(|c| c.session)
-            .or_else(|| {
-                origin.pane.and_then(|p| self.window_of(p)).and_then(|w| self.session_of(w.id)).map(|s| s.id)
-            })
+            .filter(|s| self.sessions.contains_key(s))
+            .or_else(|| origin.pane.and_then(of_pane))
             .or_else(|| self.sessions.values().rev().find(|s| s.workspace == origin.cwd).map(|s| s.id))
             .or_else(|| self.sessions.keys().next_back().copied())
     }
 
-    /// Resolves a session target: `$1`, `=name`, `name`, a unique beginning of a name, with or without `:…` behind.
+    /// Resolves a session target.
     ///
     /// # Errors
     /// A sentence naming what exists.
     pub fn find_session(&self, target: Option<&str>, origin: &Origin) -> Result<SessionId, String> {
-        let none = || "no session; start one with: inspan new-session".to_owned();
-        let Some(target) = target else { return self.current_session(origin).ok_or_else(none) };
-        if target.starts_with(['%', '@']) {
-            let pane = self.find_pane(Some(target), origin)?;
-            let window = self.window_of(pane).ok_or_else(none)?;
-            return self.session_of(window.id).map(|s| s.id).ok_or_else(none);
-        }
-        let name = target.split_once(':').map_or(target, |(name, _)| name);
-        if name.is_empty() {
-            return self.current_session(origin).ok_or_else(none);
-        }
-        if let Ok(id) = name.parse::<SessionId>() {
-            return self.sessions.contains_key(&id).then_some(id).ok_or_else(|| self.no_session(name));
-        }
-        let (name, exact) = name.strip_prefix('=').map_or((name, false), |n| (n, true));
-        if let Some(session) = self.sessions.values().find(|s| s.name == name) {
-            return Ok(session.id);
-        }
-        let mut beginning = self.sessions.values().filter(|s| !exact && s.name.starts_with(name));
-        match (beginning.next(), beginning.next()) {
-            (Some(session), None) => Ok(session.id),
-            _ => Err(self.no_session(name)),
-        }
+        self.resolve(target, Wanted::Session, |path| self.session_at(path, origin))
     }
 
-    fn no_session(&self, name: &str) -> String {
-        let known: Vec<&str> = self.sessions.values().map(|s| s.name.as_str()).collect();
-        if known.is_empty() {
-            format!("no session {name:?}; none is running")
-        } else {
-            format!("no session {name:?}; there is {}", known.join(", "))
-        }
-    }
-
-    /// Resolves a window target: `@1`, `session:2`, `session:name`, `:2`, `2`, a window's or a session's name.
+    /// Resolves a window target.
     ///
     /// # Errors
     /// A sentence naming what exists.
     pub fn find_window(&self, target: Option<&str>, origin: &Origin) -> Result<WindowId, String> {
-        let Some(target) = target else {
-            if origin.client.is_none()
-                && let Some(window) = origin.pane.and_then(|p| self.window_of(p))
-            {
-                return Ok(window.id);
-            }
-            let session = self.find_session(None, origin)?;
-            return self.sessions.get(&session).map(|s| s.active).ok_or_else(|| self.no_session(""));
-        };
-        if let Ok(id) = target.parse::<WindowId>() {
-            return self.windows.contains_key(&id).then_some(id).ok_or_else(|| format!("no window {target}"));
-        }
-        if target.starts_with('%') {
-            let pane = self.find_pane(Some(target), origin)?;
-            return self.window_of(pane).map(|w| w.id).ok_or_else(|| format!("no pane {target}"));
-        }
-        let without_pane = match target.split_once(':') {
-            Some((session, rest)) => (Some(session), rest.split('.').next().unwrap_or(rest)),
-            None => (None, target.split('.').next().unwrap_or(target)),
-        };
-        let (session, window) = without_pane;
-        if session.is_none() {
-            // As tmux: a bare word is a session's name first when the current session has no such window.
-            let current = self.current_session(origin).and_then(|s| self.sessions.get(&s));
-            if let Some(found) = current.and_then(|s| self.window_in(s, window)) {
-                return Ok(found);
-            }
-            let session = self.find_session(Some(window), origin)?;
-            return self.sessions.get(&session).map(|s| s.active).ok_or_else(|| self.no_session(window));
-        }
-        let id = self.find_session(session, origin)?;
-        let session = self.sessions.get(&id).ok_or_else(|| self.no_session(""))?;
-        if window.is_empty() {
-            return Ok(session.active);
-        }
-        self.window_in(session, window).ok_or_else(|| {
-            let known: Vec<String> = session
-                .windows
-                .iter()
-                .enumerate()
-                .filter_map(|(i, w)| Some(format!("{} {}", i + 1, self.windows.get(w)?.name)))
-                .collect();
-            format!("no window {window:?} in session {}; there is {}", session.name, known.join(", "))
-        })
+        self.resolve(target, Wanted::Window, |path| self.window_at(path, origin))
     }
 
-    fn window_in(&self, session: &Session, window: &str) -> Option<WindowId> {
-        match window {
-            "{last}" | "!" => return session.last,
-            "{next}" | "+" => return self.window_beside(session, 1),
-            "{previous}" | "-" => return self.window_beside(session, session.windows.len() - 1),
-            _ => {}
-        }
-        if let Ok(id) = window.parse::<WindowId>() {
-            return session.windows.contains(&id).then_some(id);
-        }
-        if let Ok(index) = window.parse::<usize>() {
-            return index.checked_sub(1).and_then(|i| session.windows.get(i)).copied();
-        }
-        session.windows.iter().copied().find(|w| self.windows.get(w).is_some_and(|w| w.name == window))
-    }
-
-    /// The window `by` places after the active one, wrapping.
-    pub fn window_beside(&self, session: &Session, by: usize) -> Option<WindowId> {
-        let at = session.windows.iter().position(|w| *w == session.active)?;
-        session.windows.get((at + by) % session.windows.len()).copied()
-    }
-
-    /// Resolves a pane target: `%1`, `session:window.pane`, `.2`, `{last}`, `{next}`, `{previous}`, or any window
-    /// target, meaning its active pane.
+    /// Resolves a pane target.
     ///
     /// # Errors
     /// A sentence naming what exists.
     pub fn find_pane(&self, target: Option<&str>, origin: &Origin) -> Result<PaneId, String> {
-        let Some(target) = target else {
-            if origin.client.is_none()
-                && let Some(pane) = origin.pane.filter(|p| self.panes.contains_key(p))
-            {
-                return Ok(pane);
-            }
-            let window = self.find_window(None, origin)?;
-            return self.windows.get(&window).map(|w| w.active).ok_or_else(|| "no pane".to_owned());
-        };
-        if let Ok(id) = target.parse::<PaneId>() {
-            return self.panes.contains_key(&id).then_some(id).ok_or_else(|| {
-                let known: Vec<String> = self.panes.keys().map(ToString::to_string).collect();
-                format!(
-                    "no pane {target}; there is {}",
-                    if known.is_empty() { "none".into() } else { known.join(" ") }
-                )
-            });
+        self.resolve(target, Wanted::Pane, |path| self.pane_at(path, origin))
+    }
+
+    fn resolve<T>(
+        &self,
+        target: Option<&str>,
+        wanted: Wanted,
+        at: impl Fn(&Path) -> Option<T>,
+    ) -> Result<T, String> {
+        let text = target.unwrap_or_default();
+        let parsed = Target::parse(text, wanted).map_err(|e| e.to_string())?;
+        parsed.readings.iter().find_map(at).ok_or_else(|| self.nothing(text, wanted))
+    }
+
+    fn nothing(&self, text: &str, wanted: Wanted) -> String {
+        if self.sessions.is_empty() {
+            return "no session is running; start one with: inspan new-session".into();
         }
-        let special = |word: &str| matches!(word, "{last}" | "{next}" | "{previous}" | "+" | "-" | "!");
-        let (window, pane) = match target.rsplit_once('.') {
-            Some((window, pane)) if special(pane) || pane.parse::<usize>().is_ok() => {
-                ((!window.is_empty()).then_some(window), Some(pane))
+        let (what, known): (_, Vec<String>) = match wanted {
+            Wanted::Session => ("session", self.sessions.values().map(|s| s.name.clone()).collect()),
+            Wanted::Window => {
+                ("window", self.windows.values().map(|w| format!("{} {}", w.id, w.name)).collect())
             }
-            _ if special(target) => (None, Some(target)),
-            _ => (Some(target), None),
+            Wanted::Pane => ("pane", self.panes.keys().map(ToString::to_string).collect()),
         };
-        let id = self.find_window(window, origin)?;
-        let window = self.windows.get(&id).ok_or_else(|| format!("no window {id}"))?;
+        format!("no {what} {text:?}; there is {}", known.join(", "))
+    }
+
+    fn session_at(&self, path: &Path, origin: &Origin) -> Option<SessionId> {
+        match (&path.session, &path.window, &path.pane) {
+            (Some(SessionRef::Id(id)), ..) => self.sessions.contains_key(id).then_some(*id),
+            (Some(SessionRef::Name(name)), ..) => {
+                name.choose(self.sessions.values().map(|s| (s.id, s.name.as_str()))).ok()
+            }
+            (None, Some(WindowRef::Id(id)), _) => self.session_of(*id).map(|s| s.id),
+            (None, None, Some(PaneRef::Id(id))) => self.session_of(self.window_of(*id)?.id).map(|s| s.id),
+            _ => self.current_session(origin),
+        }
+    }
+
+    fn window_at(&self, path: &Path, origin: &Origin) -> Option<WindowId> {
+        let beside = |session: &Session, by: i32| {
+            let at = session.windows.iter().position(|w| *w == session.active)?;
+            session.windows.get(around(at, by, session.windows.len())).copied()
+        };
+        let session = || self.sessions.get(&self.session_at(path, origin)?);
+        match &path.window {
+            Some(WindowRef::Id(id)) => self.windows.contains_key(id).then_some(*id),
+            Some(WindowRef::Index(index)) => {
+                session()?.windows.get(usize::try_from(*index).ok()?.checked_sub(1)?).copied()
+            }
+            Some(WindowRef::Name(name)) => {
+                let windows = session()?.windows.iter().filter_map(|w| self.windows.get(w));
+                name.choose(windows.map(|w| (w.id, w.name.as_str()))).ok()
+            }
+            Some(WindowRef::Offset(by)) => beside(session()?, *by),
+            Some(WindowRef::Last) => session()?.last,
+            Some(WindowRef::First) => session()?.windows.first().copied(),
+            Some(WindowRef::End) => session()?.windows.last().copied(),
+            None => match path.pane {
+                Some(PaneRef::Id(id)) => self.window_of(id).map(|w| w.id),
+                _ if path.session.is_none() && origin.client.is_none() && origin.pane.is_some() => {
+                    let own = origin.pane.and_then(|p| self.window_of(p)).map(|w| w.id);
+                    own.or_else(|| session().map(|s| s.active))
+                }
+                _ => session().map(|s| s.active),
+            },
+        }
+    }
+
+    fn pane_at(&self, path: &Path, origin: &Origin) -> Option<PaneId> {
+        if let Some(PaneRef::Id(id)) = path.pane {
+            return self.panes.contains_key(&id).then_some(id);
+        }
+        let window = self.windows.get(&self.window_at(path, origin)?)?;
         let order = window.layout.panes();
         let at = order.iter().position(|p| *p == window.active).unwrap_or(0);
-        let found = match pane {
-            None => Some(window.active),
-            Some("{last}" | "!") => window.last,
-            Some("{next}" | "+") => order.get((at + 1) % order.len()).copied(),
-            Some("{previous}" | "-") => order.get((at + order.len() - 1) % order.len()).copied(),
-            Some(index) => {
-                index.parse::<usize>().ok().and_then(|i| i.checked_sub(1)).and_then(|i| order.get(i)).copied()
+        let area = self.area_of(window.active);
+        match path.pane {
+            None => {
+                // Run in a pane and nothing named: that pane, wherever the focus is.
+                let own = origin.pane.filter(|p| origin.client.is_none() && window.layout.contains(*p));
+                let nothing_named = path.session.is_none() && path.window.is_none();
+                Some(own.filter(|_| nothing_named).unwrap_or(window.active))
             }
-        };
-        found.ok_or_else(|| format!("no pane {target}; the window has {}", order.len()))
+            Some(PaneRef::Id(_) | PaneRef::Active) => Some(window.active),
+            Some(PaneRef::Index(index)) => order.get(usize::try_from(index).ok()?.checked_sub(1)?).copied(),
+            Some(PaneRef::Offset(by)) => order.get(around(at, by, order.len())).copied(),
+            Some(PaneRef::Last) => window.last,
+            Some(PaneRef::Beside(dir)) => window.layout.neighbour(window.active, dir, area, &[]),
+            Some(PaneRef::Edge(first, second)) => {
+                let corner = |dir: Dir| first == dir || second == Some(dir);
+                let x = if corner(Dir::Right) { area.w.saturating_sub(1) } else { 0 };
+                let y = if corner(Dir::Down) { area.h.saturating_sub(1) } else { 0 };
+                window.layout.pane_at(x, y, area)
+            }
+        }
+    }
+}
+
+/// The place `by` on from `at` among `count`, around the end.
+fn around(at: usize, by: i32, count: usize) -> usize {
+    let count = i64::try_from(count.max(1)).unwrap_or(1);
+    let place = (i64::try_from(at).unwrap_or(0) + i64::from(by)).rem_euclid(count);
+    usize::try_from(place).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mux::layout::Share, state::ops::SplitPlace};
+
+    /// Two sessions; the first has a window of two panes and a window of one.
+    fn state() -> State {
+        let mut state = State::default();
+        let dir = std::path::Path::new("/w");
+        let a = state.new_pane("A".into(), dir, 0);
+        let shop = state.new_session("shop".into(), dir.into(), (80, 23), a);
+        let b = state.new_pane("B".into(), dir, 0);
+        let place =
+            SplitPlace { axis: crate::mux::layout::Axis::Horizontal, share: Share::Half, before: false };
+        assert!(state.split(a, b, place, true));
+        let c = state.new_pane("C".into(), dir, 0);
+        state.new_window(shop, c, false).unwrap();
+        let d = state.new_pane("D".into(), std::path::Path::new("/x"), 0);
+        state.new_session("store".into(), "/x".into(), (80, 23), d);
+        state
+    }
+
+    fn pane(text: &str) -> Result<String, String> {
+        let origin = Origin { cwd: "/w".into(), ..Origin::default() };
+        state().find_pane(Some(text), &origin).map(|p| p.to_string())
+    }
+
+    #[test]
+    fn panes_are_found_by_every_notation() {
+        for (text, found) in [
+            ("%1", "%1"),
+            ("", "%2"),
+            ("shop:1.1", "%1"),
+            ("shop:1.2", "%2"),
+            ("shop:2", "%3"),
+            ("store", "%4"),
+            ("sto", "%4"),
+            ("@2", "%3"),
+            (".1", "%1"),
+            ("{last}", "%1"),
+            ("{next}", "%1"),
+            ("{left-of}", "%1"),
+            ("{right}", "%2"),
+            ("shop:{next}", "%3"),
+            ("$2:", "%4"),
+        ] {
+            assert_eq!(pane(text).as_deref(), Ok(found), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_answered_with_what_there_is() {
+        assert!(pane("%9").unwrap_err().contains("%1, %2, %3, %4"));
+        assert!(pane("nosuch").is_err());
+        let origin = Origin::default();
+        assert!(state().find_session(Some("s"), &origin).is_err(), "both begin so");
+        assert!(state().find_session(Some("=sho"), &origin).unwrap_err().contains("shop, store"));
+        assert!(State::default().find_pane(None, &origin).unwrap_err().contains("new-session"));
+    }
+
+    #[test]
+    fn a_command_in_a_pane_means_that_pane() {
+        let state = state();
+        let origin = Origin { pane: Some(PaneId(1)), cwd: "/elsewhere".into(), client: None };
+        assert_eq!(state.find_pane(None, &origin), Ok(PaneId(1)));
+        assert_eq!(state.find_session(None, &origin), Ok(SessionId(1)));
     }
 }

@@ -271,7 +271,7 @@ impl Emulator {
         self.parser = Processor::new();
         self.scanner = Scanner::default();
         if let Ok(text) = text {
-            let text = text.trim_end().replace('\n', "\r\n");
+            let text = text.trim_end().replace('\n', "\r\n") + "\r\n";
             // If even this breaks, an empty pane is what is left.
             if catch_unwind(AssertUnwindSafe(|| self.parser.advance(&mut self.screen, text.as_bytes())))
                 .is_err()

@@ -210,7 +210,7 @@ impl FrameWriter {
                 let blanks = cells[usize::from(x)..].iter().take_while(|cell| is_blank(cell)).count();
                 let blanks = u16::try_from(blanks).unwrap_or(1);
                 if x >= tail && blanks > 3 {
-                    self.move_in_row(canvas, x, y);
+                    self.move_in_row(canvas, sent, x, y);
                     self.set_pen(Pen::default());
                     self.out.extend_from_slice(b"\x1b[K");
                     for column in x..end {
@@ -219,7 +219,7 @@ impl FrameWriter {
                     return;
                 }
                 if blanks >= ERASE_RUN {
-                    self.move_in_row(canvas, x, y);
+                    self.move_in_row(canvas, sent, x, y);
                     self.set_pen(Pen::default());
                     let _ = write!(self.out, "\x1b[{blanks}X");
                     for column in x..x + blanks {
@@ -230,7 +230,7 @@ impl FrameWriter {
                     continue;
                 }
             }
-            self.move_in_row(canvas, x, y);
+            self.move_in_row(canvas, sent, x, y);
             self.cell(canvas, cell, side, wide, x, y, end);
             let link = canvas.link(side.link).map_or(0, |link| sent.link_number(link));
             sent.put(x, y, cell.clone(), Side { link, ..side });
@@ -307,7 +307,7 @@ impl FrameWriter {
     }
 
     /// Moves right within a row by writing again what stands there, if that is short and looks alike.
-    fn move_in_row(&mut self, canvas: &Canvas, x: u16, y: u16) {
+    fn move_in_row(&mut self, canvas: &Canvas, sent: &Canvas, x: u16, y: u16) {
         if self.at == Some((x, y)) {
             return;
         }
@@ -317,10 +317,13 @@ impl FrameWriter {
             && x - from <= REWRITE_GAP
         {
             let (cells, sides) = canvas.row(y);
+            let shown = sent.row(y).0;
             let gap = usize::from(from)..usize::from(x);
             let rewritable = gap.clone().all(|at| {
                 cells[at].symbol().len() == 1
                     && cells[at].symbol().as_bytes()[0] >= b' '
+                    // Not the second half of a wide character.
+                    && shown[at].symbol() == cells[at].symbol()
                     && self.pen_for(canvas, &cells[at], sides[at]) == self.pen
             });
             if rewritable {

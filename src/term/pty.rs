@@ -31,6 +31,9 @@ pub const MAX_SLICE: usize = 64 * 1024;
 /// ends the wait for somebody who holds it open in another session.
 pub const DRAIN_TIME: Duration = Duration::from_millis(500);
 
+/// Pause before input is tried again when the terminal says that it takes some and then does not.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// Time between the polite signals and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(5);
 
@@ -322,17 +325,18 @@ impl Shared {
         let mut done = 0;
         while done < bytes.len() {
             match rustix::io::write(&self.master, &bytes[done..]) {
+                // Zero is what a terminal says that is being hung up.
+                Ok(0) | Err(rustix::io::Errno::AGAIN) => return done,
                 Ok(count) => done += count,
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return done,
                 Err(_) => return bytes.len(),
             }
         }
         done
     }
 
-    /// Writes from the queue; true if something is left.
-    fn flush(&self) -> bool {
+    /// Writes from the queue; says how much was written and whether something is left.
+    fn flush(&self) -> (usize, bool) {
         let mut queue = lock(&self.queue);
         let done = self.write_now(&queue.bytes[queue.written..]);
         queue.written += done;
@@ -344,6 +348,6 @@ impl Shared {
             let written = std::mem::take(&mut queue.written);
             queue.bytes.drain(..written);
         }
-        !queue.bytes.is_empty()
+        (done, !queue.bytes.is_empty())
     }
 }

@@ -170,6 +170,7 @@ fn draw_overlay(
         }
         Overlay::Confirm(confirm) => dialogs::confirm(pen, confirm, area),
         Overlay::Text(printed) => dialogs::printed(pen, printed, area),
+        Overlay::Trust(trust) => dialogs::trust(pen, trust, area),
     }
     None
 }

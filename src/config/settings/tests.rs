@@ -98,7 +98,7 @@ args = []
     assert_eq!(settings.executor(&ExecutorId::CODEX).permission, Permission::Full);
     assert_eq!(settings.executor(&ExecutorId::OPENCODE).permission, Permission::Ask);
     assert_eq!(settings.base_urls()[&Provider::OpenAi], "http://127.0.0.1:4000/v1");
-    assert_eq!(settings.origins["byok.claude"].line, 17);
+    assert_eq!(settings.origins["byok.claude"].line, 20);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     mux::{
         PaneId,
         keys::Key,
-        layout::{Axis, Dir, Share},
+        layout::{Axis, Share},
         presets::Preset,
     },
     server::{
@@ -101,15 +101,9 @@ impl Server {
     }
 
     pub(super) fn select_pane(&mut self, verb: Verb, origin: &Origin) -> Answer {
-        let Verb::SelectPane { target, left, right, up, down, last, next } = verb else { return silent() };
+        let Verb::SelectPane { target, toward, last, next } = verb else { return silent() };
         let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-        let dir = match (left, right, up, down) {
-            (true, ..) => Some(Dir::Left),
-            (_, true, ..) => Some(Dir::Right),
-            (_, _, true, _) => Some(Dir::Up),
-            (.., true) => Some(Dir::Down),
-            _ => None,
-        };
+        let dir = toward.dir();
         let window = self.state.window_of(pane).ok_or("the pane is in no window")?;
         let area = self.state.area_of(pane);
         let to = if let Some(dir) = dir {
@@ -147,9 +141,7 @@ impl Server {
     }
 
     pub(super) fn resize_pane(&mut self, verb: Verb, origin: &Origin) -> Answer {
-        let Verb::ResizePane { target, zoom, left, right, up, down, cols, rows, by } = verb else {
-            return silent();
-        };
+        let Verb::ResizePane { target, zoom, toward, cols, rows, by } = verb else { return silent() };
         let pane = self.state.find_pane(target.target.as_deref(), origin)?;
         let area = self.state.area_of(pane);
         let window = self.state.window_of(pane).map(|w| w.id).ok_or("the pane is in no window")?;
@@ -164,10 +156,8 @@ impl Server {
             }
         } else {
             window.zoomed = false;
-            for (wanted, dir) in [(left, Dir::Left), (right, Dir::Right), (up, Dir::Up), (down, Dir::Down)] {
-                if wanted {
-                    window.layout.resize(pane, dir, by, area);
-                }
+            if let Some(dir) = toward.dir() {
+                window.layout.resize(pane, dir, by, area);
             }
             if cols.is_some() || rows.is_some() {
                 window.layout.resize_to(pane, cols, rows, area);

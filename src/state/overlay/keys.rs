@@ -1,7 +1,7 @@
 //! Owns what each key does to an overlay.
 use super::{
     Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
-    SwitchDialog, split_words, words,
+    SwitchDialog, Trust, split_words, words,
 };
 use crate::{
     mux::keys::{Key, KeyCode, Mods},
@@ -83,6 +83,7 @@ impl Overlay {
             Self::Palette(palette) => palette.press(press, context),
             Self::Confirm(confirm) => confirm.press(press),
             Self::Text(printed) => printed.press(press),
+            Self::Trust(trust) => trust.press(press),
         }
     }
 
@@ -93,7 +94,9 @@ impl Overlay {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
-            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Text(_) => return Outcome::None,
+            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) | Self::Text(_) => {
+                return Outcome::None;
+            }
         };
         for c in line.chars().filter(|c| !c.is_control()) {
             if typed.len() + c.len_utf8() > MAX_TYPED {
@@ -372,6 +375,23 @@ impl Printed {
             _ => return Outcome::None,
         };
         Outcome::Redraw
+    }
+}
+
+impl Trust {
+    /// Only letters answer: Enter is too easily pressed.
+    fn press(&self, press: Press) -> Outcome {
+        match press {
+            Press::Char('t' | 'T') => Outcome::CloseAndRun(self.answer(&[])),
+            Press::Char('h' | 'H') => Outcome::CloseAndRun(self.answer(&["--ask"])),
+            Press::Char('q') | Press::Escape => Outcome::Close,
+            _ => Outcome::None,
+        }
+    }
+
+    fn answer(&self, how: &[&str]) -> Vec<String> {
+        let dir = self.dir.to_string_lossy().into_owned();
+        [words(&["trust"]), words(how), vec![dir, "--".to_owned()], self.command.clone()].concat()
     }
 }
 

@@ -26,33 +26,29 @@ impl Emulator {
         let cols = area.width.min(u16::try_from(grid.columns()).unwrap_or(u16::MAX));
         let rows = area.height.min(u16::try_from(grid.screen_lines()).unwrap_or(u16::MAX));
         let colours = &self.screen.colours;
-        // Links repeat from cell to cell, so the last one is remembered.
-        let mut last_link: Option<(Link, u16)> = None;
+        let columns = usize::from(area.x)..usize::from(area.x + cols);
         for y in 0..rows {
             let row = &grid[Line(i32::from(y) - offset)];
-            for x in 0..cols {
-                let cell = &row[Column(usize::from(x))];
-                let mut side = Side::default();
-                if let Some(extra) = cell.extra.as_ref().map(|_| cell) {
-                    if let Some(link) = extra.hyperlink() {
-                        let known =
-                            last_link.as_ref().filter(|(l, _)| l.id == link.id() && l.uri == link.uri());
-                        side.link = match known {
-                            Some((_, number)) => *number,
-                            None => {
-                                let link = Link { id: link.id().to_owned(), uri: link.uri().to_owned() };
-                                let number = canvas.link_number(&link);
-                                last_link = Some((link, number));
-                                number
-                            }
-                        };
-                    }
-                    if let Some(colour) = extra.underline_color() {
+            let (drawn, sides) = canvas.row_mut(area.y + y);
+            let (Some(drawn), Some(sides)) = (drawn.get_mut(columns.clone()), sides.get_mut(columns.clone()))
+            else {
+                continue;
+            };
+            let mut linked = false;
+            for (x, (cell, (drawn, side))) in
+                row[Column(0)..].iter().zip(drawn.iter_mut().zip(sides)).enumerate()
+            {
+                cell_into(drawn, cell, colours, x + 1 == usize::from(cols));
+                *side = Side { underline: underline(cell.flags), ..Side::default() };
+                if cell.extra.is_some() {
+                    if let Some(colour) = cell.underline_color() {
                         side.underline_color = color(colour, colours);
                     }
+                    linked |= cell.hyperlink().is_some();
                 }
-                side.underline = underline(cell.flags);
-                canvas.put(area.x + x, area.y + y, cell_of(cell, colours, x + 1 == cols), side);
+            }
+            if linked {
+                number_links(canvas, area.x, area.y + y, &row[Column(0)..Column(usize::from(cols))]);
             }
         }
         if cols < area.width {
@@ -61,6 +57,23 @@ impl Emulator {
         if rows < area.height {
             canvas.clear(Rect { y: area.y + rows, height: area.height - rows, ..area });
         }
+    }
+}
+
+/// Gives a row's cells the canvas's numbers of their links. Links repeat from cell to cell, so the last one is
+/// remembered.
+fn number_links(canvas: &mut Canvas, x: u16, y: u16, cells: &[Cell]) {
+    let mut last: Option<(Link, u16)> = None;
+    for (x, cell) in (x..).zip(cells) {
+        let Some(link) = cell.hyperlink() else { continue };
+        let known = last.as_ref().filter(|(l, _)| l.id == link.id() && l.uri == link.uri()).map(|(_, n)| *n);
+        let number = known.unwrap_or_else(|| {
+            let link = Link { id: link.id().to_owned(), uri: link.uri().to_owned() };
+            let number = canvas.link_number(&link);
+            last = Some((link, number));
+            number
+        });
+        canvas.set_side(x, y, Side { link: number, ..canvas.side(x, y) });
     }
 }
 
@@ -75,8 +88,8 @@ fn underline(flags: Flags) -> Underline {
     }
 }
 
-fn cell_of(cell: &Cell, colours: &Colours, last_column: bool) -> CanvasCell {
-    let mut drawn = CanvasCell::EMPTY;
+fn cell_into(drawn: &mut CanvasCell, cell: &Cell, colours: &Colours, last_column: bool) {
+    drawn.reset();
     let spacer = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
     let cut_off = last_column && cell.flags.contains(Flags::WIDE_CHAR);
     if !cell.flags.intersects(spacer) && cell.c > ' ' && !cut_off {
@@ -97,7 +110,6 @@ fn cell_of(cell: &Cell, colours: &Colours, last_column: bool) -> CanvasCell {
     drawn.fg = color(cell.fg, colours);
     drawn.bg = color(cell.bg, colours);
     drawn.modifier = modifier(cell.flags);
-    drawn
 }
 
 fn modifier(flags: Flags) -> Modifier {

@@ -130,7 +130,16 @@ fn signal(pid: i32, signal: Signal) {
     }
 }
 
-/// Ends the target: SIGTERM to everybody, SIGKILL to whoever is there after `grace`, until nobody is left.
+/// Whether a process ignores SIGTERM, as interactive shells do.
+fn ignores_term(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (Signal::TERM.as_raw() - 1)) != 0
+}
+
+/// Ends the target: SIGTERM to everybody (SIGHUP, as from a closed terminal, to shells, which ignore it), SIGKILL to
+/// whoever is there after `grace`, until nobody is left.
 ///
 /// Blocks for at most `grace` and about a second.
 pub fn stop(target: &Target, grace: Duration) -> Stopped {
@@ -147,6 +156,9 @@ pub fn stop(target: &Target, grace: Duration) -> Stopped {
     }
     for pid in first.keys().filter(|pid| !groups.contains(&first[*pid].group)) {
         signal(*pid, Signal::TERM);
+    }
+    for pid in first.keys().filter(|pid| ignores_term(**pid)) {
+        signal(*pid, Signal::HUP);
     }
     for pid in first.keys() {
         // A stopped job cannot follow the request otherwise.

@@ -1,0 +1,146 @@
+//! Arguments that several verbs share, and the words that they take.
+use crate::mux::layout::Dir;
+use clap::{Args, ValueEnum};
+
+/// `-t TARGET`, as every verb about an existing thing takes it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Target {
+    /// `%pane`, `session:window.pane`, a name; default: the current pane.
+    #[arg(short = 't', long = "target", value_name = "TARGET")]
+    pub target: Option<String>,
+}
+
+/// A direction on the screen.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Toward {
+    /// To the left.
+    #[arg(short = 'L')]
+    pub left: bool,
+    /// To the right.
+    #[arg(short = 'R')]
+    pub right: bool,
+    /// Up.
+    #[arg(short = 'U')]
+    pub up: bool,
+    /// Down.
+    #[arg(short = 'D')]
+    pub down: bool,
+}
+
+impl Toward {
+    /// The first direction that was given.
+    pub fn dir(self) -> Option<Dir> {
+        let given =
+            [(self.left, Dir::Left), (self.right, Dir::Right), (self.up, Dir::Up), (self.down, Dir::Down)];
+        given.into_iter().find(|(given, _)| *given).map(|(_, dir)| dir)
+    }
+}
+
+/// What to run in a new pane.
+#[derive(Args, Clone, Debug, Default)]
+pub struct What {
+    /// Run this executor: claude, codex, gemini.
+    #[arg(long, value_name = "E")]
+    pub executor: Option<String>,
+    /// The model, by display or wire id; default: the executor's.
+    #[arg(long, value_name = "M", requires = "executor")]
+    pub model: Option<String>,
+    /// login, byok or credits; default: the first configured way.
+    #[arg(long, value_name = "A", requires = "executor")]
+    pub auth: Option<String>,
+    /// ask, edits, plan, full or readonly.
+    #[arg(long, value_name = "P", requires = "executor")]
+    pub permission: Option<String>,
+    /// Send this prompt as soon as the harness takes one.
+    #[arg(long, value_name = "TEXT", requires = "executor")]
+    pub prompt: Option<String>,
+    /// Install the executor in the pane first when it is missing.
+    #[arg(long, requires = "executor")]
+    pub install: bool,
+    /// Resume this native session.
+    #[arg(long, value_name = "ID", requires = "executor")]
+    pub resume: Option<String>,
+    /// Trust this directory: the harness will not ask, and loads its hooks and MCP servers.
+    #[arg(long, requires = "executor")]
+    pub trust: bool,
+    /// A command and its arguments; default: your shell.
+    #[arg(last = true, value_name = "CMD", conflicts_with = "executor")]
+    pub command: Vec<String>,
+}
+
+/// How `list-*` prints.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Format {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print each row in this format, e.g. `#{pane_id} #{status}`.
+    #[arg(short = 'F', value_name = "FORMAT", conflicts_with = "json")]
+    pub format: Option<String>,
+}
+
+/// How much of the conversation the next harness is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum HandoffMode {
+    /// Everything that matters, bounded.
+    #[default]
+    Full,
+    /// The task, the last request and answer, git facts.
+    Brief,
+    /// Nothing.
+    None,
+}
+
+/// What a restored or ended pane becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Respawn {
+    /// The same native session.
+    Resume,
+    /// The same command, a new native session.
+    Fresh,
+    /// The user's shell.
+    Shell,
+}
+
+/// What `plan` takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Assume {
+    /// Every key and CLI is present and every translation served.
+    All,
+}
+
+/// What `policy` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PolicyAction {
+    /// Print the merged rules.
+    #[default]
+    Show,
+    /// Check the files.
+    Check,
+}
+
+/// What `usage` groups by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UsageBy {
+    /// One row a pane.
+    #[default]
+    Pane,
+    /// One row a model.
+    Model,
+    /// One row a payer.
+    Payer,
+    /// One row a day.
+    Day,
+}
+
+/// What `config` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ConfigAction {
+    /// Read the files and name what is wrong in them.
+    #[default]
+    Check,
+    /// Print the settings in force.
+    Show,
+    /// Print where the files are.
+    Path,
+}

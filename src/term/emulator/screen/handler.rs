@@ -1,0 +1,347 @@
+//! Every sequence that the parser understands, method by method: answered here, or passed to the core.
+use super::{CELL_PIXELS, Extra, MAX_KEYBOARD_STACK, Screen, TermEvent};
+use crate::term::{osc::ColourSlot, palette::Rgb};
+use alacritty_terminal::vte::ansi::{
+    Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, KeyboardModes,
+    KeyboardModesApplyBehavior, LineClearMode, Mode, ModifyOtherKeys, NamedPrivateMode, PrivateMode,
+    Rgb as CoreRgb, ScpCharPath, ScpUpdateMode, StandardCharset, TabulationClearMode,
+    cursor_icon::CursorIcon,
+};
+use alacritty_terminal::{grid::Dimensions as _, index::Line, term::TermMode};
+
+/// Every method is written out: the trait's defaults do nothing, so a forgotten one would lose a feature in silence.
+#[deny(clippy::missing_trait_methods)]
+impl Handler for Screen {
+    fn set_title(&mut self, title: Option<String>) {
+        self.set_title_text(title.unwrap_or_default());
+    }
+    fn set_cursor_style(&mut self, style: Option<CursorStyle>) {
+        self.term.set_cursor_style(style);
+    }
+    fn set_cursor_shape(&mut self, shape: CursorShape) {
+        self.term.set_cursor_shape(shape);
+    }
+    #[inline]
+    fn input(&mut self, c: char) {
+        // Below U+0300 nothing has width zero but the soft hyphen, which the core treats alike.
+        if c < '\u{300}' || unicode_width::UnicodeWidthChar::width(c) != Some(0) {
+            self.term.input(c);
+        } else {
+            self.zero_width(c);
+        }
+    }
+    fn goto(&mut self, line: i32, col: usize) {
+        self.term.goto(line, col);
+    }
+    fn goto_line(&mut self, line: i32) {
+        self.term.goto_line(line);
+    }
+    fn goto_col(&mut self, col: usize) {
+        self.term.goto_col(col);
+    }
+    fn insert_blank(&mut self, count: usize) {
+        self.term.insert_blank(count);
+    }
+    fn move_up(&mut self, rows: usize) {
+        self.term.move_up(rows);
+    }
+    fn move_down(&mut self, rows: usize) {
+        self.term.move_down(rows);
+    }
+    fn identify_terminal(&mut self, intermediate: Option<char>) {
+        match intermediate {
+            // VT220 with colour and clipboard writing.
+            None => self.reply(b"\x1b[?62;22;52c"),
+            Some('>') => self.reply(b"\x1b[>61;100;0c"),
+            // "INSP" in hexadecimal, as DA3 wants.
+            Some('=') => self.reply(b"\x1bP!|494e5350\x1b\\"),
+            _ => {}
+        }
+    }
+    fn device_status(&mut self, arg: usize) {
+        match arg {
+            5 => self.reply(b"\x1b[0n"),
+            6 => {
+                let (row, column) = self.reported_position();
+                self.reply(format!("\x1b[{row};{column}R").as_bytes());
+            }
+            _ => {}
+        }
+    }
+    fn move_forward(&mut self, cols: usize) {
+        self.term.move_forward(cols);
+    }
+    fn move_backward(&mut self, cols: usize) {
+        self.term.move_backward(cols);
+    }
+    fn move_down_and_cr(&mut self, rows: usize) {
+        self.term.move_down_and_cr(rows);
+    }
+    fn move_up_and_cr(&mut self, rows: usize) {
+        self.term.move_up_and_cr(rows);
+    }
+    fn put_tab(&mut self, count: u16) {
+        self.term.put_tab(count);
+    }
+    fn backspace(&mut self) {
+        self.term.backspace();
+    }
+    fn carriage_return(&mut self) {
+        self.term.carriage_return();
+    }
+    #[inline]
+    fn linefeed(&mut self) {
+        // The parser calls this for LF; the core keeps mode 20 but looks at it only in `newline`.
+        self.term.newline();
+    }
+    fn bell(&mut self) {
+        if !self.out.events.contains(&TermEvent::Bell) {
+            self.event(TermEvent::Bell);
+        }
+    }
+    fn substitute(&mut self) {
+        self.term.substitute();
+    }
+    fn newline(&mut self) {
+        self.term.newline();
+    }
+    fn set_horizontal_tabstop(&mut self) {
+        self.term.set_horizontal_tabstop();
+    }
+    fn scroll_up(&mut self, rows: usize) {
+        self.term.scroll_up(rows);
+    }
+    fn scroll_down(&mut self, rows: usize) {
+        self.term.scroll_down(rows);
+    }
+    fn insert_blank_lines(&mut self, count: usize) {
+        self.term.insert_blank_lines(count);
+    }
+    fn delete_lines(&mut self, count: usize) {
+        self.term.delete_lines(count);
+    }
+    fn erase_chars(&mut self, count: usize) {
+        self.term.erase_chars(count);
+    }
+    fn delete_chars(&mut self, count: usize) {
+        self.term.delete_chars(count);
+    }
+    fn move_backward_tabs(&mut self, count: u16) {
+        self.term.move_backward_tabs(count);
+    }
+    fn move_forward_tabs(&mut self, count: u16) {
+        self.term.move_forward_tabs(count);
+    }
+    fn save_cursor_position(&mut self) {
+        self.term.save_cursor_position();
+    }
+    fn restore_cursor_position(&mut self) {
+        self.term.restore_cursor_position();
+    }
+    fn clear_line(&mut self, mode: LineClearMode) {
+        self.term.clear_line(mode);
+    }
+    fn clear_screen(&mut self, mode: ClearMode) {
+        if matches!(mode, ClearMode::Above) && self.term.grid().cursor.point.line == Line(1) {
+            // The core forgets the first row when the cursor is on the second.
+            self.term.grid_mut().reset_region(..Line(1));
+        }
+        self.term.clear_screen(mode);
+    }
+    fn clear_tabs(&mut self, mode: TabulationClearMode) {
+        self.term.clear_tabs(mode);
+    }
+    fn set_tabs(&mut self, interval: u16) {
+        self.term.set_tabs(interval);
+    }
+    fn reset_state(&mut self) {
+        self.term.reset_state();
+        self.extra = Extra::default();
+        self.keyboard = vec![0];
+        self.hidden_keyboard = vec![0];
+        self.titles.clear();
+        self.charset = CharsetIndex::G0;
+        self.region = (0, self.term.screen_lines());
+        self.colours.overrides.clear();
+    }
+    fn reverse_index(&mut self) {
+        self.term.reverse_index();
+    }
+    #[inline]
+    fn terminal_attribute(&mut self, attr: Attr) {
+        self.term.terminal_attribute(attr);
+    }
+    fn set_mode(&mut self, mode: Mode) {
+        self.term.set_mode(mode);
+    }
+    fn unset_mode(&mut self, mode: Mode) {
+        self.term.unset_mode(mode);
+    }
+    fn report_mode(&mut self, mode: Mode) {
+        let state = match mode.raw() {
+            4 => Some(self.mode().contains(TermMode::INSERT)),
+            20 => Some(self.mode().contains(TermMode::LINE_FEED_NEW_LINE)),
+            _ => None,
+        };
+        self.report(false, mode.raw(), state);
+    }
+    fn set_private_mode(&mut self, mode: PrivateMode) {
+        match mode {
+            PrivateMode::Unknown(mode) => self.set_unknown_mode(mode, true),
+            PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
+                self.swap_saving_cursor(true)
+            }
+            PrivateMode::Named(_) => self.term.set_private_mode(mode),
+        }
+    }
+    fn unset_private_mode(&mut self, mode: PrivateMode) {
+        match mode {
+            PrivateMode::Unknown(mode) => self.set_unknown_mode(mode, false),
+            PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
+                self.swap_saving_cursor(false)
+            }
+            PrivateMode::Named(_) => self.term.unset_private_mode(mode),
+        }
+    }
+    fn report_private_mode(&mut self, mode: PrivateMode) {
+        let set = |flag| Some(self.mode().contains(flag));
+        let state = match mode.raw() {
+            1 => set(TermMode::APP_CURSOR),
+            6 => set(TermMode::ORIGIN),
+            7 => set(TermMode::LINE_WRAP),
+            9 => Some(self.extra.press_mouse),
+            12 => Some(self.term.cursor_style().blinking),
+            25 => set(TermMode::SHOW_CURSOR),
+            47 | 1047 | 1049 => set(TermMode::ALT_SCREEN),
+            66 => set(TermMode::APP_KEYPAD),
+            1000 => set(TermMode::MOUSE_REPORT_CLICK),
+            1002 => set(TermMode::MOUSE_DRAG),
+            1003 => set(TermMode::MOUSE_MOTION),
+            1004 => set(TermMode::FOCUS_IN_OUT),
+            1005 => set(TermMode::UTF8_MOUSE),
+            1006 => set(TermMode::SGR_MOUSE),
+            1007 => set(TermMode::ALTERNATE_SCROLL),
+            1015 => Some(self.extra.urxvt_mouse),
+            1042 => set(TermMode::URGENCY_HINTS),
+            2004 => set(TermMode::BRACKETED_PASTE),
+            2026 => Some(self.in_sync),
+            2031 => Some(self.extra.color_scheme),
+            _ => None,
+        };
+        self.report(true, mode.raw(), state);
+    }
+    fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
+        let rows = self.term.screen_lines();
+        let end = bottom.unwrap_or(rows);
+        if top < end {
+            self.region = ((top.max(1) - 1).min(rows), end.min(rows));
+        }
+        self.term.set_scrolling_region(top.max(1), bottom);
+    }
+    fn set_keypad_application_mode(&mut self) {
+        self.term.set_keypad_application_mode();
+    }
+    fn unset_keypad_application_mode(&mut self) {
+        self.term.unset_keypad_application_mode();
+    }
+    fn set_active_charset(&mut self, index: CharsetIndex) {
+        self.charset = index;
+        self.term.set_active_charset(index);
+    }
+    fn configure_charset(&mut self, index: CharsetIndex, charset: StandardCharset) {
+        self.term.configure_charset(index, charset);
+    }
+    // Colours, links, clipboard and titles come from the scanner; the parser never sees an OSC. These are still
+    // answered as the core would, so that nothing depends on that.
+    fn set_color(&mut self, index: usize, colour: CoreRgb) {
+        if let Some(slot) = slot(index) {
+            self.colours.overrides.insert(slot, Rgb(colour.r, colour.g, colour.b));
+        }
+    }
+    fn dynamic_color_sequence(&mut self, prefix: String, index: usize, terminator: &str) {
+        if let Some(slot) = slot(index) {
+            let colour = crate::term::palette::print(self.colours.get(slot));
+            self.reply(format!("\x1b]{prefix};{colour}{terminator}").as_bytes());
+        }
+    }
+    fn reset_color(&mut self, index: usize) {
+        if let Some(slot) = slot(index) {
+            self.colours.overrides.remove(&slot);
+        }
+    }
+    fn clipboard_store(&mut self, clipboard: u8, data: &[u8]) {
+        self.term.clipboard_store(clipboard, data);
+    }
+    fn clipboard_load(&mut self, clipboard: u8, terminator: &str) {
+        self.term.clipboard_load(clipboard, terminator);
+    }
+    fn decaln(&mut self) {
+        self.term.decaln();
+    }
+    fn push_title(&mut self) {
+        Self::push_title(self);
+    }
+    fn pop_title(&mut self) {
+        Self::pop_title(self);
+    }
+    fn text_area_size_pixels(&mut self) {
+        let (width, height) = (self.term.columns() * CELL_PIXELS.0, self.term.screen_lines() * CELL_PIXELS.1);
+        self.reply(format!("\x1b[4;{height};{width}t").as_bytes());
+    }
+    fn text_area_size_chars(&mut self) {
+        let (cols, rows) = (self.term.columns(), self.term.screen_lines());
+        self.reply(format!("\x1b[8;{rows};{cols}t").as_bytes());
+    }
+    fn set_hyperlink(&mut self, link: Option<Hyperlink>) {
+        self.term.set_hyperlink(link);
+    }
+    fn set_mouse_cursor_icon(&mut self, icon: CursorIcon) {
+        self.term.set_mouse_cursor_icon(icon);
+    }
+    fn report_keyboard_mode(&mut self) {
+        let flags = self.kitty_flags();
+        self.reply(format!("\x1b[?{flags}u").as_bytes());
+    }
+    fn push_keyboard_mode(&mut self, mode: KeyboardModes) {
+        if self.keyboard.len() >= MAX_KEYBOARD_STACK {
+            self.keyboard.remove(1);
+        }
+        self.keyboard.push(mode.bits() & 31);
+    }
+    fn pop_keyboard_modes(&mut self, count: u16) {
+        let left = self.keyboard.len().saturating_sub(usize::from(count));
+        if left == 0 {
+            self.keyboard = vec![0];
+        } else {
+            self.keyboard.truncate(left);
+        }
+    }
+    fn set_keyboard_mode(&mut self, mode: KeyboardModes, behavior: KeyboardModesApplyBehavior) {
+        let old = self.kitty_flags();
+        let flags = match behavior {
+            KeyboardModesApplyBehavior::Replace => mode.bits(),
+            KeyboardModesApplyBehavior::Union => old | mode.bits(),
+            KeyboardModesApplyBehavior::Difference => old & !mode.bits(),
+        };
+        self.set_keyboard(flags);
+    }
+    fn set_modify_other_keys(&mut self, mode: ModifyOtherKeys) {
+        self.extra.modify_other_keys = mode as u8;
+    }
+    fn report_modify_other_keys(&mut self) {
+        let level = self.extra.modify_other_keys;
+        self.reply(format!("\x1b[>4;{level}m").as_bytes());
+    }
+    fn set_scp(&mut self, path: ScpCharPath, update: ScpUpdateMode) {
+        self.term.set_scp(path, update);
+    }
+}
+
+/// The core's numbering of colours in ours.
+fn slot(index: usize) -> Option<ColourSlot> {
+    match index {
+        0..=255 => u8::try_from(index).ok().map(ColourSlot::Indexed),
+        256..=258 => u8::try_from(index - 246).ok().map(ColourSlot::Dynamic),
+        _ => None,
+    }
+}
