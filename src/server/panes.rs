@@ -23,6 +23,9 @@ const NOTE_QUEUE: usize = 64;
 /// How long a process may take to leave after a polite signal.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
+/// Rows of an exit card without notes: its border and its keys.
+const CARD_ROWS: u16 = 3;
+
 /// What the threads that parse a pane leave for the loop.
 #[derive(Debug)]
 pub struct Sink {
@@ -225,7 +228,16 @@ impl Server {
         pane.exit = Some(ExitCard { what: what.clone(), keys });
         if let Some(screen) = self.screens.get_mut(&id) {
             screen.pty = None;
-            lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
+            let mut emulator = lock(&screen.emulator);
+            emulator.reset_modes(&mut FeedOutput::default());
+            // The card stands at the bottom: the last words of the process move up from under it.
+            let card = CARD_ROWS.saturating_add(u16::try_from(pane.notes.len()).unwrap_or(u16::MAX));
+            let row = emulator.cursor().y;
+            let under = row.saturating_add(1).saturating_add(card).saturating_sub(pane.size.1).min(row);
+            if under > 0 {
+                let scroll = format!("\x1b[{};1H{}", pane.size.1, "\n".repeat(usize::from(under)));
+                emulator.feed(scroll.as_bytes(), Instant::now(), &mut FeedOutput::default());
+            }
         }
         self.set_status(
             id,
