@@ -381,6 +381,15 @@ impl Server {
         }
     }
 
+    /// Ends whatever switch of a pane is under way or waits.
+    pub(super) fn end_switches(&mut self, id: PaneId, why: &str) {
+        self.fail_switch(id, why, false);
+        self.retries.remove(&id);
+        if let Some(waiting) = self.waiting_switches.remove(&id) {
+            fail(waiting.reply, &Failure::Failed(format!("{id} did not switch: {why}")));
+        }
+    }
+
     /// Whether a pane's process is being stopped by its switch: its end is awaited there.
     pub(super) fn stops_for_switch(&self, id: PaneId) -> bool {
         self.switches.get(&id).is_some_and(|running| running.step < Step::Start)
