@@ -169,6 +169,7 @@ fn draw_overlay(
             return Some(CanvasCursor { x: at.x, y: at.y, shape: CursorShape::Bar { blink: true } });
         }
         Overlay::Confirm(confirm) => dialogs::confirm(pen, confirm, area),
+        Overlay::Text(printed) => dialogs::printed(pen, printed, area),
         Overlay::Trust(trust) => dialogs::trust(pen, trust, area),
     }
     None
