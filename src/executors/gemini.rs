@@ -167,9 +167,11 @@ impl Executor for Gemini {
         if tools.any(|tool| tool["name"] == REPORT_TOOL) { Class::Subagent } else { Class::Main }
     }
 
-    /// Text, a pause, Enter. Several lines go as a paste, or each break would submit.
+    /// A paste, a pause, Enter. Typed text loses characters that are keys of the empty prompt line (`?` opens the
+    /// shortcuts, wherever it stands in a burst), and each line break would submit. A slash command is typed.
     fn submit(&self, text: &str) -> Vec<SubmitStep> {
-        let typed = if text.contains(['\n', '\r']) { pasted(text, b"") } else { text.as_bytes().to_vec() };
+        let command = text.starts_with('/') && !text.contains(['\n', '\r']);
+        let typed = if command { text.as_bytes().to_vec() } else { pasted(text, b"") };
         vec![SubmitStep::Write(typed), SubmitStep::Pause(ENTER_PAUSE), SubmitStep::Write(b"\r".to_vec())]
     }
 

@@ -10,10 +10,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 /// Raised when a saved state of before can no longer be read.
 const FORMAT: u32 = 1;
+
+/// After which a write has failed if it will; a disk that takes longer is noticed at the next change.
+const WRITTEN: Duration = Duration::from_secs(1);
 
 /// Everything needed to rebuild. Environments are not in it: they hold secrets, and the attaching client has its own.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -110,6 +114,8 @@ impl Server {
         if json != self.saved {
             self.recorder.save_state(&json);
             self.saved = json;
+            // The writer tells how it went after a moment.
+            self.tasks.after(WRITTEN, Self::warn_of_recorder);
         }
         self.warn_of_recorder();
     }

@@ -166,6 +166,7 @@ impl Server {
         } else if calls_tools {
             self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
         } else {
+            let Some(runtime) = self.harnesses.get_mut(&id) else { return };
             runtime.answered_last = true;
             let turns = runtime.turns;
             // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.

@@ -17,13 +17,13 @@ fn only_the_streamed_conversation_is_main() {
 }
 
 #[test]
-fn enter_follows_the_text_after_a_pause_and_only_lines_are_pasted() {
-    let steps = Gemini.submit("one");
+fn enter_follows_a_paste_after_a_pause_and_commands_are_typed() {
+    let steps = Gemini.submit("/quit");
     assert!(
         matches!(&steps[..], [SubmitStep::Write(text), SubmitStep::Pause(pause), SubmitStep::Write(enter)]
-        if text == b"one" && *pause >= Duration::from_millis(100) && enter == b"\r")
+        if text == b"/quit" && *pause >= Duration::from_millis(100) && enter == b"\r")
     );
-    assert_eq!(Gemini.submit("one\ntwo")[0], SubmitStep::Write(b"\x1b[200~one\ntwo\x1b[201~".to_vec()));
+    assert_eq!(Gemini.submit("one?")[0], SubmitStep::Write(b"\x1b[200~one?\x1b[201~".to_vec()));
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub fn start(
     let exit = watch(runtime, child, shared.pid);
     let writer = runtime.spawn(write_queue(Arc::clone(&shared), Arc::clone(&fd)));
     runtime.spawn(async move {
-        let pump = Pump { shared, fd, emulator, sink, slice: Vec::new(), out: FeedOutput::default() };
+        let pump = Pump { shared, fd, emulator, sink, slice: vec![0; MAX_SLICE], out: FeedOutput::default() };
         pump.run(exit).await;
         writer.abort();
     });
@@ -117,7 +117,7 @@ struct Pump {
 
 /// What one turn at the terminal brought.
 enum Read {
-    Bytes,
+    Bytes(usize),
     Nothing,
     End,
 }
@@ -133,8 +133,8 @@ impl Pump {
                 ready = self.fd.readable(), if open => {
                     let Ok(mut ready) = ready else { open = false; continue };
                     match read_slice(&self.fd, &mut self.slice) {
-                        Read::Bytes => {
-                            self.feed();
+                        Read::Bytes(count) => {
+                            self.feed(count);
                             // Other panes share this worker.
                             tokio::task::yield_now().await;
                         }
@@ -156,8 +156,8 @@ impl Pump {
         self.sink.exited(status.unwrap_or_default());
     }
 
-    fn feed(&mut self) {
-        lock(&self.emulator).feed(&self.slice, Instant::now(), &mut self.out);
+    fn feed(&mut self, count: usize) {
+        lock(&self.emulator).feed(&self.slice[..count], Instant::now(), &mut self.out);
         self.tell();
         self.sink.output();
     }
@@ -191,11 +191,10 @@ async fn until(deadline: Option<tokio::time::Instant>) {
 
 /// Reads until nothing is left or the slice is full. The kernel hands out about 4 KiB at a time; parsing and waking
 /// once for many of those is what keeps a busy pane cheap.
-fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut Vec<u8>) -> Read {
-    slice.resize(MAX_SLICE, 0);
+fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8]) -> Read {
     let mut filled = 0;
     let mut ended = false;
-    while filled < MAX_SLICE {
+    while filled < slice.len() {
         match rustix::io::read(fd.get_ref(), &mut slice[filled..]) {
             Ok(0) => {
                 ended = true;
@@ -211,10 +210,9 @@ fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut Vec<u8>) -> Read {
             }
         }
     }
-    slice.truncate(filled);
     match (filled, ended) {
         (0, true) => Read::End,
         (0, false) => Read::Nothing,
-        _ => Read::Bytes,
+        _ => Read::Bytes(filled),
     }
 }
