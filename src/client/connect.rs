@@ -136,6 +136,8 @@ fn start(address: &ServerAddress) -> Result<()> {
     socket::prepare_dir(&address.dir).map_err(anyhow::Error::msg)?;
     let binary = std::env::current_exe().context("cannot find inspan's own binary")?;
     let mut command = Command::new(binary);
+    // Started from inside a pane it must not be taken for something that the pane left behind.
+    command.env_remove(crate::term::pty::MARK);
     command
         .args(["-L", &address.name, "server"])
         .current_dir("/")

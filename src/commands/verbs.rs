@@ -23,7 +23,8 @@ pub enum Verb {
     #[command(
         visible_alias = "new",
         after_help = "Examples:\n  inspan new-session -s shop -c . --executor claude\n  \
-        inspan new-session -d -s ci -x 120 -y 40 --executor codex --rehearse"
+        inspan new-session -d -s ci -x 120 -y 40 --executor codex --rehearse\n  \
+        inspan new-session --executor claude --split codex"
     )]
     NewSession {
         /// Do not attach; print the new pane's id.
@@ -47,6 +48,9 @@ pub enum Verb {
         /// Every route of this session goes to the rehearsal provider.
         #[arg(long)]
         rehearse: bool,
+        /// Beside it a second pane: another executor, or `shell`.
+        #[arg(long, value_name = "E")]
+        split: Option<String>,
         #[command(flatten)]
         /// What to run.
         what: What,

@@ -2,7 +2,7 @@
 use super::{
     Server,
     connection::{ConnectionId, Out, OutSender},
-    environment,
+    environment, overlays,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
     socket, verbs,
@@ -10,11 +10,7 @@ use super::{
 use crate::{
     commands::{self, Verb},
     mux::{ClientId, PaneId, SessionId},
-    state::{
-        Client,
-        overlay::{List, Overlay, Picker},
-        target::Origin,
-    },
+    state::{Client, overlay::Palette, target::Origin},
     term::{
         frame::{Caps, FrameWriter},
         input::Decoder,
@@ -67,12 +63,19 @@ pub struct Link {
     pub(super) prefix_seen: bool,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
+    /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
+    pub(super) asked: Vec<String>,
+    /// The palette whose command line runs just now.
+    pub(super) palette: Option<Palette>,
+    /// Where the client was started.
+    pub(super) cwd: PathBuf,
     pub(super) env: BTreeMap<String, String>,
     pub(super) since: u64,
 }
 
 impl Server {
     pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
+        // What runs inside a harness may not bring keys or environments.
         if self.confined(pid).is_none() {
             self.learn(&hello.env);
         }
@@ -175,15 +178,11 @@ impl Server {
         session: Option<SessionId>,
     ) {
         let now = Instant::now();
-        let overlay = session.is_none().then(|| {
-            Overlay::Picker(Picker {
-                dir: PathBuf::from(&hello.cwd),
-                list: List::default(),
-                command: vec!["new-session".into(), "-c".into(), hello.cwd.clone()],
-            })
-        });
+        let cwd = PathBuf::from(&hello.cwd);
+        let overlay = session.is_none().then(|| overlays::picker(&cwd));
         if overlay.is_some() {
             self.refresh_readiness(&hello.env, false);
+            self.git_due.entry(cwd.clone()).or_insert(now);
         }
         self.state.clients.insert(
             id,
@@ -217,6 +216,9 @@ impl Server {
                 ticks_by_second: false,
                 prefix_seen: false,
                 drag: None,
+                asked: Vec::new(),
+                palette: None,
+                cwd,
                 env: hello.env,
                 since: Self::now(),
             },
@@ -235,6 +237,9 @@ impl Server {
     /// Turns a client to a session: the newest client's size, agent and environment win.
     pub(super) fn look_at(&mut self, id: ClientId, session: SessionId) {
         let Some(client) = self.state.clients.get_mut(&id) else { return };
+        if client.session.0 == 0 {
+            client.panel_docked = crate::ui::docks_by_itself(client.size.0);
+        }
         let before = std::mem::replace(&mut client.session, session);
         if before != session {
             // Who still looks at the other session has it alone now.
@@ -253,6 +258,7 @@ impl Server {
         self.fit_session(session);
         self.seen(id);
         self.git_soon(session);
+        self.guide_attached(id, session);
     }
 
     /// Gives a session the size that its newest client leaves it.

@@ -213,7 +213,11 @@ impl Server {
                 self.install_first(id, start);
             } else {
                 let words = missing(&start.route.executor);
-                self.not_started(id, &format!("{}; {}", words.reason, words.remedies[0]));
+                self.not_started(id, &words.reason);
+                if let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) {
+                    card.keys.insert(0, ("i".into(), format!("install {}", start.route.executor)));
+                }
+                self.unstarted.insert(id, Start { install: true, ..start });
             }
             return;
         };
@@ -295,8 +299,8 @@ impl Server {
             Runtime {
                 token: access.map(|a| a.token).unwrap_or_default(),
                 config_home: plan.config_home.clone(),
-                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 started: Some(SystemTime::now()),
+                pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
                 files: plan
                     .files
@@ -374,27 +378,43 @@ impl Server {
             "--yes".into(),
         ];
         if let Some(pane) = self.state.panes.get_mut(&id) {
-            pane.title = format!("installing {executor}");
+            let parked = pane.harness.take().map(|h| h.parked).unwrap_or_default();
+            pane.harness =
+                Some(Harness::planned(start.route.clone(), start.permission, start.rehearse, parked));
         }
         self.start(id, Launch::program(argv));
+        let installing = StatusReport {
+            status: Status::Starting,
+            source: StatusSource::Process,
+            detail: crate::state::INSTALLING.into(),
+        };
+        if self.screens.get(&id).is_some_and(|screen| screen.pty.is_some()) {
+            self.set_status(id, installing);
+        }
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.on_exit = Some(Box::new(move |server, id, status| {
             if ended_well(status) {
                 if let Some(screen) = server.screens.get(&id) {
                     fresh_screen(&screen.emulator);
                 }
-                if let Some(pane) = server.state.panes.get_mut(&id) {
-                    pane.title.clear();
-                }
                 server.start_harness(id, start);
                 server.installed(id);
             } else {
-                server.ended(
-                    id,
-                    format!("{executor} was not installed ({}); f tries again", exit_words(status)),
-                );
+                server.ended(id, format!("{executor} was not installed ({})", exit_words(status)));
+                server.offer_install(id);
+                server.unstarted.insert(id, start);
             }
         }));
+    }
+
+    /// The card of a failed installation: the same again, with the prompt that waits behind it.
+    fn offer_install(&mut self, id: PaneId) {
+        let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) else { return };
+        for (key, meaning) in &mut card.keys {
+            if key == "f" {
+                "try again".clone_into(meaning);
+            }
+        }
     }
 
     fn session_name_of(&self, id: PaneId) -> String {

@@ -95,21 +95,8 @@ impl Server {
     fn paint(&mut self, id: ClientId, now: Instant) {
         let Some(client) = self.state.clients.get(&id) else { return };
         let (cols, rows) = client.size;
-        let clock = self.clock();
         let mut canvas = Canvas::new(cols, rows);
-        let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
-        let screens = Screens(&self.screens);
-        let scene = ui::Scene {
-            state: &self.state,
-            client: id,
-            screens: &screens,
-            theme: &self.theme,
-            reference: self.keys.reference(),
-            home: std::path::Path::new(&home),
-            clock: &clock,
-            now: Self::now(),
-        };
-        ui::frame(&scene, &mut canvas);
+        self.with_scene(id, |scene| ui::frame(scene, &mut canvas));
         let Some(link) = self.links.get_mut(&id) else { return };
         let bytes = link.writer.render(&canvas);
         link.dirty = false;
@@ -128,6 +115,24 @@ impl Server {
                 self.tasks.after(FRAME * 4, move |server| server.client_drained(connection));
             }
         }
+    }
+
+    /// Everything that a client's frame is made from.
+    pub(super) fn with_scene<T>(&self, id: ClientId, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
+        let clock = self.clock();
+        let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
+        let screens = Screens(&self.screens);
+        let scene = ui::Scene {
+            state: &self.state,
+            client: id,
+            screens: &screens,
+            theme: &self.theme,
+            reference: self.keys.reference(),
+            home: std::path::Path::new(&home),
+            clock: &clock,
+            now: Self::now(),
+        };
+        then(&scene)
     }
 
     /// The clock of the status line.

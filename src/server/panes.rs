@@ -6,7 +6,7 @@ use crate::{
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
-        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
+        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, processes, spawn},
     },
 };
 use std::{
@@ -22,6 +22,9 @@ const NOTE_QUEUE: usize = 64;
 
 /// How long a process may take to leave after a polite signal.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Rows of an exit card without notes: its border and its keys.
+const CARD_ROWS: u16 = 3;
 
 /// What the threads that parse a pane leave for the loop.
 #[derive(Debug)]
@@ -182,6 +185,7 @@ impl Server {
         match spawned {
             Ok(pty) => {
                 pane.pid = Some(pty.pid());
+                self.spawned.insert(pty.pid());
                 pane.exit = None;
                 pane.refusal = None;
                 screen.pty = Some(pty);
@@ -224,7 +228,16 @@ impl Server {
         pane.exit = Some(ExitCard { what: what.clone(), keys });
         if let Some(screen) = self.screens.get_mut(&id) {
             screen.pty = None;
-            lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
+            let mut emulator = lock(&screen.emulator);
+            emulator.reset_modes(&mut FeedOutput::default());
+            // The card stands at the bottom: the last words of the process move up from under it.
+            let card = CARD_ROWS.saturating_add(u16::try_from(pane.notes.len()).unwrap_or(u16::MAX));
+            let row = emulator.cursor().y;
+            let under = row.saturating_add(1).saturating_add(card).saturating_sub(pane.size.1).min(row);
+            if under > 0 {
+                let scroll = format!("\x1b[{};1H{}", pane.size.1, "\n".repeat(usize::from(under)));
+                emulator.feed(scroll.as_bytes(), Instant::now(), &mut FeedOutput::default());
+            }
         }
         self.set_status(
             id,
@@ -283,6 +296,13 @@ impl Server {
         }
     }
 
+    /// Reaps what came to us as orphans of panes. Who was started here is left to whoever waits for it.
+    pub(super) fn reap(&mut self) {
+        self.spawned.retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
+        let ours: Vec<i32> = self.spawned.iter().copied().collect();
+        self.tasks.spawn(move || processes::reap_orphans(&ours), |_, _| {});
+    }
+
     /// Stops a process and all it started, on a thread; the server's end waits for it.
     pub(crate) fn stop_later(&mut self, pty: Pty) {
         self.stopping.retain(|thread| !thread.is_finished());
@@ -315,6 +335,8 @@ impl Server {
             self.stop_later(pty);
         }
         self.harnesses.remove(&id);
+        self.unstarted.remove(&id);
+        self.retries.remove(&id);
         let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
         self.state.remove_pane(id);
         if let Some(session) = session

@@ -11,7 +11,7 @@ use crate::{
     commands::{HandoffMode, Target, Verb},
     executors::SessionChoice,
     handoff::{Conversation, Mode},
-    mux::PaneId,
+    mux::{ClientId, PaneId},
     router::{AuthMode, Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan},
     state::{
         Harness, Parked, Status, StatusSource, SwitchProgress,
@@ -234,9 +234,10 @@ impl Server {
             }
         }
         let reply = reply.take();
+        let client = origin.client;
         self.tasks.spawn(
             move || switch::gather(&dir),
-            move |server, ground| server.begin_switch(plan, ground, yes, reply),
+            move |server, ground| server.begin_switch(plan, ground, yes, reply, client),
         );
         Ok(Outcome::Later)
     }
@@ -273,7 +274,14 @@ impl Server {
         }
     }
 
-    fn begin_switch(&mut self, plan: Plan, ground: Ground, yes: bool, reply: Option<Reply>) {
+    fn begin_switch(
+        &mut self,
+        plan: Plan,
+        ground: Ground,
+        yes: bool,
+        reply: Option<Reply>,
+        client: Option<ClientId>,
+    ) {
         let id = plan.pane;
         if !self.state.panes.contains_key(&id) {
             fail(reply, &Failure::Failed(format!("{id} is gone")));
@@ -286,17 +294,15 @@ impl Server {
                     plan.telling.workspace.display()
                 )
             });
-            fail(
-                reply,
-                &Failure::from(Refusal {
-                    rule: "switch.no-checkpoint".into(),
-                    reason: why,
-                    remedies: vec![
-                        "git init  makes one".into(),
-                        "--yes  goes on without a checkpoint".into(),
-                    ],
-                }),
-            );
+            let failure = Failure::from(Refusal {
+                rule: "switch.no-checkpoint".into(),
+                reason: why,
+                remedies: vec!["git init  makes one".into(), "--yes  goes on without a checkpoint".into()],
+            });
+            if let Some(client) = client {
+                self.show_failure(client, &failure);
+            }
+            fail(reply, &failure);
             return;
         }
         let key = ulid::Ulid::r#gen().to_string();
@@ -504,7 +510,7 @@ impl Server {
         };
         let kept = report.checkpoint.as_ref().map(|k| format!(" · checkpoint {}", k.id)).unwrap_or_default();
         self.tell_all(&format!("{id} switched to {}{kept} · {same}", label(&report.to)));
-        self.guide_switched(id);
+        self.guide_switched(id, &report.head, &report.workspace_changes);
         self.git_soon_of(id);
         if let Some(mut reply) = reply {
             if reply.json {

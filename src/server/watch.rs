@@ -1,5 +1,10 @@
 //! What each pane is doing, and who says so.
-use super::{Server, harness::SUBMIT_WAIT, panes::lock, reply::Failure};
+use super::{
+    Server,
+    harness::{SUBMIT_WAIT, Waiter},
+    panes::lock,
+    reply::Failure,
+};
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
@@ -102,7 +107,8 @@ impl Server {
             self.settled(id, report);
         } else {
             let began = report.status == Status::Working
-                && self.state.panes.get(&id).is_some_and(|p| p.status.status != Status::Working);
+                && runtime.token.is_empty()
+                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
                 self.look_at_login(id, |_, _, _| {});
@@ -181,20 +187,18 @@ impl Server {
         let began = runtime.token.is_empty() || runtime.heard;
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
-        let answered = std::mem::take(&mut runtime.answered_last);
-        let login = runtime.token.is_empty();
-        if let Some(why) = runtime.failed.take() {
-            self.turn_failed(id, &why);
+        let by_cli = report.source != StatusSource::Gateway;
+        if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
             report.detail = format!("the turn failed: {why}");
-        } else if login && worked {
-            // Under `login` the CLI's own signs are the only witness of a turn's end, and its records of what was
-            // said: a CLI that was busy with its own start has ended no turn.
+            self.turn_failed(id, &why);
+        } else if worked && runtime.token.is_empty() {
+            // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
             self.look_at_login(id, |server, id, more| {
                 if more {
                     server.turn_over(id);
                 }
             });
-        } else if answered || (worked && !login) {
+        } else if worked || std::mem::take(&mut runtime.answered_last) {
             self.turn_over(id);
         }
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
@@ -218,9 +222,11 @@ impl Server {
     /// The CLI gave a request up and takes a prompt again.
     fn turn_failed(&mut self, id: PaneId, why: &str) {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.turns += 1;
         runtime.submitted = None;
-        for waiter in runtime.waiters.drain(..) {
-            waiter.reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
+        runtime.answered_last = false;
+        for Waiter { reply, .. } in runtime.waiters.drain(..) {
+            reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
         }
         self.keep_conversation(id);
         self.switch_when_done(id);

@@ -1,7 +1,7 @@
 //! A pane's harness is changed in the middle of the work: to each other CLI and back.
 use super::{ALL, CLAUDE, CODEX, Cli, GEMINI, PATIENCE, Stage, is_idle, squeeze};
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, thread};
+use std::{collections::BTreeMap, fs};
 
 /// All six ordered pairs in one pane; from the third on, each harness comes back.
 const ROUND: [Cli; 6] = [CODEX, GEMINI, CLAUDE, GEMINI, CODEX, CLAUDE];

@@ -285,6 +285,12 @@ impl Server {
             self.open_screen(id);
         }
         let harness = self.state.panes.get(&id).and_then(|p| p.harness.clone());
+        if let Some(start) = self.unstarted.remove(&id)
+            && how == Respawn::Fresh
+        {
+            self.start_harness(id, start);
+            return silent();
+        }
         match (how, harness) {
             (Respawn::Shell, harness) => {
                 if let (Some(_), Some(pane)) = (harness, self.state.panes.get_mut(&id)) {
