@@ -65,6 +65,7 @@ fn the_picker_at_each_size() {
         let dir = sandbox.repository("shop");
         let terminal = sandbox.terminal(columns, rows).dir(&dir).attach(&[]);
         terminal.wait_for("gemini");
+        terminal.wait_for("git main, cl");
         screen!(terminal, format!("picker_{name}"));
     }
 }
@@ -97,7 +98,7 @@ fn a_refusal_at_each_size() {
         let terminal = sandbox.attach(columns, rows, &["attach", "-t", "work"]);
         wait_for_prompts(&terminal, 1);
         terminal.keys("C-Space :");
-        terminal.wait_for("split-window");
+        terminal.wait_for("command");
         terminal.send("split-window --executor opencode --model claude-opus-4.6 --auth byok\r");
         terminal.wait_for("not possible");
         screen!(terminal, format!("refusal_{name}"));
