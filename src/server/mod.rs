@@ -81,6 +81,8 @@ pub enum Event {
     Gateway(GatewayEvent),
     /// Slow work came back.
     Task(Task),
+    /// Children ended: reap the orphans among them.
+    Reap,
     /// Stop, politely.
     Terminate,
     /// The socket directory was cleaned away: listen anew.
@@ -170,6 +172,7 @@ pub struct Server {
     pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
     /// Harnesses whose installation failed: `f` on the pane's card tries again.
     pub(crate) unstarted: BTreeMap<PaneId, harness::Start>,
+    pub(crate) spawned: BTreeSet<i32>,
     pub(crate) stopping: Vec<std::thread::JoinHandle<()>>,
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,
@@ -203,6 +206,7 @@ impl Server {
             Event::Gateway(event) => self.gateway_event(event),
             Event::Task(task) => task(self),
             Event::Terminate => self.ending = Some(Ending::Keep),
+            Event::Reap => self.reap(),
             Event::Listen => {}
         }
     }

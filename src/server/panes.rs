@@ -6,7 +6,7 @@ use crate::{
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
-        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
+        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, processes, spawn},
     },
 };
 use std::{
@@ -185,6 +185,7 @@ impl Server {
         match spawned {
             Ok(pty) => {
                 pane.pid = Some(pty.pid());
+                self.spawned.insert(pty.pid());
                 pane.exit = None;
                 pane.refusal = None;
                 screen.pty = Some(pty);
@@ -294,6 +295,13 @@ impl Server {
         } else {
             self.ended(id, words);
         }
+    }
+
+    /// Reaps what came to us as orphans of panes. Who was started here is left to whoever waits for it.
+    pub(super) fn reap(&mut self) {
+        self.spawned.retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
+        let ours: Vec<i32> = self.spawned.iter().copied().collect();
+        self.tasks.spawn(move || processes::reap_orphans(&ours), |_, _| {});
     }
 
     /// Stops a process and all it started, on a thread; the server's end waits for it.
