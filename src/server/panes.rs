@@ -243,6 +243,7 @@ impl Server {
             id,
             StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
         );
+        self.state.name_windows();
         self.touch();
     }
 

@@ -111,6 +111,8 @@ impl Server {
             .and_then(|h| h.parked.get(&to.executor))
             // A session that the gateway served, maybe by a foreign provider, is not resumed outside it.
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
+            // One without a turn was never written down by its CLI, so there is nothing to resume.
+            .filter(|parked| parked.auth == AuthMode::Login || parked.seen_requests > 0)
             .cloned();
         let conversation = self.conversation_of(id);
         let context =
@@ -534,6 +536,8 @@ impl Server {
             match (&running.plan.from, stopped) {
                 (Some(from), true) => {
                     // Back to what ran before, so that resuming goes there.
+                    // What the other's launch remarked is not about it.
+                    pane.notes.clear();
                     let mut harness = from.clone();
                     harness.switch = Some(SwitchProgress { step: step.into(), failed: Some(why.to_owned()) });
                     pane.harness = Some(harness);
