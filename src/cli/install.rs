@@ -20,7 +20,11 @@ pub fn run(executor: &str, force: bool, yes: bool) -> Result<i32> {
     let env = client::environment();
     let data = paths()?.data;
     let name = executor.id();
-    if !force && let Some(found) = executors::find(executor, &executors::login_shell_path(&env), &data) {
+    // One of ours may be of an earlier version than this build was tested with.
+    if !force
+        && let Some(found) = executors::find(executor, &executors::login_shell_path(&env), &data)
+        && executors::ours(executor, &data).as_ref() != Some(&found)
+    {
         println!(
             "{name} is {} at {}; --force installs inspan's own beside it",
             found.why,

@@ -4,7 +4,7 @@ use crate::{
     client,
     commands::PolicyAction,
     config::{Paths, Settings, load_policy},
-    executors::{self, machine::Machine},
+    executors::{self, Versions, machine::Machine},
     router::{ExecutorId, Facts, PlanRequest, plan as plan_route, route_lines},
     vault::Vault,
 };
@@ -19,6 +19,7 @@ struct Here {
     paths: Paths,
     settings: Settings,
     vault: Vault,
+    versions: Versions,
 }
 
 impl Here {
@@ -30,7 +31,9 @@ impl Here {
             vault.refer(&reference);
         }
         vault.learn_env(&env);
-        Ok(Self { path: executors::login_shell_path(&env), paths: paths()?, env, settings, vault })
+        let paths = paths()?;
+        let versions = Versions::load(&paths.data);
+        Ok(Self { path: executors::login_shell_path(&env), paths, env, settings, vault, versions })
     }
 
     fn machine(&self) -> Machine<'_> {
@@ -41,6 +44,7 @@ impl Here {
             config_dir: &self.paths.config,
             settings: &self.settings,
             vault: &self.vault,
+            versions: &self.versions,
         }
     }
 }

@@ -165,7 +165,7 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
         wait_gone(pid);
         client::connect_or_start(&address)?;
     }
-    if matches!(verb, Some(Verb::KillServer)) {
+    if code == 0 && matches!(verb, Some(Verb::KillServer)) {
         wait_gone(pid);
     }
     if matches!(verb, Some(Verb::Try { detached: false, .. })) {

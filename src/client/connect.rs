@@ -1,5 +1,6 @@
 //! Finding a server, or starting one.
 use crate::{
+    config::{self, Paths},
     server::{
         protocol::{FRAME_LIMIT, Kind, PROTOCOL, Welcome},
         socket,
@@ -117,18 +118,33 @@ pub fn connect_or_start(address: &ServerAddress) -> Result<Connection> {
     bail!("the server did not come up; its log is under the state directory (inspan config path)")
 }
 
+/// Variables that hold a key, by their usual names and by those that the settings give: a process's first environment
+/// can be read for as long as it lives, so the server is started without them and learns keys from its clients.
+fn key_names() -> Vec<String> {
+    let mut names: Vec<String> = vault::PROVIDER_KEY_VARS.iter().map(|name| (*name).to_owned()).collect();
+    let uid = rustix::process::geteuid().as_raw();
+    if let Ok(paths) = Paths::new(|key| std::env::var_os(key), uid) {
+        let (settings, _) = config::load([paths.config_file()]);
+        let referenced = settings.references().into_iter();
+        names.extend(referenced.filter_map(|reference| Some(reference.strip_prefix("env:")?.to_owned())));
+    }
+    names
+}
+
 /// Executes `inspan server` and waits until it listens or says why it cannot.
 fn start(address: &ServerAddress) -> Result<()> {
     socket::prepare_dir(&address.dir).map_err(anyhow::Error::msg)?;
     let binary = std::env::current_exe().context("cannot find inspan's own binary")?;
     let mut command = Command::new(binary);
+    // Started from inside a pane it must not be taken for something that the pane left behind.
+    command.env_remove(crate::term::pty::MARK);
     command
         .args(["-L", &address.name, "server"])
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    for name in vault::PROVIDER_KEY_VARS {
+    for name in key_names() {
         command.env_remove(name);
     }
     let mut child = command.spawn().context("cannot start the server")?;

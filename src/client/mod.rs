@@ -83,7 +83,8 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
     let mut last_words = Vec::new();
 
     let (sender, mut input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
-    let mut sender = Some(sender);
+    let mut sender = attached.then_some(sender);
+    let mut hung_up = false;
     let mut winch = signal(SignalKind::window_change())?;
     let mut term = signal(SignalKind::terminate())?;
     let mut hup = signal(SignalKind::hangup())?;
@@ -106,7 +107,7 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
             biased;
             received = frames.recv() => match received {
                 Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
-                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint && attached) {
+                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint) {
                         raw = Some(Raw::enter()?);
                         std::thread::spawn(move || read_terminal(&sender));
                     }
@@ -118,7 +119,6 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                 Some(Ok(Some((Kind::Terminal, _)))) if raw.is_none() => {
                     // From here on the server reads and writes it; we hold its modes.
                     raw = Some(Raw::enter()?);
-                    sender = None;
                     let _ = write_all(&mut to, &frame(Kind::Ready, &[])).await;
                 }
                 Some(Ok(Some((Kind::Err, bytes)))) => {
@@ -156,7 +156,16 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                     return Err(e).context("the server hung up");
                 }
             },
-            Some(bytes) = input.recv() => {
+            typed = input.recv(), if !hung_up => {
+                let Some(bytes) = typed else {
+                    // The end of a terminal's input is the end of the terminal; SIGHUP may be ignored, as under nohup.
+                    hung_up = true;
+                    if raw.is_some() {
+                        code = 129;
+                        break;
+                    }
+                    continue;
+                };
                 if write_all(&mut to, &frame(Kind::Input, &bytes)).await.is_err() {
                     // The server's last words, if any, are still to be read.
                     continue;
@@ -176,8 +185,8 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
     }
     // A server that still draws would undo what is restored; it lets go of the terminal when it hangs up.
     let _ = to.shutdown().await;
-    let hung_up = async { while matches!(frames.recv().await, Some(Ok(Some(_)))) {} };
-    let _ = tokio::time::timeout(HANG_UP, hung_up).await;
+    let last_frame = async { while matches!(frames.recv().await, Some(Ok(Some(_)))) {} };
+    let _ = tokio::time::timeout(HANG_UP, last_frame).await;
     drop(raw);
     Ok(code)
 }

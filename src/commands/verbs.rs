@@ -23,7 +23,8 @@ pub enum Verb {
     #[command(
         visible_alias = "new",
         after_help = "Examples:\n  inspan new-session -s shop -c . --executor claude\n  \
-        inspan new-session -d -s ci -x 120 -y 40 --executor codex --rehearse"
+        inspan new-session -d -s ci -x 120 -y 40 --executor codex --rehearse\n  \
+        inspan new-session --executor claude --split codex"
     )]
     NewSession {
         /// Do not attach; print the new pane's id.
@@ -47,6 +48,9 @@ pub enum Verb {
         /// Every route of this session goes to the rehearsal provider.
         #[arg(long)]
         rehearse: bool,
+        /// Beside it a second pane: another executor, or `shell`.
+        #[arg(long, value_name = "E")]
+        split: Option<String>,
         #[command(flatten)]
         /// What to run.
         what: What,
@@ -605,13 +609,22 @@ pub enum Verb {
         json: bool,
     },
     /// Trust a directory's hooks and MCP servers, so that harnesses do not ask.
-    #[command(after_help = "Examples:\n  inspan trust .\n  inspan trust --forget .")]
+    #[command(
+        after_help = "Examples:\n  inspan trust .\n  inspan trust --ask .     # each harness asks its own question\n  \
+        inspan trust --forget .  # inspan asks again"
+    )]
     Trust {
         /// The directory.
         dir: PathBuf,
-        /// Take trust back.
+        /// Take the answer back.
         #[arg(long)]
         forget: bool,
+        /// Let each harness ask its own question instead.
+        #[arg(long, conflicts_with = "forget")]
+        ask: bool,
+        /// What the trust dialog goes on with.
+        #[arg(last = true, hide = true, value_name = "CMD")]
+        then: Vec<String>,
     },
     /// List the key bindings.
     #[command(visible_alias = "lsk", after_help = "Example:\n  inspan list-keys")]

@@ -8,7 +8,7 @@ mod tests;
 
 use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
-    SessionChoice, Signals, SubmitStep,
+    Running, SessionChoice, Signals, SubmitStep,
     launch::{plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
     screen::{line_with, question, report},
@@ -111,6 +111,10 @@ impl Executor for Claude {
             size_mb: 357,
             node: None,
         })
+    }
+
+    fn flags(&self) -> &'static [&'static str] {
+        &["--session-id", "--settings", "--permission-mode", "--resume"]
     }
 
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String> {
@@ -245,6 +249,11 @@ impl Executor for Claude {
         history::sessions(config_home, cwd)
     }
 
+    /// Its state file says so, also after the person resumed or cleared a session inside it.
+    fn running_session(&self, look: &Running<'_>) -> Option<String> {
+        state_of(look.config_home, look.pid?)?.get("sessionId")?.as_str().map(str::to_owned)
+    }
+
     fn transcript(&self, config_home: &Path, cwd: &Path, session: &str) -> Option<Conversation> {
         history::transcript(config_home, cwd, session)
     }
@@ -257,13 +266,18 @@ fn limited(bottom: &[String]) -> Option<StatusReport> {
 
 /// The CLI's own word for its state, and for what it waits.
 fn state_file(signals: &Signals<'_>) -> Option<(String, String)> {
-    let (dir, pid) = (signals.config_home?.join("sessions"), signals.pid?);
-    let own = dir.join(format!("{pid}.json"));
-    let path = if own.exists() { own } else { wrapped(&dir, pid)? };
-    let value: Value = serde_json::from_str(&read_text(&path)?).ok()?;
+    let value = state_of(signals.config_home?, signals.pid?)?;
     let word = value.get("status")?.as_str()?.to_owned();
     let waiting = value.get("waitingFor").and_then(Value::as_str).unwrap_or_default().to_owned();
     Some((word, waiting))
+}
+
+/// What the CLI keeps about its running process.
+fn state_of(config_home: &Path, pid: i32) -> Option<Value> {
+    let dir = config_home.join("sessions");
+    let own = dir.join(format!("{pid}.json"));
+    let path = if own.exists() { own } else { wrapped(&dir, pid)? };
+    serde_json::from_str(&read_text(&path)?).ok()
 }
 
 /// The state file of a process that the pane's first process started, when that one is a wrapper.

@@ -8,7 +8,7 @@ mod tests;
 
 use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
-    SessionChoice, Signals, SubmitStep,
+    Running, SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
     screen::{line_with, question_above, report},
@@ -36,6 +36,7 @@ const QUESTIONS: &[&str] = &[
     "Choose how you want to use Codex",
     "Hooks need review",
     "1. Try new model",
+    "is no longer available",
     "Background server has incompatible",
     "Continue anyway? [y/N]",
 ];
@@ -100,6 +101,10 @@ impl Executor for Codex {
             size_mb: 404,
             node: None,
         })
+    }
+
+    fn flags(&self) -> &'static [&'static str] {
+        &["--no-daemon", "--ask-for-approval", "--sandbox"]
     }
 
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String> {
@@ -242,6 +247,10 @@ impl Executor for Codex {
 
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         history::sessions(config_home, cwd)
+    }
+
+    fn running_session(&self, look: &Running<'_>) -> Option<String> {
+        history::running(look)
     }
 
     fn transcript(&self, config_home: &Path, _cwd: &Path, session: &str) -> Option<Conversation> {

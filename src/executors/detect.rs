@@ -25,6 +25,9 @@ const POLL: Duration = Duration::from_millis(10);
 /// Stands before the PATH in the shell's output, since profiles print greetings.
 const MARK: &str = "inspan-path:";
 
+/// Why a binary was taken: nothing of the user's own was found before it.
+pub const OURS: &str = "installed by inspan";
+
 /// The PATH of `env`, followed by what the user's login shell adds to it. Waits at most five seconds for the shell.
 pub fn login_shell_path(env: &BTreeMap<String, String>) -> String {
     let own = env.get("PATH").cloned().unwrap_or_default();
@@ -59,7 +62,7 @@ pub fn find(executor: &dyn Executor, path: &str, data_dir: &Path) -> Option<Foun
 pub fn ours(executor: &dyn Executor, data_dir: &Path) -> Option<Found> {
     let current = data_dir.join("executors").join(executor.id().as_str()).join("current");
     let binary = binary_below(executor, &current)?;
-    Some(Found { binary, why: "installed by inspan", version: None })
+    Some(Found { binary, why: OURS, version: None })
 }
 
 /// The file to execute of an installed package, native binaries first.
@@ -71,19 +74,30 @@ fn runs(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// What `--version` says, reduced to the number. Some CLIs write into their home even then, so they are given
-/// `scratch`, a directory that the caller throws away.
+/// What `--version` says, reduced to the number.
 pub fn probe_version(binary: &Path, env: &BTreeMap<String, String>, scratch: &Path) -> Option<String> {
+    version_in(&output_in_scratch(binary, "--version", env, scratch, VERSION_TIME)?)
+}
+
+/// What a CLI prints when it is asked about itself. Some write into their home even then, so they are given
+/// `scratch`, a directory that the caller throws away.
+pub(super) fn output_in_scratch(
+    binary: &Path,
+    flag: &str,
+    env: &BTreeMap<String, String>,
+    scratch: &Path,
+    limit: Duration,
+) -> Option<String> {
     let mut command = Command::new(binary);
-    command.arg("--version").env_clear().envs(env).current_dir(scratch);
+    command.arg(flag).env_clear().envs(env).current_dir(scratch);
     for home in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"] {
         command.env(home, scratch);
     }
-    version_in(&output_within(&mut command, VERSION_TIME)?)
+    output_within(&mut command, limit)
 }
 
 /// The first word of the text that looks like `1.2.3`.
-fn version_in(text: &str) -> Option<String> {
+pub(super) fn version_in(text: &str) -> Option<String> {
     let words = text.split_whitespace().map(|w| w.trim_start_matches('v'));
     let is_version = |w: &&str| {
         w.split('.').count() >= 3 && w.split(['.', '-', '+']).take(3).all(|n| n.parse::<u32>().is_ok())

@@ -52,7 +52,7 @@ pub const PROVIDER_VARS: &[&str] = &[
 ];
 
 /// Variables that choose or carry a CLI's own login: they stay under `login` and leave otherwise.
-pub(super) const LOGIN_VARS: &[&str] = &[
+pub const LOGIN_VARS: &[&str] = &[
     "CLAUDE_CODE_OAUTH_TOKEN",
     "CLAUDE_CODE_OAUTH_REFRESH_TOKEN",
     "CODEX_ACCESS_TOKEN",

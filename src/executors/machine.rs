@@ -1,5 +1,5 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
-use super::{by_id, find, registry};
+use super::{Versions, by_id, find, registry};
 use crate::{
     config::{Settings, load_policy},
     router::{
@@ -31,7 +31,12 @@ pub struct Machine<'a> {
     pub settings: &'a Settings,
     /// Which credential references resolve.
     pub vault: &'a Vault,
+    /// What the CLIs are, as far as that is known.
+    pub versions: &'a Versions,
 }
+
+/// The readiness of a route that has not served a request yet.
+pub const UNTESTED: &str = "ready · untested";
 
 impl Machine<'_> {
     /// The rules in force, and what is wrong in their files.
@@ -64,25 +69,32 @@ impl Machine<'_> {
                 let request = PlanRequest { executor: entry.id.clone(), model: None, auth: None, rehearse };
                 let route = plan(&request, &facts);
                 let package = executor.and_then(super::Executor::package);
+                let probe = match (&found, executor) {
+                    (Some(found), Some(executor)) if versions => {
+                        Some(self.versions.probe(executor, &found.binary, self.env, self.path, self.data_dir))
+                    }
+                    (Some(found), Some(_)) => self.versions.known(&found.binary),
+                    _ => None,
+                };
+                let old = probe.as_ref().is_some_and(|probe| !probe.lacks.is_empty());
                 let readiness = match (&executor, &route, &found) {
                     (None, ..) => "not in this version".to_owned(),
                     (_, Err(refusal), _) if refusal.rule.ends_with(".disabled") => "disabled".into(),
                     (_, Err(refusal), _) if refusal.rule == "auth.none" => "log in or add a key".into(),
                     (_, Err(refusal), _) => refusal.rule.to_string(),
                     (_, Ok(_), None) => "install".into(),
-                    (_, Ok(route), Some(_)) if route.auth == AuthMode::Login || rehearse => "ready".into(),
-                    (_, Ok(_), Some(_)) => "ready · untested".into(),
+                    (_, Ok(_), Some(_)) if old => "too old".into(),
+                    // Rehearsal answers always; an account's own login is the vendor's to test.
+                    (_, Ok(_), Some(_)) if rehearse => "ready".into(),
+                    (_, Ok(route), Some(_)) if route.auth == AuthMode::Login => "ready".into(),
+                    (_, Ok(_), Some(_)) => UNTESTED.into(),
                 };
                 ExecutorReadiness {
                     executor: entry.id.clone(),
                     title: entry.title.clone(),
-                    version: match (&found, executor) {
-                        (Some(found), Some(_)) if versions => {
-                            super::probe_version(&found.binary, self.env, &std::env::temp_dir())
-                        }
-                        (Some(found), Some(_)) => self.known_version(&entry.id, &found.binary),
-                        _ => None,
-                    },
+                    version: probe
+                        .and_then(|probe| probe.version)
+                        .or_else(|| self.known_version(&entry.id, &found.as_ref()?.binary)),
                     origin: found.as_ref().map(|f| self.origin(&f.binary, f.why)).unwrap_or_default(),
                     install_mb: if found.is_none() { package.map(|p| p.size_mb) } else { None },
                     binary: found.map(|f| f.binary),
@@ -112,7 +124,7 @@ impl Machine<'_> {
     }
 
     fn origin(&self, binary: &Path, why: &str) -> String {
-        if why == "installed by inspan" {
+        if why == super::OURS {
             return "ours".into();
         }
         let dir = binary.parent().unwrap_or(binary).to_string_lossy().into_owned();

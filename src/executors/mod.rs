@@ -13,13 +13,17 @@ mod jsonl;
 mod launch;
 pub mod machine;
 mod overlay;
+mod project;
 mod screen;
 mod types;
+mod versions;
 
-pub use detect::{find, login_shell_path, ours, probe_version};
+pub use detect::{OURS, find, login_shell_path, ours, probe_version};
 pub use install::{InstallError, InstallOptions, Installed, Progress, install};
-pub use launch::{ApplyError, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
+pub use launch::{ApplyError, LOGIN_VARS, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
+pub use project::project_loads;
 pub use types::*;
+pub use versions::{Probe, Versions};
 
 use crate::router::ExecutorId;
 

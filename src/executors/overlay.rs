@@ -44,7 +44,7 @@ pub(super) fn read_json(path: &Path, plan: &mut LaunchPlan) -> Value {
 }
 
 /// JSON without the comments and trailing commas that the CLIs' own readers accept.
-fn plain_json(text: &str) -> String {
+pub(super) fn plain_json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.trim_start_matches('\u{feff}').chars().peekable();
     let mut quoted = false;

@@ -121,6 +121,8 @@ pub enum SubmitStep {
     Write(Vec<u8>),
     /// Let the CLI digest.
     Pause(Duration),
+    /// Wait until the screen shows what was written before, by these last words of it, but at most so long.
+    Shown(String, Duration),
 }
 
 /// What a model request is for.
@@ -207,6 +209,21 @@ pub struct Signals<'a> {
     pub config_home: Option<&'a Path>,
 }
 
+/// What is known of a running CLI when its native session is looked for.
+#[derive(Debug)]
+pub struct Running<'a> {
+    /// The process id of the pane's first process.
+    pub pid: Option<i32>,
+    /// The CLI's configuration home.
+    pub config_home: &'a Path,
+    /// Where it runs.
+    pub cwd: &'a Path,
+    /// When it was started.
+    pub since: SystemTime,
+    /// Native sessions that other panes are in.
+    pub taken: &'a [String],
+}
+
 /// How a model changes under a running harness that is not on the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelChange {
@@ -228,6 +245,10 @@ pub trait Executor: Send + Sync {
     fn dialect(&self) -> Dialect;
     /// Where `inspan install` gets it; `None` when it is not installable.
     fn package(&self) -> Option<NpmPackage>;
+    /// Flags that a launch passes and that older versions lack.
+    fn flags(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// The words of its own login as found in the user's home (`Claude Max`, `logged in`), without reading secrets
     /// into memory longer than needed.
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String>;
@@ -256,6 +277,11 @@ pub trait Executor: Send + Sync {
     fn change_model(&self, model: &str) -> ModelChange;
     /// The native sessions of `cwd`, newest first.
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession>;
+    /// The native session that the running CLI is in, as far as that shows from outside. Asked under `login`, where
+    /// no request passes that would name it.
+    fn running_session(&self, _look: &Running<'_>) -> Option<String> {
+        None
+    }
     /// A native session's conversation from the executor's own store.
     fn transcript(&self, config_home: &Path, cwd: &Path, session: &str) -> Option<Conversation>;
 }

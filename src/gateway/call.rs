@@ -35,6 +35,9 @@ const SESSION_HEADERS: &[&str] =
 /// The rule by which a pair of dialects is refused.
 const UNTRANSLATED: &str = "dialect.untranslated";
 
+/// The rule by which policy forbids a model.
+const DISABLED: &str = "model.disabled";
+
 /// A request that was let in.
 pub(super) struct Call {
     pub(super) front: Arc<Front>,
@@ -83,6 +86,9 @@ impl Call {
             let Some((value, choice)) = self.digest(&asked).await else {
                 return self.fail(400, "The request is not JSON.");
             };
+            if let Some(why) = model::forbidden(&self.pane, &choice.wire) {
+                return self.fail_by(DISABLED, 403, &why);
+            }
             return play::perform(self, &value, &choice.wire);
         }
         self.forward(&asked).await
@@ -129,6 +135,10 @@ impl Call {
             return self.fail(403, &text);
         };
         let as_planned = route.wire_model.as_deref().is_none_or(|wire| wire == asked);
+        if as_planned && let Some(why) = model::forbidden(&self.pane, asked) {
+            self.digest(asked).await;
+            return self.fail_by(DISABLED, 403, &why);
+        }
         let mut path = self.path.clone();
         let mut body = self.body.clone();
         if !as_planned {
@@ -136,6 +146,9 @@ impl Call {
             let choice = self.digest(asked).await.map(|(_, choice)| choice);
             let wire =
                 choice.map_or_else(|| route.wire_model.clone().unwrap_or_default(), |choice| choice.wire);
+            if let Some(why) = model::forbidden(&self.pane, &wire) {
+                return self.fail_by(DISABLED, 403, &why);
+            }
             if wire != asked {
                 if self.endpoint.model_in_path.is_some() {
                     path = dialect::splice_path(&path, &wire);

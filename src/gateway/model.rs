@@ -35,6 +35,16 @@ pub(super) fn choose(pane: &PaneRoute, class: Class, asked: &str, usual: Option<
     }
 }
 
+/// Why policy forbids a request to be served by `wire`, if it does.
+pub(super) fn forbidden(pane: &PaneRoute, wire: &str) -> Option<String> {
+    let own =
+        (pane.route.wire_model.as_deref() == Some(wire)).then_some(pane.route.model.as_deref()).flatten();
+    let listed = pane.allowed.iter().find(|(known, _)| known == wire).map(|(_, shown)| shown.as_str());
+    let names: Vec<&str> = std::iter::once(wire).chain(own).chain(listed).collect();
+    let rule = pane.policy.model_disabled(&pane.executor, &names)?;
+    Some(format!("{wire} is disabled for {} by policy ({})", pane.executor, rule.origin))
+}
+
 /// What the models behind an `auto-*` id have in common: `auto-gemini-3` admits `gemini-…`. A bare `auto` is the
 /// Gemini CLI's.
 fn auto_family(wire: &str) -> Option<&str> {

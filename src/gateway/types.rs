@@ -2,7 +2,7 @@
 use crate::{
     executors::Class,
     handoff::Conversation,
-    router::{Dialect, ExecutorId, Route},
+    router::{Dialect, ExecutorId, Policy, Route},
 };
 use arc_swap::ArcSwap;
 use std::{collections::HashMap, sync::Arc};
@@ -28,6 +28,9 @@ pub struct PaneRoute {
     /// Display and wire ids that a `Main` request of this pane may name itself (the user typed `/model`), as
     /// `(wire id, display id)`. Anything else is served by the route's model.
     pub allowed: Arc<Vec<(String, String)>>,
+    /// The rules in force. A route was planned under them, but a harness that chooses its models itself (`auto-…`)
+    /// names one anew in each request.
+    pub policy: Arc<Policy>,
 }
 
 /// What the gateway tells the loop. Bounded; sent without waiting, and a lost one costs a status, never a request.

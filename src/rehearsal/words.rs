@@ -25,10 +25,6 @@ pub(super) fn plain(model: &str, history: &[Said]) -> String {
         "This is {model}, played by the rehearsal: scripted, offline, without a key. I was shown {turns} {}.",
         if turns == 1 { "turn" } else { "turns" }
     );
-    if let Some(told) = newest_handoff(history) {
-        out.push_str("\n\n");
-        out.push_str(&told);
-    }
     let prompts: Vec<&str> = prompts(history).collect();
     if let Some((newest, earlier)) = prompts.split_last() {
         if let Some(before) = earlier.last() {
@@ -36,9 +32,16 @@ pub(super) fn plain(model: &str, history: &[Said]) -> String {
         }
         out.push_str(&format!("\n\nYou asked: “{}”.", quote(newest)));
     }
-    out.push_str(
-        "\n\nTo see me work, ask with `[[run: git status]]`; to search what I was shown, `[[recall: word]]`.",
-    );
+    // What went before stands last, next to where the person types: a small pane shows the end of an answer.
+    match newest_handoff(history) {
+        Some(told) => {
+            out.push_str("\n\n");
+            out.push_str(&told);
+        }
+        None => out.push_str(
+            "\n\nTo see me work, ask with `[[run: git status]]`; to search what I was shown, `[[recall: word]]`.",
+        ),
+    }
     out
 }
 

@@ -2,7 +2,7 @@
 use super::{
     Server,
     connection::{ConnectionId, Out, OutSender},
-    environment,
+    environment, overlays,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
     socket,
@@ -12,11 +12,7 @@ use super::{
 use crate::{
     commands::{self, Verb},
     mux::{ClientId, PaneId, SessionId},
-    state::{
-        Client,
-        overlay::{List, Overlay, Picker},
-        target::Origin,
-    },
+    state::{Client, overlay::Palette, target::Origin},
     term::{
         canvas::Canvas,
         frame::{Caps, FrameWriter},
@@ -77,13 +73,22 @@ pub struct Link {
     pub(super) prefix_seen: bool,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
+    /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
+    pub(super) asked: Vec<String>,
+    /// The palette whose command line runs just now.
+    pub(super) palette: Option<Palette>,
+    /// Where the client was started.
+    pub(super) cwd: PathBuf,
     pub(super) env: BTreeMap<String, String>,
     pub(super) since: u64,
 }
 
 impl Server {
     pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
-        self.vault.learn_env(&hello.env);
+        // What runs inside a harness may not bring keys or environments.
+        if self.confined(pid).is_none() {
+            self.learn(&hello.env);
+        }
         // A pane of another server says nothing about ours.
         let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
         let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
@@ -97,6 +102,12 @@ impl Server {
             return;
         }
         self.connections.insert(id, Role::Command);
+        if self.caller_pane(pid).is_none() {
+            // Environments are not saved: after a restart the first who comes brings one.
+            for session in self.state.sessions.keys() {
+                self.session_env.entry(*session).or_insert_with(|| hello.env.clone());
+            }
+        }
         let mut reply = Reply::to(out);
         reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
         match commands::parse(&hello.argv) {
@@ -124,6 +135,21 @@ impl Server {
             return;
         };
         let verb = if hello.argv.is_empty() { None } else { commands::parse(&hello.argv).ok() };
+        if let Some(verb @ Verb::NewSession { dir, .. }) = &verb {
+            // The words are run again after the answer, by a client that has left its own directory.
+            let mut words = hello.argv.clone();
+            if dir.is_none() {
+                words.extend(["-c".to_owned(), origin.cwd.to_string_lossy().into_owned()]);
+            }
+            let client = ClientId(self.state.next.client + 1);
+            if self.ask_trust(client, verb, &words, origin, &hello.env) {
+                self.state.next.client += 1;
+                self.connections.insert(id, Role::Attached(client));
+                let terminal = self.take_terminal(id, pid, &hello, &out);
+                self.add_client(client, (id, out, terminal), size, hello, None);
+                return;
+            }
+        }
         // What to look at; `None` opens the picker.
         let session = match verb {
             None => {
@@ -173,15 +199,11 @@ impl Server {
         session: Option<SessionId>,
     ) {
         let now = Instant::now();
-        let overlay = session.is_none().then(|| {
-            Overlay::Picker(Picker {
-                dir: PathBuf::from(&hello.cwd),
-                list: List::default(),
-                command: vec!["new-session".into(), "-c".into(), hello.cwd.clone()],
-            })
-        });
+        let cwd = PathBuf::from(&hello.cwd);
+        let overlay = session.is_none().then(|| overlays::picker(&cwd));
         if overlay.is_some() {
             self.refresh_readiness(&hello.env, false);
+            self.git_due.entry(cwd.clone()).or_insert(now);
         }
         self.state.clients.insert(
             id,
@@ -220,6 +242,9 @@ impl Server {
                 ticks_by_second: false,
                 prefix_seen: false,
                 drag: None,
+                asked: Vec::new(),
+                palette: None,
+                cwd,
                 env: hello.env,
                 since: Self::now(),
             },
@@ -238,6 +263,9 @@ impl Server {
     /// Turns a client to a session: the newest client's size, agent and environment win.
     pub(super) fn look_at(&mut self, id: ClientId, session: SessionId) {
         let Some(client) = self.state.clients.get_mut(&id) else { return };
+        if client.session.0 == 0 {
+            client.panel_docked = crate::ui::docks_by_itself(client.size.0);
+        }
         let before = std::mem::replace(&mut client.session, session);
         if before != session {
             // Who still looks at the other session has it alone now.
@@ -256,6 +284,7 @@ impl Server {
         self.fit_session(session);
         self.seen(id);
         self.git_soon(session);
+        self.guide_attached(id, session);
     }
 
     /// Gives a session the size that its newest client leaves it.

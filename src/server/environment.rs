@@ -1,5 +1,6 @@
 //! The environment that a pane's process is given: the creating client's, without what would lie about the terminal.
-use crate::vault::PROVIDER_KEY_VARS;
+use crate::executors::LOGIN_VARS;
+use crate::vault::Vault;
 use std::collections::BTreeMap;
 
 /// Variables by which terminals and multiplexers announce themselves; true of the outer terminal, false in a pane.
@@ -10,17 +11,18 @@ const FOREIGN: &[&str] =
 /// Variables that point a vendor's CLI elsewhere than its route says.
 pub const BASE_URL_VARS: &[&str] = &[
     "ANTHROPIC_BASE_URL",
-    "ANTHROPIC_MODEL",
     "CLAUDE_CODE_USE_BEDROCK",
     "CLAUDE_CODE_USE_VERTEX",
     "OPENAI_BASE_URL",
     "GOOGLE_GEMINI_BASE_URL",
-    "GEMINI_MODEL",
     "GOOGLE_GENAI_USE_VERTEXAI",
     "GOOGLE_GENAI_USE_GCA",
     "GROK_MODELS_BASE_URL",
     "GROK_XAI_API_BASE_URL",
 ];
+
+/// Variables by which a person chooses the model of a CLI; on a route of ours the route chooses.
+const MODEL_VARS: &[&str] = &["ANTHROPIC_MODEL", "GEMINI_MODEL"];
 
 /// What a pane's environment depends on.
 #[derive(Debug)]
@@ -35,8 +37,24 @@ pub struct Pane<'a> {
     pub key: &'a str,
     /// The stable name of the ssh agent's socket.
     pub agent_link: &'a str,
-    /// A harness: provider keys and base URLs are taken away.
-    pub harness: bool,
+    /// A harness: what holds a key, by its usual name or by the configuration's, and base URLs are taken away.
+    pub harness: Option<Harness<'a>>,
+}
+
+/// What a harness's environment depends on.
+#[derive(Debug)]
+pub struct Harness<'a> {
+    /// Knows which variables hold keys.
+    pub vault: &'a Vault,
+    /// It runs on its own login, whose variables stay.
+    pub login: bool,
+}
+
+impl Harness<'_> {
+    fn loses(&self, name: &str) -> bool {
+        let theirs = self.login && (LOGIN_VARS.contains(&name) || MODEL_VARS.contains(&name));
+        !theirs && (self.vault.is_key(name) || BASE_URL_VARS.contains(&name) || MODEL_VARS.contains(&name))
+    }
 }
 
 /// The environment, and the names of the provider variables that were taken away.
@@ -47,9 +65,7 @@ pub fn build(pane: &Pane<'_>) -> (BTreeMap<String, String>, Vec<String>) {
         if FOREIGN.contains(&name.as_str()) || FOREIGN_PREFIXES.iter().any(|p| name.starts_with(p)) {
             continue;
         }
-        if pane.harness
-            && (PROVIDER_KEY_VARS.contains(&name.as_str()) || BASE_URL_VARS.contains(&name.as_str()))
-        {
+        if pane.harness.as_ref().is_some_and(|harness| harness.loses(name)) {
             removed.push(name.clone());
             continue;
         }
@@ -97,7 +113,7 @@ mod tests {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
-    fn pane<'a>(base: &'a BTreeMap<String, String>, harness: bool) -> Pane<'a> {
+    fn pane<'a>(base: &'a BTreeMap<String, String>, harness: Option<Harness<'a>>) -> Pane<'a> {
         Pane { base, socket: "/s", id: "%1", key: "01K", agent_link: "/agent", harness }
     }
 
@@ -115,7 +131,7 @@ mod tests {
             ("LANG", "C.UTF-8"),
             ("SSH_AUTH_SOCK", "/tmp/agent.1"),
         ]);
-        let (built, removed) = build(&pane(&base, false));
+        let (built, removed) = build(&pane(&base, None));
         assert!(removed.is_empty());
         for gone in ["TMUX", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "KITTY_WINDOW_ID", "CLAUDECODE"] {
             assert!(!built.contains_key(gone), "{gone}");
@@ -129,19 +145,37 @@ mod tests {
 
     #[test]
     fn harnesses_lose_keys_and_shells_keep_them() {
-        let base = env(&[("ANTHROPIC_API_KEY", "k"), ("OPENAI_BASE_URL", "u"), ("LANG", "C.UTF-8")]);
-        let (shell, removed) = build(&pane(&base, false));
+        let vault = Vault::new(["env:TEAM_KEY"]);
+        let base = env(&[
+            ("ANTHROPIC_API_KEY", "k"),
+            ("OPENAI_BASE_URL", "u"),
+            ("TEAM_KEY", "k"),
+            ("LANG", "C.UTF-8"),
+        ]);
+        let (shell, removed) = build(&pane(&base, None));
         assert_eq!(shell["ANTHROPIC_API_KEY"], "k");
         assert!(removed.is_empty());
-        let (harness, removed) = build(&pane(&base, true));
-        assert!(!harness.contains_key("ANTHROPIC_API_KEY"));
-        assert_eq!(removed, ["ANTHROPIC_API_KEY", "OPENAI_BASE_URL"]);
+        for login in [false, true] {
+            let (harness, removed) = build(&pane(&base, Some(Harness { vault: &vault, login })));
+            assert!(!harness.contains_key("ANTHROPIC_API_KEY"));
+            assert_eq!(removed, ["ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "TEAM_KEY"]);
+        }
+    }
+
+    #[test]
+    fn a_login_keeps_what_carries_it_and_its_model() {
+        let vault = Vault::default();
+        let base = env(&[("CLAUDE_CODE_OAUTH_TOKEN", "t"), ("ANTHROPIC_MODEL", "opus"), ("LANG", "C.UTF-8")]);
+        let (_, removed) = build(&pane(&base, Some(Harness { vault: &vault, login: true })));
+        assert!(removed.is_empty(), "{removed:?}");
+        let (_, removed) = build(&pane(&base, Some(Harness { vault: &vault, login: false })));
+        assert_eq!(removed, ["ANTHROPIC_MODEL", "CLAUDE_CODE_OAUTH_TOKEN"]);
     }
 
     #[test]
     fn a_missing_utf8_locale_is_supplied() {
         let base = env(&[("LANG", "C"), ("LC_ALL", "POSIX")]);
-        let (built, _) = build(&pane(&base, false));
+        let (built, _) = build(&pane(&base, None));
         assert_eq!(built["LC_CTYPE"], "C.UTF-8");
         assert!(!built.contains_key("LC_ALL"));
         assert!(is_utf8(&built));

@@ -7,8 +7,7 @@ use super::{
 use crate::{
     commands::What,
     executors::{
-        self, Class, Executor, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
-        machine::Machine,
+        self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
     },
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
@@ -22,7 +21,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// A harness that was asked to start in a pane.
@@ -77,6 +76,10 @@ pub struct Runtime {
     pub launched: Option<String>,
     /// Files that the launch generated.
     pub files: Vec<PathBuf>,
+    /// Why the newest `Main` request failed, until another begins.
+    pub failed: Option<String>,
+    /// When the process was started.
+    pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
     pub submitted: Option<Instant>,
 }
@@ -139,67 +142,6 @@ pub fn home_of(route: &Route, inherit_user: bool) -> Home {
 }
 
 impl Server {
-    /// Plans with what is true for a client's environment.
-    pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>) -> Facts {
-        let path = self.login_path(env);
-        self.machine(env, &path).facts()
-    }
-
-    fn machine<'a>(&'a self, env: &'a BTreeMap<String, String>, path: &'a str) -> Machine<'a> {
-        Machine {
-            env,
-            path,
-            data_dir: &self.paths.data,
-            config_dir: &self.paths.config,
-            settings: &self.settings,
-            vault: &self.vault,
-        }
-    }
-
-    /// The client's PATH, behind it the login shell's as far as it is known by now; it is asked in the background.
-    fn login_path(&mut self, env: &BTreeMap<String, String>) -> String {
-        let own = env.get("PATH").cloned().unwrap_or_default();
-        if let Some(known) = self.login_paths.get(&own) {
-            return known.clone();
-        }
-        self.login_paths.insert(own.clone(), own.clone());
-        let env = env.clone();
-        let key = own.clone();
-        self.tasks.spawn(
-            move || executors::login_shell_path(&env),
-            move |server, path| {
-                server.login_paths.insert(key, path);
-            },
-        );
-        own
-    }
-
-    /// Reads what is ready on this machine for picker and panel, off the loop.
-    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, rehearse: bool) {
-        let path = self.login_path(env);
-        let env = env.clone();
-        let (data, config) = (self.paths.data.clone(), self.paths.config.clone());
-        let (settings, vault) = (self.settings.clone(), self.vault.clone());
-        self.tasks.spawn(
-            move || {
-                let machine = Machine {
-                    env: &env,
-                    path: &path,
-                    data_dir: &data,
-                    config_dir: &config,
-                    settings: &settings,
-                    vault: &vault,
-                };
-                (machine.readiness(rehearse, false), machine.models(None, rehearse))
-            },
-            |server, (executors, models)| {
-                server.state.executors = executors;
-                server.state.models = models;
-                server.dirty_all();
-            },
-        );
-    }
-
     /// Plans what `--executor` and its companions ask for.
     pub(crate) fn plan_what(
         &mut self,
@@ -262,15 +204,37 @@ impl Server {
         let env = self.env_of(id);
         let path = self.login_path(&env);
         let Ok(executor) = executors::by_id(&start.route.executor) else { return };
+        if let Some(why) = self.key_missing(&start.route) {
+            self.not_started(id, &format!("{} was not started: {why}", start.route.executor));
+            return;
+        }
         let Some(found) = executors::find(executor, &path, &self.paths.data) else {
             if start.install {
                 self.install_first(id, start);
             } else {
                 let words = missing(&start.route.executor);
-                self.ended(id, format!("{}; {}", words.reason, words.remedies[0]));
+                self.not_started(id, &words.reason);
+                if let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) {
+                    card.keys.insert(0, ("i".into(), format!("install {}", start.route.executor)));
+                }
+                self.unstarted.insert(id, Start { install: true, ..start });
             }
             return;
         };
+        match self.versions.known(&found.binary) {
+            Some(probe) => {
+                if let Some(why) = probe.unfit(executor, &found) {
+                    self.not_started(id, &why);
+                    return;
+                }
+            }
+            // Our own installation was tested as a whole before it was put in place.
+            None if found.why != executors::OURS => {
+                self.probe_first(id, start, executor, found, env, path);
+                return;
+            }
+            None => {}
+        }
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let key = pane.key.clone();
         let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
@@ -297,13 +261,21 @@ impl Server {
             executors::apply(&plan, &pane_dir).map_err(|e| e.to_string())?;
             Ok(plan)
         });
-        let plan = match planned {
+        let mut plan = match planned {
             Ok(plan) => plan,
             Err(why) => {
-                self.ended(id, format!("could not start {}: {why}", start.route.executor));
+                self.not_started(id, &format!("could not start {}: {why}", start.route.executor));
                 return;
             }
         };
+        // Before ours: what the route says is said last. Behind the program: options of a whole CLI come before its
+        // subcommands.
+        let own = self.settings.executor(&start.route.executor).args;
+        plan.argv.splice(1..1, own);
+        if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) && found.why != executors::OURS {
+            // Found by the login shell's PATH, where its interpreter is likely to be as well.
+            plan.env_set.insert("PATH".into(), path.clone());
+        }
         let session = plan.session.clone().or_else(|| match &start.session {
             SessionChoice::Resume(id) => Some(id.clone()),
             SessionChoice::New(_) => None,
@@ -327,6 +299,7 @@ impl Server {
             Runtime {
                 token: access.map(|a| a.token).unwrap_or_default(),
                 config_home: plan.config_home.clone(),
+                started: Some(SystemTime::now()),
                 pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
                 files: plan
@@ -354,6 +327,46 @@ impl Server {
         self.start(id, launch);
     }
 
+    /// A harness that could not be started: the switch that wanted it ends, or the pane shows its card.
+    fn not_started(&mut self, id: PaneId, why: &str) {
+        if self.switches.contains_key(&id) {
+            self.fail_switch(id, why, true);
+        } else {
+            self.ended(id, why.to_owned());
+        }
+    }
+
+    /// Asks a CLI that was never started before what it is, off the loop, and starts it then.
+    fn probe_first(
+        &mut self,
+        id: PaneId,
+        start: Start,
+        executor: &'static dyn Executor,
+        found: Found,
+        env: BTreeMap<String, String>,
+        path: String,
+    ) {
+        if let Some(pane) = self.state.panes.get_mut(&id) {
+            pane.exit = None;
+            pane.title = format!("looking at {}", found.binary.display());
+        }
+        let versions = self.versions.clone();
+        let data = self.paths.data.clone();
+        self.tasks.spawn(
+            move || versions.probe(executor, &found.binary, &env, &path, &data),
+            move |server, _| {
+                let idle = server.screens.get(&id).is_some_and(|screen| screen.pty.is_none());
+                let asked_off = server.state.panes.get(&id).is_none_or(|pane| pane.exit.is_some());
+                if let Some(pane) = server.state.panes.get_mut(&id) {
+                    pane.title.clear();
+                }
+                if idle && !asked_off {
+                    server.start_harness(id, start);
+                }
+            },
+        );
+    }
+
     /// Runs the installation in the pane, in view, and the harness after it.
     fn install_first(&mut self, id: PaneId, start: Start) {
         let executor = start.route.executor.clone();
@@ -365,30 +378,43 @@ impl Server {
             "--yes".into(),
         ];
         if let Some(pane) = self.state.panes.get_mut(&id) {
-            pane.title = format!("installing {executor}");
+            let parked = pane.harness.take().map(|h| h.parked).unwrap_or_default();
+            pane.harness =
+                Some(Harness::planned(start.route.clone(), start.permission, start.rehearse, parked));
         }
         self.start(id, Launch::program(argv));
+        let installing = StatusReport {
+            status: Status::Starting,
+            source: StatusSource::Process,
+            detail: crate::state::INSTALLING.into(),
+        };
+        if self.screens.get(&id).is_some_and(|screen| screen.pty.is_some()) {
+            self.set_status(id, installing);
+        }
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.on_exit = Some(Box::new(move |server, id, status| {
             if ended_well(status) {
                 if let Some(screen) = server.screens.get(&id) {
                     fresh_screen(&screen.emulator);
                 }
-                if let Some(pane) = server.state.panes.get_mut(&id) {
-                    pane.title.clear();
-                }
                 server.start_harness(id, start);
-                let env = server.env_of(id);
-                let rehearse =
-                    server.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse);
-                server.refresh_readiness(&env, rehearse);
+                server.installed(id);
             } else {
-                server.ended(
-                    id,
-                    format!("{executor} was not installed ({}); f tries again", exit_words(status)),
-                );
+                server.ended(id, format!("{executor} was not installed ({})", exit_words(status)));
+                server.offer_install(id);
+                server.unstarted.insert(id, start);
             }
         }));
+    }
+
+    /// The card of a failed installation: the same again, with the prompt that waits behind it.
+    fn offer_install(&mut self, id: PaneId) {
+        let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) else { return };
+        for (key, meaning) in &mut card.keys {
+            if key == "f" {
+                "try again".clone_into(meaning);
+            }
+        }
     }
 
     fn session_name_of(&self, id: PaneId) -> String {
@@ -423,6 +449,7 @@ impl Server {
                     route: route.clone(),
                     launched: runtime.launched.clone(),
                     allowed: Arc::new(allowed),
+                    policy: Arc::new(facts.policy.clone()),
                 }),
             );
         }
@@ -445,6 +472,7 @@ impl Server {
                 runtime.in_flight.insert(request, class);
                 if class == Class::Main {
                     runtime.submitted = None;
+                    runtime.failed = None;
                     runtime.tools_running = false;
                     runtime.heard = true;
                     runtime.answered_last = false;
@@ -469,6 +497,10 @@ impl Server {
             GatewayEvent::Finished { pane, request, class, row, answer, calls_tools } => {
                 let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
                 self.state.spend_today += row.cost.unwrap_or_default();
+                let served = row.status == 200 && row.error.is_empty();
+                if served && let Some(route) = self.route_of(id) {
+                    self.prove(&route);
+                }
                 if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
                     let usage = &mut harness.usage;
                     usage.requests += 1;
@@ -491,6 +523,10 @@ impl Server {
             }
         }
         self.warn_of_recorder();
+    }
+
+    fn route_of(&self, id: PaneId) -> Option<Route> {
+        Some(self.state.panes.get(&id)?.harness.as_ref()?.route.clone())
     }
 
     /// The person typed `/model` in the harness: the pane's route follows, as an event.
@@ -558,24 +594,6 @@ impl Server {
         Ok(())
     }
 
-    /// Carries out typing with its pauses.
-    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: VecDeque<SubmitStep>) {
-        while let Some(step) = steps.pop_front() {
-            match step {
-                SubmitStep::Write(bytes) => {
-                    if let Err(why) = self.write(id, bytes) {
-                        self.tell_all(&why);
-                        return;
-                    }
-                }
-                SubmitStep::Pause(pause) => {
-                    self.tasks.after(pause, move |server| server.type_steps(id, steps));
-                    return;
-                }
-            }
-        }
-    }
-
     /// The executor of a pane's harness.
     pub(crate) fn executor_of(&self, id: PaneId) -> Option<&'static dyn Executor> {
         let harness = self.state.panes.get(&id)?.harness.as_ref()?;
@@ -598,21 +616,6 @@ impl Server {
             self.tell(id, message);
         }
     }
-
-    /// Whether the person answered inspan's own trust question for a directory with yes.
-    pub(crate) fn is_trusted(&self, dir: &Path) -> bool {
-        self.trusted.contains(dir)
-    }
-
-    /// Remembers or forgets trust.
-    pub(crate) fn trust(&mut self, dir: &Path, yes: bool) {
-        if yes {
-            self.trusted.insert(dir.to_owned());
-        } else {
-            self.trusted.remove(dir);
-        }
-        self.changed = true;
-    }
 }
 
 /// A CLI that is not there, and what to do.
@@ -632,6 +635,11 @@ pub fn parse_permission(word: &str) -> Result<Permission, Failure> {
     serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase())).map_err(|_| {
         Failure::Usage(format!("unknown permission {word:?}: use ask, edits, plan, full or readonly"))
     })
+}
+
+/// Whether a directory is on an environment's own PATH.
+fn on_path(env: &BTreeMap<String, String>, dir: &Path) -> bool {
+    env.get("PATH").is_some_and(|path| path.split(':').any(|part| Path::new(part) == dir))
 }
 
 /// A token nobody can guess.

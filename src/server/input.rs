@@ -1,11 +1,18 @@
 //! Where a client's keys go: an overlay, the key table behind the prefix, an exit card, or the pane's process.
-use super::{Server, attach::Role, connection::ConnectionId, panes::lock, reply::Reply};
+use super::{
+    Server,
+    attach::Role,
+    connection::ConnectionId,
+    overlays,
+    panes::lock,
+    reply::{Failure, Reply},
+};
 use crate::{
     commands,
     config::Settings,
     mux::{ClientId, PaneId, keys::Key},
     state::{
-        overlay::{Context, Outcome, ReferenceRow},
+        overlay::{Context, Outcome, Overlay, ReferenceRow},
         target::Origin,
     },
     term::{
@@ -121,7 +128,8 @@ impl Server {
 
     fn key(&mut self, id: ClientId, event: KeyEvent) {
         if event.kind != KeyKind::Release
-            && (self.key_for_overlay(id, &event)
+            && (self.key_for_guide(id, &event)
+                || self.key_for_overlay(id, &event)
                 || self.key_for_table(id, &event)
                 || self.key_for_card(id, &event))
         {
@@ -150,30 +158,42 @@ impl Server {
         );
         self.dirty(id);
         let Some(client) = self.state.clients.get_mut(&id) else { return true };
-        let leaving = client.session.0 == 0;
-        match outcome {
-            Outcome::None | Outcome::Redraw => client.overlay = Some(overlay),
-            Outcome::Close => {
+        let leaving = client.session.0 == 0 && matches!(overlay, Overlay::Picker(_));
+        match (outcome, overlay) {
+            (Outcome::None | Outcome::Redraw, overlay) => client.overlay = Some(overlay),
+            (Outcome::Close, _) => {
                 if leaving {
                     self.detach(id, "", 0);
                 }
             }
-            Outcome::Run(words) => {
+            (Outcome::Run(words), overlay) => {
                 client.overlay = Some(overlay);
                 self.run_words(id, &words);
             }
-            Outcome::CloseAndRun(words) => {
+            (Outcome::CloseAndRun(words), Overlay::Palette(palette)) => {
+                // What goes wrong is said there, with what was typed still in place.
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.palette = Some(palette);
+                }
                 self.run_words(id, &words);
-                if leaving
-                    && self.state.clients.get(&id).is_some_and(|c| c.session.0 == 0 && c.overlay.is_none())
-                    && let Some(client) = self.state.clients.get_mut(&id)
-                {
-                    client.overlay = Some(overlay);
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.palette = None;
                 }
             }
+            (Outcome::CloseAndRun(words), _) => self.run_words(id, &words),
         }
+        self.never_nothing(id);
         self.fit_client(id);
         true
+    }
+
+    /// A client without a session sees the picker, whatever lay over it before.
+    fn never_nothing(&mut self, id: ClientId) {
+        let Some(client) = self.state.clients.get_mut(&id) else { return };
+        if client.session.0 == 0 && client.overlay.is_none() {
+            let dir = self.links.get(&id).map(|link| link.cwd.clone()).unwrap_or_default();
+            client.overlay = Some(overlays::picker(&dir));
+        }
     }
 
     fn key_for_table(&mut self, id: ClientId, event: &KeyEvent) -> bool {
@@ -233,8 +253,13 @@ impl Server {
             "r" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "resume"]),
             "f" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "fresh"]),
             "s" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "shell"]),
-            "i" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "install"]),
-            "b" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "back"]),
+            "i" if offered => Some(vec!["respawn-pane", "-t", &target, "--how", "fresh"]),
+            "t" if offered => {
+                if let Some(words) = self.retries.remove(&pane) {
+                    self.run_words(id, &words);
+                }
+                None
+            }
             "x" => Some(vec!["kill-pane", "-t", &target]),
             _ => None,
         };
@@ -248,16 +273,22 @@ impl Server {
     /// Runs the words of a binding or an overlay for a client; a failure becomes a message or a dialog.
     pub(super) fn run_words(&mut self, id: ClientId, words: &[String]) {
         let cwd = self.state.focused_pane(id).and_then(|p| self.state.panes.get(&p)).map(|p| p.cwd.clone());
-        let origin = Origin { client: Some(id), pane: None, cwd: cwd.unwrap_or_default() };
-        let env = self.links.get(&id).map(|l| l.env.clone()).unwrap_or_default();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.asked = words.to_vec();
+        let origin = Origin { client: Some(id), pane: None, cwd: cwd.unwrap_or_else(|| link.cwd.clone()) };
+        let env = link.env.clone();
         match commands::parse(words) {
-            Ok(verb) => self.run(verb, &origin, &env, Reply::nobody()),
+            Ok(verb) => {
+                if !self.ask_trust(id, &verb, words, &origin, &env) {
+                    self.run(verb, &origin, &env, Reply::nobody());
+                }
+            }
             Err(error) => {
-                let line = error.to_string();
-                let line = line.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                let line = fault(&error.to_string());
                 let near =
                     words.first().and_then(|w| commands::nearest(w)).filter(|n| Some(n) != words.first());
-                self.tell(id, near.map_or(line.clone(), |n| format!("{line}; did you mean {n}?")));
+                let why = near.map_or(line.clone(), |n| format!("{line}; did you mean {n}?"));
+                self.show_failure(id, &Failure::Usage(why));
             }
         }
     }
@@ -314,6 +345,9 @@ impl Server {
     }
 
     fn focus_report(&mut self, id: ClientId, gained: bool) {
+        if gained {
+            self.look_at_machine(id);
+        }
         let Some(pane) = self.state.focused_pane(id) else { return };
         if self.modes(pane).is_some_and(|m| m.focus_events) {
             self.write_or_tell(pane, encode::encode_focus(gained).to_vec());
@@ -372,6 +406,15 @@ impl Server {
             _ => {}
         }
     }
+}
+
+/// What is wrong with a command line, in one line: the first of what the parser says, with what it announces.
+fn fault(error: &str) -> String {
+    let mut lines = error.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let named: Vec<&str> =
+        if first.ends_with(':') { lines.take_while(|line| !line.is_empty()).collect() } else { Vec::new() };
+    format!("{first} {}", named.join(" ")).trim_end().to_owned()
 }
 
 fn repeatable(words: &[String]) -> bool {

@@ -6,21 +6,26 @@ mod attach;
 mod connection;
 mod due;
 mod environment;
+mod facts;
 mod harness;
 mod input;
 mod listing;
+mod login;
 mod mouse;
 mod overlays;
 mod paint;
 mod panes;
 pub mod protocol;
+mod refusals;
 mod reply;
 mod restore;
 mod run;
 pub mod socket;
 mod switching;
 mod terminal;
+mod trusting;
 mod trying;
+mod typing;
 mod verbs;
 mod watch;
 
@@ -78,6 +83,8 @@ pub enum Event {
     Gateway(GatewayEvent),
     /// Slow work came back.
     Task(Task),
+    /// Children ended: reap the orphans among them.
+    Reap,
     /// Stop, politely.
     Terminate,
     /// The socket directory was cleaned away: listen anew.
@@ -156,11 +163,18 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
+    pub(crate) left_to_harness: BTreeSet<PathBuf>,
+    pub(crate) versions: Arc<crate::executors::Versions>,
+    pub(crate) proven: BTreeSet<(String, String)>,
+    pub(crate) known_facts: Vec<facts::Known>,
     pub(crate) login_paths: BTreeMap<String, String>,
     pub(crate) last_preset: BTreeMap<crate::mux::WindowId, crate::mux::presets::Preset>,
     pub(crate) switches: BTreeMap<PaneId, switching::Running>,
     pub(crate) waiting_switches: BTreeMap<PaneId, switching::Waiting>,
     pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
+    /// Harnesses whose installation failed: `f` on the pane's card tries again.
+    pub(crate) unstarted: BTreeMap<PaneId, harness::Start>,
+    pub(crate) spawned: BTreeSet<i32>,
     pub(crate) stopping: Vec<std::thread::JoinHandle<()>>,
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,
@@ -196,6 +210,7 @@ impl Server {
             Event::Gateway(event) => self.gateway_event(event),
             Event::Task(task) => task(self),
             Event::Terminate => self.ending = Some(Ending::Keep),
+            Event::Reap => self.reap(),
             Event::Listen => {}
         }
     }

@@ -23,6 +23,13 @@ impl Server {
             return;
         }
         let geometry = ui::geometry(&self.state, id);
+        if event.kind == MouseKind::Press && event.button == MouseButton::Left && event.y >= geometry.status.y
+        {
+            if let Some(window) = self.with_scene(id, |scene| ui::window_at(scene, event.x, event.y)) {
+                self.run_words(id, &["select-window".into(), "-t".into(), window.to_string()]);
+            }
+            return;
+        }
         if (event.kind == MouseKind::Release || event.kind == MouseKind::Drag)
             && let Some(pane) = self.links.get(&id).and_then(|l| l.drag)
         {

@@ -1,19 +1,23 @@
 //! Opening what lies over the panes.
 use super::{
-    Server,
+    Server, refusals,
     reply::Failure,
     verbs::{Answer, need_client, silent},
 };
 use crate::{
-    commands::{Target, What},
+    commands::{self, Target, What},
     mux::ClientId,
-    router::Refusal,
+    router::{Refusal, alternatives},
     state::{
-        overlay::{Confirm, List, Overlay, Palette, RefusalDialog},
+        Pane,
+        overlay::{Confirm, List, Overlay, Palette, Picker, RefusalDialog},
         target::Origin,
     },
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// The key reference.
 pub fn keys() -> Overlay {
@@ -25,6 +29,25 @@ pub fn palette(input: String) -> Overlay {
     Overlay::Palette(Palette { input, ..Palette::default() })
 }
 
+/// The picker of a directory.
+pub fn picker(dir: &Path) -> Overlay {
+    let command = vec!["new-session".into(), "-c".into(), dir.to_string_lossy().into_owned()];
+    Overlay::Picker(Picker { dir: dir.to_owned(), list: List::default(), command })
+}
+
+/// `claude, working` or `shell`.
+fn in_words(pane: &Pane) -> String {
+    match &pane.harness {
+        Some(harness) => format!("{}, {}", harness.route.executor, pane.status.status.as_str()),
+        None => "shell".into(),
+    }
+}
+
+/// The environment of the session that a client looks at.
+fn origin_env(server: &Server, client: ClientId) -> Option<BTreeMap<String, String>> {
+    server.session_env.get(&server.state.clients.get(&client)?.session).cloned()
+}
+
 impl Server {
     /// Puts an overlay up, in place of any other.
     pub(super) fn open(&mut self, client: ClientId, overlay: Overlay) {
@@ -34,10 +57,50 @@ impl Server {
         self.dirty(client);
     }
 
-    /// A refusal in the middle of the screen.
+    /// A refusal in the middle of the screen, its remedies by number.
     pub(super) fn show_refusal(&mut self, client: ClientId, refusal: &Refusal) {
-        let title = format!("not possible: {}", refusal.rule);
-        self.open(client, Overlay::Refusal(RefusalDialog::new(title, refusal.clone(), &[], &[])));
+        let asked = self.links.get(&client).map(|link| link.asked.clone()).unwrap_or_default();
+        let origin = Origin { client: Some(client), ..Origin::default() };
+        let verb = commands::parse(&asked).ok();
+        let request = verb.as_ref().and_then(|verb| refusals::request(&self.state, verb, &origin));
+        let (title, ways) = match &request {
+            Some(request) => {
+                let env = self.links.get(&client).map(|link| link.env.clone()).unwrap_or_default();
+                let env = origin_env(self, client).unwrap_or(env);
+                (refusals::title(request), alternatives(request, &self.facts(&env)))
+            }
+            None => (asked.first().cloned().unwrap_or_else(|| refusal.rule.to_string()), Vec::new()),
+        };
+        let mut dialog = RefusalDialog::new(title, refusal.clone(), &[], &[]);
+        for (command, remedy) in dialog.commands.iter_mut().zip(&refusal.remedies) {
+            let way = ways.iter().find(|(text, _)| text == remedy);
+            let words = match way {
+                Some((_, way)) => refusals::varied(&self.state, &asked, verb.as_ref(), way, &origin),
+                None if remedy.starts_with("log in:") => {
+                    let executor = request.as_ref().map(|request| &request.executor);
+                    let row = self.state.executors.iter().find(|row| Some(&row.executor) == executor);
+                    let binary = row.and_then(|row| row.binary.as_deref());
+                    binary.and_then(|binary| refusals::logging_in(&asked, verb.as_ref(), binary))
+                }
+                None => refusals::written(remedy, &asked),
+            };
+            *command = words.unwrap_or_default();
+        }
+        self.open(client, Overlay::Refusal(dialog));
+    }
+
+    /// Reads readiness anew for a client that looks at it: its person may have logged in or installed something in
+    /// another window meanwhile.
+    pub(super) fn look_at_machine(&mut self, id: ClientId) {
+        let Some(client) = self.state.clients.get(&id) else { return };
+        let listed = matches!(client.overlay, Some(Overlay::Picker(_) | Overlay::Router(_)));
+        if !listed && !client.panel_docked {
+            return;
+        }
+        let rehearse = self.state.sessions.get(&client.session).is_some_and(|session| session.rehearse);
+        if let Some(env) = origin_env(self, id).or_else(|| self.links.get(&id).map(|link| link.env.clone())) {
+            self.refresh_readiness(&env, rehearse);
+        }
     }
 
     /// Opens the panel, gives a docked one the keys, or closes it.
@@ -88,17 +151,40 @@ impl Server {
             self.run(verb, origin, env, super::reply::Reply::nobody());
             return silent();
         };
-        let pane = self.state.focused_pane(client);
-        let what = pane
-            .and_then(|p| self.state.panes.get(&p))
-            .map(|p| match &p.harness {
-                Some(h) => format!("{} ({} is {})", p.id, h.route.executor, p.status.status.as_str()),
-                None => p.id.to_string(),
-            })
-            .unwrap_or_default();
-        let question = prompt.unwrap_or_else(|| format!("{}?", command.join(" "))).replace("#P", &what);
+        let pane = self.state.focused_pane(client).and_then(|p| self.state.panes.get(&p));
+        let what = pane.map(|pane| format!("{} {}", pane.id, in_words(pane))).unwrap_or_default();
+        let question = match (prompt, commands::parse(&command)) {
+            (Some(prompt), _) => prompt.replace("#P", &what),
+            (None, Ok(verb)) => {
+                self.dangers(&verb, origin).unwrap_or_else(|| format!("{}?", command.join(" ")))
+            }
+            (None, Err(_)) => format!("{}?", command.join(" ")),
+        };
         self.open(client, Overlay::Confirm(Confirm { question, command }));
         silent()
+    }
+
+    /// What a verb would end, as a question.
+    fn dangers(&self, verb: &commands::Verb, origin: &Origin) -> Option<String> {
+        let pane = |id| self.state.panes.get(&id).map(|pane| format!("{id} {}", in_words(pane)));
+        match verb {
+            commands::Verb::KillPane { target } => {
+                let id = self.state.find_pane(target.target.as_deref(), origin).ok()?;
+                Some(format!("close {}?", pane(id)?))
+            }
+            commands::Verb::KillWindow { target } => {
+                let id = self.state.find_window(target.target.as_deref(), origin).ok()?;
+                let window = self.state.windows.get(&id)?;
+                let panes: Vec<String> = window.layout.panes().into_iter().filter_map(pane).collect();
+                Some(format!("close the window {} with {}?", window.name, panes.join(", ")))
+            }
+            commands::Verb::KillSession { target } => {
+                let id = self.state.find_session(target.target.as_deref(), origin).ok()?;
+                let session = self.state.sessions.get(&id)?;
+                Some(format!("end the session {} with everything in it?", session.name))
+            }
+            _ => None,
+        }
     }
 
     /// `i` in the picker and the panel: the installation runs in a pane, in view.
@@ -133,10 +219,22 @@ impl Server {
                 cols: None,
                 rows: None,
                 rehearse: false,
+                split: None,
                 what,
             }
         };
+        let before = self.state.next.pane;
         self.run(verb, origin, env, super::reply::Reply::nobody());
+        let pane = crate::mux::PaneId(self.state.next.pane);
+        let Some(screen) = self.screens.get_mut(&pane).filter(|_| pane.0 > before) else { return silent() };
+        let executor = executor.to_owned();
+        screen.on_exit = Some(Box::new(move |server, id, status| {
+            let installed = super::panes::ended_well(status);
+            let how = if installed { "is installed".into() } else { super::panes::exit_words(status) };
+            server.ended(id, format!("{executor} {how}"));
+            let env = server.env_of(id);
+            server.refresh_readiness(&env, false);
+        }));
         silent()
     }
 }

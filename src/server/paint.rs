@@ -30,7 +30,7 @@ pub(super) type Drawn = BTreeMap<PaneId, (u64, usize)>;
 /// The screens as `ui` may use them.
 struct Screens<'a> {
     screens: &'a BTreeMap<PaneId, super::panes::Screen>,
-    drawn: RefCell<Drawn>,
+    drawn: &'a RefCell<Drawn>,
 }
 
 impl ui::Screens for Screens<'_> {
@@ -131,30 +131,18 @@ impl Server {
         let mut canvas = std::mem::replace(&mut link.canvas, Canvas::new(0, 0));
         let drawn = RefCell::new(std::mem::take(&mut link.drawn));
         let whole = link.dirty;
-        let home = link.env.get("HOME").cloned().unwrap_or_default();
-        let screens = Screens { screens: &self.screens, drawn };
-        let mut scene = ui::Scene {
-            state: &self.state,
-            client: id,
-            screens: &screens,
-            theme: &self.theme,
-            reference: self.keys.reference(),
-            home: std::path::Path::new(&home),
-            clock: "",
-            now: Self::now(),
-        };
-        // Most frames show that a pane printed something: then only its changed rows are drawn and compared.
         let mut rows = Vec::new();
-        if whole || !ui::output(&scene, &mut canvas, &mut rows) {
-            let clock = self.clock();
-            scene.clock = &clock;
-            ui::frame(&scene, &mut canvas);
-            rows.clear();
-            rows.extend(0..canvas.area().height);
-        }
+        self.draw(id, &drawn, |scene| {
+            // Most frames show that a pane printed something: then only its changed rows are drawn and compared.
+            if whole || !ui::output(scene, &mut canvas, &mut rows) {
+                ui::frame(scene, &mut canvas);
+                rows.clear();
+                rows.extend(0..canvas.area().height);
+            }
+        });
         rows.sort_unstable();
         rows.dedup();
-        let drawn = screens.drawn.into_inner();
+        let drawn = drawn.into_inner();
         let Some(link) = self.links.get_mut(&id) else { return };
         let bytes = link.writer.render_rows(&canvas, rows.into_iter());
         link.canvas = canvas;
@@ -180,6 +168,28 @@ impl Server {
                 self.tasks.after(FRAME * 4, move |server| server.client_drained(connection));
             }
         }
+    }
+
+    /// Everything that a client's frame is made from.
+    pub(super) fn with_scene<T>(&self, id: ClientId, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
+        self.draw(id, &RefCell::default(), then)
+    }
+
+    fn draw<T>(&self, id: ClientId, drawn: &RefCell<Drawn>, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
+        let clock = self.clock();
+        let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
+        let screens = Screens { screens: &self.screens, drawn };
+        let scene = ui::Scene {
+            state: &self.state,
+            client: id,
+            screens: &screens,
+            theme: &self.theme,
+            reference: self.keys.reference(),
+            home: std::path::Path::new(&home),
+            clock: &clock,
+            now: Self::now(),
+        };
+        then(&scene)
     }
 
     /// The clock of the status line.

@@ -2,10 +2,11 @@
 use super::{Server, Wake, environment, socket};
 use crate::{
     mux::PaneId,
+    router::AuthMode,
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
-        pty::{ExitStatus, PaneSink, Pty, Readers, SpawnSpec, spawn},
+        pty::{ExitStatus, PaneSink, Pty, Readers, SpawnSpec, processes, spawn},
     },
 };
 use std::{
@@ -21,6 +22,9 @@ const NOTE_QUEUE: usize = 64;
 
 /// How long a process may take to leave after a polite signal.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Rows of an exit card without notes: its border and its keys.
+const CARD_ROWS: u16 = 3;
 
 /// What the threads that parse a pane leave for the loop.
 #[derive(Debug)]
@@ -143,10 +147,15 @@ impl Server {
             id: &id.to_string(),
             key: &pane.key,
             agent_link: &agent_link.to_string_lossy(),
-            harness: launch.harness,
+            harness: launch.harness.then(|| environment::Harness {
+                vault: &self.vault,
+                login: pane.harness.as_ref().is_some_and(|h| h.route.auth == AuthMode::Login),
+            }),
         });
-        if !removed.is_empty() {
-            pane.notes.push(format!("not passed on: {}", removed.join(", ")));
+        let said = pane.notes.join(" ");
+        let unsaid: Vec<String> = removed.into_iter().filter(|name| !said.contains(name.as_str())).collect();
+        if !unsaid.is_empty() {
+            pane.notes.push(format!("not passed on from your environment: {}", unsaid.join(", ")));
         }
         for name in &launch.env_remove {
             env.remove(name);
@@ -176,6 +185,7 @@ impl Server {
         match spawned {
             Ok(pty) => {
                 pane.pid = Some(pty.pid());
+                self.spawned.insert(pty.pid());
                 pane.exit = None;
                 pane.refusal = None;
                 screen.pty = Some(pty);
@@ -218,12 +228,22 @@ impl Server {
         pane.exit = Some(ExitCard { what: what.clone(), keys });
         if let Some(screen) = self.screens.get_mut(&id) {
             screen.pty = None;
-            lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
+            let mut emulator = lock(&screen.emulator);
+            emulator.reset_modes(&mut FeedOutput::default());
+            // The card stands at the bottom: the last words of the process move up from under it.
+            let card = CARD_ROWS.saturating_add(u16::try_from(pane.notes.len()).unwrap_or(u16::MAX));
+            let row = emulator.cursor().y;
+            let under = row.saturating_add(1).saturating_add(card).saturating_sub(pane.size.1).min(row);
+            if under > 0 {
+                let scroll = format!("\x1b[{};1H{}", pane.size.1, "\n".repeat(usize::from(under)));
+                emulator.feed(scroll.as_bytes(), Instant::now(), &mut FeedOutput::default());
+            }
         }
         self.set_status(
             id,
             StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
         );
+        self.state.name_windows();
         self.touch();
     }
 
@@ -262,6 +282,10 @@ impl Server {
             Some(follow) => follow(self, id, status),
             None => self.ended_by_itself(id, status),
         }
+        let installs = self.state.panes.get(&id).and_then(|p| p.argv.get(1)).is_some_and(|w| w == "install");
+        if installs && ended_well(status) {
+            self.installed(id);
+        }
     }
 
     /// A harness or program ended by itself; within a switch that is the switch's failure.
@@ -272,6 +296,13 @@ impl Server {
         } else {
             self.ended(id, words);
         }
+    }
+
+    /// Reaps what came to us as orphans of panes. Who was started here is left to whoever waits for it.
+    pub(super) fn reap(&mut self) {
+        self.spawned.retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
+        let ours: Vec<i32> = self.spawned.iter().copied().collect();
+        self.tasks.spawn(move || processes::reap_orphans(&ours), |_, _| {});
     }
 
     /// Stops a process and all it started, on a thread; the server's end waits for it.
@@ -297,6 +328,7 @@ impl Server {
 
     /// Stops whatever runs in a pane and forgets the pane.
     pub(crate) fn close_pane(&mut self, id: PaneId) {
+        self.end_switches(id, "the pane was closed");
         if let Some(pane) = self.state.panes.get(&id) {
             self.drop_route(&pane.key.clone());
         }
@@ -306,6 +338,8 @@ impl Server {
             self.stop_later(pty);
         }
         self.harnesses.remove(&id);
+        self.unstarted.remove(&id);
+        self.retries.remove(&id);
         let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
         self.state.remove_pane(id);
         if let Some(session) = session
@@ -385,9 +419,14 @@ pub fn ended_well(status: &ExitStatus) -> bool {
     status.code == Some(0)
 }
 
-/// Leaves the other screen, colours and margins behind and starts on a new line, so that what was there stays.
+/// Leaves the other screen, colours and margins behind and starts on the line below the text, so that it stays.
 pub fn fresh_line(emulator: &Mutex<Emulator>) {
-    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[999;1H\r\n");
+    show(emulator, b"\x1b[?1049l\x1b[m\x1b[r");
+    let text = lock(emulator).capture(None, None, false, false);
+    match text.trim_end().lines().count() {
+        0 => show(emulator, b"\x1b[H"),
+        last => show(emulator, format!("\x1b[{last};1H\r\n").as_bytes()),
+    }
 }
 
 /// The same on an empty screen; what was there is in history.
@@ -395,9 +434,13 @@ pub fn fresh_screen(emulator: &Mutex<Emulator>) {
     show(emulator, b"\x1b[?1049l\x1b[m\x1b[r\x1b[?25h\x1b[2J\x1b[H");
 }
 
+/// The title goes with the program that set it: another that sets the same one must be heard.
+const NO_TITLE: &[u8] = b"\x1b]2;\x07";
+
 fn show(emulator: &Mutex<Emulator>, bytes: &[u8]) {
     let mut nobody = FeedOutput::default();
     let mut emulator = lock(emulator);
     emulator.reset_modes(&mut nobody);
+    emulator.feed(NO_TITLE, Instant::now(), &mut nobody);
     emulator.feed(bytes, Instant::now(), &mut nobody);
 }

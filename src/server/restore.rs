@@ -10,10 +10,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 /// Raised when a saved state of before can no longer be read.
 const FORMAT: u32 = 1;
+
+/// After which a write has failed if it will; a disk that takes longer is noticed at the next change.
+const WRITTEN: Duration = Duration::from_secs(1);
 
 /// Everything needed to rebuild. Environments are not in it: they hold secrets, and the attaching client has its own.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -21,6 +25,8 @@ struct Saved {
     format: u32,
     sessions: Vec<SavedSession>,
     trusted: BTreeSet<PathBuf>,
+    #[serde(default)]
+    left_to_harness: BTreeSet<PathBuf>,
     next: [u32; 3],
 }
 
@@ -96,6 +102,7 @@ impl Server {
             format: FORMAT,
             sessions: self.state.sessions.values().map(session).collect(),
             trusted: self.trusted.clone(),
+            left_to_harness: self.left_to_harness.clone(),
             next: [self.state.next.session, self.state.next.window, self.state.next.pane],
         }
     }
@@ -107,6 +114,8 @@ impl Server {
         if json != self.saved {
             self.recorder.save_state(&json);
             self.saved = json;
+            // The writer tells how it went after a moment.
+            self.tasks.after(WRITTEN, Self::warn_of_recorder);
         }
         self.warn_of_recorder();
     }
@@ -130,6 +139,7 @@ impl Server {
             }
         };
         self.trusted.clone_from(&saved.trusted);
+        self.left_to_harness.clone_from(&saved.left_to_harness);
         [self.state.next.session, self.state.next.window, self.state.next.pane] = saved.next;
         let switches: BTreeMap<String, String> = self
             .recorder
@@ -217,6 +227,7 @@ impl Server {
             self.open_screen(pane);
             self.ended(pane, "restored after a restart of the server".into());
         }
+        self.note_keys();
         let sessions: Vec<SessionId> = self.state.sessions.keys().copied().collect();
         for session in sessions {
             self.git_soon(session);
@@ -257,7 +268,12 @@ impl Server {
     pub(super) fn shut_down(&mut self, ending: Ending, panes: &tokio::runtime::Runtime) {
         match ending {
             Ending::Kill => {
-                let trusted = Saved { format: FORMAT, trusted: self.trusted.clone(), ..Saved::default() };
+                let trusted = Saved {
+                    format: FORMAT,
+                    trusted: self.trusted.clone(),
+                    left_to_harness: self.left_to_harness.clone(),
+                    ..Saved::default()
+                };
                 self.recorder.save_state(&serde_json::to_string(&trusted).unwrap_or_default());
             }
             Ending::Keep => self.save(),

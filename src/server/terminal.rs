@@ -143,7 +143,11 @@ async fn read(fd: Arc<AsyncFd<OwnedFd>>, connection: ConnectionId, events: mpsc:
         match rustix::io::read(fd.get_ref(), &mut slice) {
             Err(Errno::AGAIN) => ready.clear_ready(),
             Err(Errno::INTR) => {}
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => {
+                // The end of a terminal is the end of its client, also of one that ignores SIGHUP.
+                let _ = events.send(Event::Gone(connection)).await;
+                return;
+            }
             Ok(count) => {
                 if events.send(Event::Input(connection, slice[..count].to_vec())).await.is_err() {
                     return;

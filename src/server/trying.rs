@@ -8,16 +8,20 @@ use super::{
 };
 use crate::{
     commands::What,
+    config::Settings,
     executors::SessionChoice,
+    handoff::is_handoff,
     mux::{
         ClientId, PaneId, SessionId,
+        keys::{Key, KeyCode, Mods},
         layout::{Axis, Share},
     },
     router::{ExecutorId, PlanRequest, plan},
     state::{Guide, Permission, ops::SplitPlace, target::Origin},
+    term::input::KeyEvent,
     workspace,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// From this many columns two harnesses stand side by side, with a shell below the second.
 const TWO_HARNESSES: u16 = 110;
@@ -78,7 +82,7 @@ impl Server {
         let session = self.state.new_session(name, dir.clone(), area, first);
         if let Some(session) = self.state.sessions.get_mut(&session) {
             session.rehearse = true;
-            session.guide = Some(guide(&self.settings.prefix));
+            session.guide = Some(Guide::new(first));
         }
         self.session_env.insert(session, env.clone());
         let two = area.0 >= TWO_HARNESSES;
@@ -128,51 +132,50 @@ impl Server {
         })
     }
 
-    fn tick_step(&mut self, session: SessionId, step: usize) {
-        let Some(guide) = self.state.sessions.get_mut(&session).and_then(|s| s.guide.as_mut()) else {
-            return;
-        };
-        if guide.steps.iter().take(step).any(|(_, done)| !done) {
+    fn guide_of(&mut self, id: PaneId) -> Option<&mut Guide> {
+        let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id))?.id;
+        self.state.sessions.get_mut(&session)?.guide.as_mut()
+    }
+
+    /// Looks whether the file was looked at.
+    pub(super) fn guide_watch(&mut self, id: PaneId) {
+        if self.guide_of(id).is_none_or(|guide| guide.ticked[LOOK]) {
             return;
         }
-        if let Some((_, done)) = guide.steps.get_mut(step).filter(|(_, done)| !done) {
-            *done = true;
+        if self.state.panes.get(&id).is_none_or(|pane| pane.harness.is_some()) {
+            return;
+        }
+        let Some(emulator) = self.emulator(id) else { return };
+        if !lock(&emulator).bottom_lines(SHELL_LINES).iter().any(|line| line.contains(LOOKED)) {
+            return;
+        }
+        if let Some(guide) = self.guide_of(id) {
+            guide.ticked[LOOK] = true;
             self.touch();
         }
     }
 
-    /// Looks for what the first and third steps wait for.
-    pub(super) fn guide_watch(&mut self, id: PaneId) {
-        let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id));
-        let Some(session) = session.filter(|s| s.guide.is_some()).map(|s| s.id) else { return };
-        let Some(pane) = self.state.panes.get(&id) else { return };
-        if pane.harness.is_none() {
-            let Some(emulator) = self.emulator(id) else { return };
-            let shown = lock(&emulator).bottom_lines(40);
-            if shown.iter().any(|line| line.contains(LOOKED)) {
-                self.tick_step(session, 0);
-            }
-        }
+    /// A switch was confirmed; `changes` is what differs from before, which should be nothing.
+    pub(super) fn guide_switched(&mut self, id: PaneId, head: &str, changes: &[String]) {
+        let Some(guide) = self.guide_of(id) else { return };
+        guide.pane = id;
+        guide.ticked[SWITCH] = true;
+        guide.kept = Some(match changes {
+            [] => format!("Same HEAD {head}, same files"),
+            [first, ..] => format!("Changed: {first}"),
+        });
+        self.touch();
     }
 
-    /// A switch was confirmed: the second step is done.
-    pub(super) fn guide_switched(&mut self, id: PaneId) {
-        if let Some(session) = self.session_id_of(id) {
-            self.tick_step(session, 1);
-        }
-    }
-
-    /// A turn ended in a pane that was switched before: the third step is done.
+    /// A turn ended: the last step is done when the person asked after the switch. That the handoff was read is not it.
     pub(super) fn guide_answered(&mut self, id: PaneId) {
-        let switched =
-            self.state.panes.get(&id).and_then(|p| p.harness.as_ref()).is_some_and(|h| !h.parked.is_empty());
-        if let (true, Some(session)) = (switched, self.session_id_of(id)) {
-            self.tick_step(session, 2);
+        let asked = self.harnesses.get(&id).and_then(|r| r.conversation.last_request());
+        let asked = asked.is_some_and(|request| !is_handoff(request));
+        let Some(guide) = self.guide_of(id).filter(|guide| guide.pane == id) else { return };
+        if asked && guide.ticked[SWITCH] && !guide.ticked[ASK] {
+            guide.ticked[ASK] = true;
+            self.touch();
         }
-    }
-
-    fn session_id_of(&self, id: PaneId) -> Option<SessionId> {
-        self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id)
     }
 
     /// The prefix arrived, so other prefixes need not be offered.
@@ -180,21 +183,96 @@ impl Server {
         if let Some(link) = self.links.get_mut(&client) {
             link.prefix_seen = true;
         }
+        let Some(client) = self.state.clients.get_mut(&client) else { return };
+        let session = self.state.sessions.get_mut(&client.session);
+        if let Some(guide) = session.and_then(|session| session.guide.as_mut()) {
+            guide.offer = None;
+            // The hint for the key behind the prefix is wanted now.
+            client.message = None;
+        }
+    }
+
+    /// A client came to a guided session: if its prefix does not arrive for a while, another is offered. Some terminals
+    /// and input methods keep C-Space to themselves.
+    pub(super) fn guide_attached(&mut self, client: ClientId, session: SessionId) {
+        if self.state.sessions.get(&session).is_none_or(|s| s.guide.is_none()) {
+            return;
+        }
+        self.tasks.after(PREFIX_WAIT, move |server| server.guide_offer(client, session));
+    }
+
+    fn guide_offer(&mut self, client: ClientId, session: SessionId) {
+        if self.links.get(&client).is_none_or(|link| link.prefix_seen) {
+            return;
+        }
+        let prefix = self.keys.prefix_notation().to_owned();
+        let Some(looks) = self.state.clients.get(&client).filter(|c| c.session == session) else { return };
+        let Some(guide) = self.state.sessions.get(&session).and_then(|s| s.guide.as_ref()) else { return };
+        if guide.next().is_none() {
+            return;
+        }
+        if !guide.hint(&self.state, looks, &prefix).prefix {
+            // It waits for something else; ask again when that may be over.
+            self.tasks.after(PREFIX_WAIT, move |server| server.guide_offer(client, session));
+            return;
+        }
+        if let Some(guide) = self.state.sessions.get_mut(&session).and_then(|s| s.guide.as_mut()) {
+            guide.offer = Some(after_prefix(&prefix).to_owned());
+        }
+        self.dirty_all();
+    }
+
+    /// F9 while another prefix is offered: it is the prefix for the rest of this server's life.
+    pub(super) fn key_for_guide(&mut self, client: ClientId, event: &KeyEvent) -> bool {
+        if event.key != Key::new(KeyCode::F(OFFER_KEY), Mods::NONE) {
+            return false;
+        }
+        let session = self.state.clients.get(&client).map(|c| c.session);
+        let guide = session.and_then(|s| self.state.sessions.get_mut(&s)?.guide.as_mut());
+        let Some(offered) = guide.and_then(|guide| guide.offer.take()) else { return false };
+        self.settings.prefix.clone_from(&offered);
+        self.keys = super::input::KeyTable::new(&self.settings);
+        self.tell(client, format!("{offered} now; prefix = \"{offered}\" in config.toml keeps it"));
+        if let Some(session) = session {
+            self.guide_attached(client, session);
+        }
+        true
+    }
+
+    /// How to keep the prefix that F9 took, for a person who leaves a ride.
+    pub(super) fn guide_farewell(&self, session: SessionId) -> String {
+        let mut text = String::new();
+        if self.state.sessions.get(&session).is_none_or(|s| s.guide.is_none()) {
+            return text;
+        }
+        let prefix = self.keys.prefix_notation();
+        if prefix != Settings::default().prefix && OTHER_PREFIXES.contains(&prefix) {
+            let file = self.paths.config_file();
+            text.push_str(&format!("\nto keep the prefix: prefix = \"{prefix}\" in {}", file.display()));
+        }
+        text
     }
 }
 
-/// The three steps.
-fn guide(prefix: &str) -> Guide {
-    let step = |text: String| (text, false);
-    Guide {
-        steps: vec![
-            step(format!("look at the file: {prefix} o until the shell has the focus, then: cat hello.txt")),
-            step(format!(
-                "switch claude to codex: {prefix} o back to it, then {prefix} e, choose codex, Enter"
-            )),
-            step("ask codex what was done: type  what was done? [[recall: hello]]  and Enter".into()),
-        ],
-        done: "done: files, git state and the conversation carried over. Yours: cd your-repo && inspan"
-            .into(),
-    }
+/// The steps, in their order.
+const LOOK: usize = 0;
+const SWITCH: usize = 1;
+const ASK: usize = 2;
+
+/// Rows of the shell that are read for the file's line: more than a shell pane of a ride has.
+const SHELL_LINES: usize = 40;
+
+/// How long the prefix may stay away while the guide waits for it: time to read a line and find two keys.
+const PREFIX_WAIT: Duration = Duration::from_secs(20);
+
+/// The function key that takes another prefix; terminals keep F1, F10 and F11 to themselves.
+const OFFER_KEY: u8 = 9;
+
+/// Prefixes to offer, in turn: tmux's, screen's, and one that shells use for nothing but a bell.
+const OTHER_PREFIXES: [&str; 3] = ["C-b", "C-a", "C-g"];
+
+/// The prefix to offer to somebody whose prefix does not arrive.
+fn after_prefix(prefix: &str) -> &'static str {
+    let at = OTHER_PREFIXES.iter().position(|other| *other == prefix);
+    OTHER_PREFIXES[at.map_or(0, |at| (at + 1) % OTHER_PREFIXES.len())]
 }

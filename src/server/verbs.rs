@@ -7,7 +7,14 @@ use super::{
     Server, listing, overlays,
     reply::{Failure, Reply},
 };
-use crate::{commands::Verb, router::Refusal, state::target::Origin};
+use crate::{
+    commands::Verb,
+    router::Refusal,
+    state::{
+        overlay::{Overlay, Palette, Printed},
+        target::Origin,
+    },
+};
 use std::collections::BTreeMap;
 
 /// How a verb ended within this turn of the loop.
@@ -43,8 +50,16 @@ impl Server {
         reply.json = wants_json(&verb);
         let client = origin.client;
         let mut slot = Some(reply);
+        // The id of a new pane is for scripts; a person sees the pane.
+        let quiet = matches!(
+            verb,
+            Verb::SplitWindow { .. } | Verb::NewWindow { .. } | Verb::NewSession { .. } | Verb::Model { .. }
+        );
         match self.carry_out(verb, origin, env, &mut slot) {
             Ok(Outcome::Done(text)) => {
+                if let Some(client) = client.filter(|_| !quiet) {
+                    self.show_text(client, &text);
+                }
                 if let Some(mut reply) = slot {
                     reply.text(text);
                     reply.done();
@@ -62,10 +77,30 @@ impl Server {
         }
     }
 
+    /// What a command printed, for a client: a line as a message, more to be read.
+    fn show_text(&mut self, client: crate::mux::ClientId, text: &str) {
+        match text.lines().count() {
+            0 => {}
+            1 => self.tell(client, text.trim_end()),
+            _ => {
+                let asked = self.links.get(&client).map(|link| link.asked.join(" ")).unwrap_or_default();
+                self.open(client, Overlay::Text(Printed::new(asked, text)));
+            }
+        }
+    }
+
     /// A failure where the person looked for a result.
     pub(super) fn show_failure(&mut self, client: crate::mux::ClientId, failure: &Failure) {
         match failure {
-            Failure::Failed(why) | Failure::Usage(why) => self.tell(client, why.clone()),
+            Failure::Failed(why) | Failure::Usage(why) => {
+                match self.links.get_mut(&client).and_then(|link| link.palette.take()) {
+                    Some(palette) => {
+                        let palette = Palette { error: Some(why.clone()), ..palette };
+                        self.open(client, Overlay::Palette(palette));
+                    }
+                    None => self.tell(client, why.clone()),
+                }
+            }
             Failure::Refused(refusal) => self.show_refusal(client, refusal),
         }
     }
@@ -194,11 +229,7 @@ impl Server {
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
             Verb::Usage { by, json } => self.usage_verb(by, json),
             Verb::Events { count, json } => self.events_verb(count, json),
-            Verb::Trust { dir, forget } => {
-                let dir = crate::workspace::absolute(&origin.cwd, &dir);
-                self.trust(&dir, !forget);
-                line(format!("{} {}", if forget { "no longer trusted:" } else { "trusted:" }, dir.display()))
-            }
+            Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
                     self.open(client, overlays::keys());

@@ -1,5 +1,10 @@
 //! What each pane is doing, and who says so.
-use super::{Server, harness::SUBMIT_WAIT, panes::lock};
+use super::{
+    Server,
+    harness::{SUBMIT_WAIT, Waiter},
+    panes::lock,
+    reply::Failure,
+};
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
@@ -26,6 +31,9 @@ const BOTTOM_LINES: usize = 14;
 
 /// How long after a change git is asked again; a build writes thousands of files.
 const GIT_SETTLE: Duration = Duration::from_millis(400);
+
+/// The status of a request whose harness went away before its answer.
+const GONE: u16 = 499;
 
 /// A title longer than this is cut: it is drawn in a border.
 const TITLE_LIMIT: usize = 200;
@@ -91,6 +99,13 @@ impl Server {
         if main_in_flight && report.status != Status::NeedsYou {
             return;
         }
+        let report = match &runtime.failed {
+            // The CLI says that it is at work; the gateway knows better at what.
+            Some(why) if report.status == Status::Working => {
+                StatusReport { status: Status::Retrying, source: StatusSource::Gateway, detail: why.clone() }
+            }
+            _ => report,
+        };
         if matches!(report.status, Status::Idle | Status::Done) {
             // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
             if runtime.submitted.is_some() {
@@ -98,7 +113,13 @@ impl Server {
             }
             self.settled(id, report);
         } else {
+            let began = report.status == Status::Working
+                && runtime.token.is_empty()
+                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
             self.set_status(id, report);
+            if began {
+                self.look_at_login(id, |_, _, _| {});
+            }
         }
     }
 
@@ -131,13 +152,21 @@ impl Server {
         if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main) {
             return;
         }
+        let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
+        if failed {
+            runtime.failed = Some(row.error.clone());
+        }
         if row.status == 429 {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
-        } else if row.status >= 500 || (row.status != 200 && row.status != 499 && !row.error.is_empty()) {
+        } else if failed {
+            // Whether it tries again is the CLI's to decide, and shows on its screen when it has decided otherwise.
             self.observe(id, StatusSource::Gateway, Status::Retrying, &row.error);
+        } else if row.status == GONE {
+            // Interrupted: the CLI says itself what it does next.
         } else if calls_tools {
             self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
         } else {
+            let Some(runtime) = self.harnesses.get_mut(&id) else { return };
             runtime.answered_last = true;
             let turns = runtime.turns;
             // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
@@ -165,7 +194,18 @@ impl Server {
         let began = runtime.token.is_empty() || runtime.heard;
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
-        if worked || std::mem::take(&mut runtime.answered_last) {
+        let by_cli = report.source != StatusSource::Gateway;
+        if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
+            report.detail = format!("the turn failed: {why}");
+            self.turn_failed(id, &why);
+        } else if worked && runtime.token.is_empty() {
+            // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
+            self.look_at_login(id, |server, id, more| {
+                if more {
+                    server.turn_over(id);
+                }
+            });
+        } else if worked || std::mem::take(&mut runtime.answered_last) {
             self.turn_over(id);
         }
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
@@ -184,6 +224,19 @@ impl Server {
             report.status = Status::Idle;
         }
         self.set_status(id, report);
+    }
+
+    /// The CLI gave a request up and takes a prompt again.
+    fn turn_failed(&mut self, id: PaneId, why: &str) {
+        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        runtime.turns += 1;
+        runtime.submitted = None;
+        runtime.answered_last = false;
+        for Waiter { reply, .. } in runtime.waiters.drain(..) {
+            reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
+        }
+        self.keep_conversation(id);
+        self.switch_when_done(id);
     }
 
     fn turn_over(&mut self, id: PaneId) {

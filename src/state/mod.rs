@@ -1,6 +1,7 @@
 //! Owns what the loop owns and `ui` draws: sessions, windows, panes, clients, routes, statuses.
 //!
 //! Pure: no tokio, ptys, sockets, files or clock. Must not know: how a pane's bytes arrive or how it is drawn.
+mod guide;
 pub mod ops;
 pub mod overlay;
 mod status;
@@ -10,6 +11,7 @@ pub mod view;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+pub use guide::{Guide, Hint, INSTALLING, STEPS};
 pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{
@@ -81,15 +83,6 @@ pub struct Session {
     pub size: (u16, u16),
     /// The guided steps of `inspan try`, when this session is one.
     pub guide: Option<Guide>,
-}
-
-/// The guided steps of `inspan try`, ticked when observed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Guide {
-    /// Text and whether it was observed.
-    pub steps: Vec<(String, bool)>,
-    /// What to say once all are ticked.
-    pub done: String,
 }
 
 /// A set of panes that share the screen.
@@ -173,6 +166,19 @@ pub struct Harness {
     /// A switch that is under way or stopped half-way.
     #[serde(skip)]
     pub switch: Option<SwitchProgress>,
+}
+
+impl Harness {
+    /// A harness that is planned and has not run yet.
+    pub fn planned(
+        route: Route,
+        permission: Permission,
+        rehearse: bool,
+        parked: BTreeMap<ExecutorId, Parked>,
+    ) -> Self {
+        let usage = Usage::default();
+        Self { route, permission, session: None, parked, rehearse, served_model: None, usage, switch: None }
+    }
 }
 
 /// A native session left behind by a switch.

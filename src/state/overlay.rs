@@ -30,6 +30,10 @@ pub enum Overlay {
     Palette(Palette),
     /// A yes-or-no question: text, and the command that yes runs.
     Confirm(Confirm),
+    /// What a command printed.
+    Text(Printed),
+    /// Whether a directory is trusted, before a harness loads what it brings.
+    Trust(Trust),
 }
 
 /// A filtered list: which row is chosen and what was typed.
@@ -110,6 +114,33 @@ pub struct Confirm {
     pub command: Vec<String>,
 }
 
+/// What a command printed that a key or the palette ran.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// The command line.
+    pub title: String,
+    /// Its output, at most [`PRINTED_LINES`].
+    pub lines: Vec<String>,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// Lines of output that are kept to be read: more than anybody walks through without a pager.
+pub const PRINTED_LINES: usize = 2000;
+
+/// The question whether a directory is trusted.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Who is about to start there.
+    pub executor: String,
+    /// What would load, a line for each file: `.mcp.json: 2 MCP servers`.
+    pub loads: Vec<String>,
+    /// The command that started it, and that goes on after the answer.
+    pub command: Vec<String>,
+}
+
 /// A line of the key table and the command table, for the key help and the palette.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceRow {
@@ -186,6 +217,14 @@ impl SwitchDialog {
     }
 }
 
+impl Printed {
+    /// Output of a command line.
+    pub fn new(title: String, text: &str) -> Self {
+        let lines = text.lines().take(PRINTED_LINES).map(str::to_owned).collect();
+        Self { title, lines, scroll: 0 }
+    }
+}
+
 impl RefusalDialog {
     /// A dialog for a refused command line such as `["switch-dialog","-t","%2"]`: each alternative, in the words of
     /// its remedy, runs that line with its own executor, model and auth mode. Other remedies are only words.
@@ -210,7 +249,7 @@ impl RefusalDialog {
 }
 
 /// A request as the options of a command line.
-fn request_words(request: &PlanRequest) -> Vec<String> {
+pub fn request_words(request: &PlanRequest) -> Vec<String> {
     let mut line = words(&["--executor", request.executor.as_str()]);
     if let Some(model) = &request.model {
         line.extend(words(&["--model", model]));

@@ -3,7 +3,7 @@ use super::paint::{Pen, Seg, centered, seg};
 use crate::{
     config::Role,
     state::{
-        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, RefusalDialog, SwitchDialog},
+        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, Printed, RefusalDialog, SwitchDialog, Trust},
         view::wrap,
     },
 };
@@ -149,5 +149,59 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, area: Rect) {
     let inner = pen.dialog(outer, Role::Warn, &[], &hints);
     for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
         pen.text(inner.x + 1, y, inner.width.saturating_sub(2), line, Role::Text);
+    }
+}
+
+/// Draws what a command printed, as wide as it is.
+pub(super) fn printed(pen: &mut Pen<'_>, printed: &Printed, area: Rect) {
+    let longest = printed.lines.iter().map(|line| pen.width(line)).max().unwrap_or(0);
+    let rows = u16::try_from(printed.lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let title = [seg(printed.title.as_str(), Role::Text)];
+    let width = longest.max(pen.width(&printed.title) + 2).saturating_add(4);
+    let outer = centered(area, width.max(30), rows);
+    let visible = usize::from(outer.height.saturating_sub(2));
+    let first = printed.scroll.min(printed.lines.len().saturating_sub(visible));
+    let mut hints = vec![seg("esc", Role::Dim)];
+    if visible < printed.lines.len() {
+        let to = first + visible;
+        hints.insert(0, seg(format!("{}-{to} of {}  ↑↓  ", first + 1, printed.lines.len()), Role::Dim));
+    }
+    let inner = pen.dialog(outer, Role::BorderFocus, &title, &hints);
+    for (y, line) in (inner.y..inner.bottom()).zip(printed.lines.iter().skip(first)) {
+        pen.text(inner.x + 1, y, inner.width.saturating_sub(2), line, Role::Text);
+    }
+}
+
+/// Draws the question whether a directory is trusted: what it would load, and the three answers.
+pub(super) fn trust(pen: &mut Pen<'_>, trust: &Trust, area: Rect) {
+    let width = WIDTH.min(area.width);
+    let text = usize::from(width.saturating_sub(4));
+    let mut lines: Vec<Vec<Seg<'_>>> = Vec::new();
+    let mut say = |words: &str, role| {
+        lines.extend(wrap(words, text).into_iter().map(|line| vec![seg(line, role)]));
+    };
+    say(&trust.dir.to_string_lossy(), Role::Accent);
+    if trust.loads.is_empty() {
+        say("It brings no hooks, MCP servers or skills of its own, only its instructions.", Role::Text);
+    } else {
+        say(&format!("{} would load from it, and hooks and servers run as you:", trust.executor), Role::Text);
+        for line in &trust.loads {
+            say(&format!("  {line}"), Role::Warn);
+        }
+    }
+    let ways: [(&str, &str); 3] = [("t", "trust it"), ("h", "let the harness ask"), ("esc", "start nothing")];
+    for (key, meaning) in ways {
+        let mark = format!("{key:<4}");
+        lines.push(vec![seg(mark, Role::Accent), seg(meaning, Role::Text)]);
+    }
+    let title = [seg(format!("trust this directory? {} is about to start", trust.executor), Role::Warn)];
+    let outer = centered(area, width, lines.len() as u16 + 2);
+    let inner = pen.dialog(outer, Role::Warn, &title, &[]);
+    // The answers stay in sight when the list is longer than the screen.
+    let room = usize::from(inner.height);
+    let (said, answers) = lines.split_at(lines.len() - ways.len());
+    let shown = said.iter().take(room.saturating_sub(answers.len())).chain(answers);
+    for (y, line) in (inner.y..inner.bottom()).zip(shown) {
+        pen.segs(inner.x + 1, y, inner.width.saturating_sub(2), line);
     }
 }

@@ -22,7 +22,7 @@ pub use geometry::{
 
 use crate::{
     config::Theme,
-    mux::{ClientId, PaneId},
+    mux::{ClientId, PaneId, WindowId},
     state::{
         Client, State,
         overlay::{Overlay, ReferenceRow},
@@ -114,6 +114,15 @@ pub fn output(scene: &Scene<'_>, canvas: &mut Canvas, rows: &mut Vec<u16>) -> bo
     true
 }
 
+/// The window whose name stands at a cell of a client's status line.
+pub fn window_at(scene: &Scene<'_>, x: u16, y: u16) -> Option<WindowId> {
+    let client = scene.state.clients.get(&scene.client)?;
+    let line = geometry(scene.state, scene.client).status;
+    let mut nothing = Canvas::new(1, 1);
+    let pen = pen(&mut nothing, scene, client);
+    line.contains(Position { x, y }).then(|| status_line::window_at(&pen, scene, client, line, x))?
+}
+
 fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<CanvasCursor> {
     let geometry = geometry(scene.state, scene.client);
     let bounds = geometry.area;
@@ -193,6 +202,8 @@ fn draw_overlay(
             return Some(CanvasCursor { x: at.x, y: at.y, shape: CursorShape::Bar { blink: true } });
         }
         Overlay::Confirm(confirm) => dialogs::confirm(pen, confirm, area),
+        Overlay::Text(printed) => dialogs::printed(pen, printed, area),
+        Overlay::Trust(trust) => dialogs::trust(pen, trust, area),
     }
     None
 }

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     config::Role,
-    state::{Client, Guide, Session, State, Status, Window},
+    mux::WindowId,
+    state::{Client, Guide, Hint, STEPS, Session, State, Status, Window},
 };
 use ratatui::layout::Rect;
 
@@ -26,11 +27,59 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
     let Some(session) = scene.state.sessions.get(&client.session) else {
         return clock_only(pen, scene, area);
     };
+    let Parts { left, said, right, compact, .. } = parts(pen, scene, client, session, area);
+    let mut line = join(left, compact);
+    let tail: Vec<_> = join(right.into_iter().map(|(_, part)| part).collect(), compact);
+    if let Some(said) = said {
+        if !line.is_empty() {
+            line.extend(separator(compact));
+        }
+        line.extend(said);
+    }
+    pen.ends(area.x + 1, area.y, area.width.saturating_sub(2), &line, &tail);
+}
+
+/// The window whose name stands in a column of the line.
+pub(super) fn window_at(
+    pen: &Pen<'_>,
+    scene: &Scene<'_>,
+    client: &Client,
+    area: Rect,
+    x: u16,
+) -> Option<WindowId> {
+    let session = scene.state.sessions.get(&client.session)?;
+    let Parts { left, compact, windows, .. } = parts(pen, scene, client, session, area);
+    let (at, which) = windows?;
+    let before = left_width(pen, &left[..at], compact) + if at > 0 { gap(compact) } else { 0 };
+    let mut from = area.x + 1 + before;
+    for (at, id) in session.windows.iter().enumerate() {
+        let Some(name) = window_name(scene.state, session, client, at, *id, which) else { continue };
+        let to = from + pen.line_width(&name);
+        if (from..to).contains(&x) {
+            return Some(*id);
+        }
+        from = to + 1;
+    }
+    None
+}
+
+/// What the line is made of, in as much of it as fits.
+struct Parts {
+    left: Vec<Part>,
+    said: Option<Part>,
+    right: Vec<(Drop, Part)>,
+    compact: bool,
+    /// Where in `left` the windows stand, and how.
+    windows: Option<(usize, Windows)>,
+}
+
+fn parts(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, area: Rect) -> Parts {
     let compact = area.width < COMPACT_BELOW;
     let said = said(pen, scene, client, session, area.width);
     let mut left = vec![vec![seg(session.name.clone(), Role::Accent)]];
-    let windows_at = left.len();
-    left.push(windows(scene.state, session, client, if compact { Windows::Active } else { Windows::All }));
+    let mut windows_at = Some(left.len());
+    let mut which = if compact { Windows::Active } else { Windows::All };
+    left.push(windows(scene.state, session, client, which));
     left.extend(counters(scene.state, session, client));
     let mut right = Vec::new();
     right.extend(git(scene.state, session, compact).map(|part| (Drop::Git, part)));
@@ -56,8 +105,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
             right.retain(|(kind, _)| *kind != dropped);
         }
     }
-    if !fits(&left, &right) {
-        left[windows_at] = windows(scene.state, session, client, Windows::Active);
+    if let Some(at) = windows_at.filter(|_| !fits(&left, &right)) {
+        which = Windows::Active;
+        left[at] = windows(scene.state, session, client, which);
     }
     // What is said goes before everything else; without words the branch outlives the session's name.
     if !fits(&left, &right) && said.is_some() {
@@ -65,20 +115,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, client: &Client, area: 
     }
     while !fits(&left, &right) && left.len() > usize::from(said.is_none()) {
         left.remove(0);
+        windows_at = windows_at.and_then(|at| at.checked_sub(1));
     }
     if !fits(&left, &right) {
         right.clear();
     }
-
-    let mut line = join(left, compact);
-    let tail: Vec<_> = join(right.into_iter().map(|(_, part)| part).collect(), compact);
-    if let Some(said) = said {
-        if !line.is_empty() {
-            line.extend(separator(compact));
-        }
-        line.extend(said);
-    }
-    pen.ends(area.x + 1, area.y, room, &line, &tail);
+    Parts { left, said, right, compact, windows: windows_at.map(|at| (at, which)) }
 }
 
 /// What can be dropped from the right end.
@@ -134,26 +176,37 @@ fn clock_only(pen: &mut Pen<'_>, scene: &Scene<'_>, area: Rect) {
 fn windows(state: &State, session: &Session, client: &Client, which: Windows) -> Part {
     let mut part = Part::new();
     for (at, id) in session.windows.iter().enumerate() {
-        let active = *id == session.active;
-        let Some(window) = state.windows.get(id) else { continue };
-        if which == Windows::Active {
-            if active {
-                part.push(seg((at + 1).to_string(), Role::Text));
-            }
-            continue;
-        }
+        let Some(name) = window_name(state, session, client, at, *id, which) else { continue };
         if !part.is_empty() {
             part.push(seg(" ", Role::Dim));
         }
-        let mark = if active { "*" } else { "" };
-        let zoom = if window.zoomed { "Z" } else { "" };
-        let role = if active { Role::Text } else { Role::Dim };
-        part.push(seg(format!("{} {}{mark}{zoom}", at + 1, window.name), role));
-        if !active && panes(state, window).any(|pane| seen_status(pane, client) == Status::NeedsYou) {
-            part.push(seg("◆", Role::Warn));
-        }
+        part.extend(name);
     }
     part
+}
+
+/// One window as the line names it; `None` when it is not shown there.
+fn window_name(
+    state: &State,
+    session: &Session,
+    client: &Client,
+    at: usize,
+    id: WindowId,
+    which: Windows,
+) -> Option<Part> {
+    let active = id == session.active;
+    let window = state.windows.get(&id)?;
+    if which == Windows::Active {
+        return active.then(|| vec![seg((at + 1).to_string(), Role::Text)]);
+    }
+    let mark = if active { "*" } else { "" };
+    let zoom = if window.zoomed { "Z" } else { "" };
+    let role = if active { Role::Text } else { Role::Dim };
+    let mut part = vec![seg(format!("{} {}{mark}{zoom}", at + 1, window.name), role)];
+    if !active && panes(state, window).any(|pane| seen_status(pane, client) == Status::NeedsYou) {
+        part.push(seg("◆", Role::Warn));
+    }
+    Some(part)
 }
 
 fn panes<'a>(state: &'a State, window: &'a Window) -> impl Iterator<Item = &'a crate::state::Pane> {
@@ -201,40 +254,56 @@ fn keys(scene: &Scene<'_>, client: &Client) -> Part {
     vec![seg(format!("{prefix} ?"), Role::Text), seg(" keys", Role::Dim)]
 }
 
-/// What the middle says: a passing message, else a standing warning, else the guide's next step.
+/// What the middle says: a passing message, else the guide's next step, else a standing warning.
 fn said(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, width: u16) -> Option<Part> {
     if let Some((message, until)) = &client.message
         && *until > scene.now
     {
         return Some(vec![seg(message.clone(), Role::Text)]);
     }
-    if let Some(warning) = &scene.state.warning {
-        return Some(vec![seg(format!("⚠ {warning}"), Role::Warn)]);
+    if let Some(guide) = &session.guide {
+        return Some(guide_part(pen, scene, client, guide, width));
     }
-    session.guide.as_ref().map(|guide| guide_part(pen, guide, width))
+    scene.state.warning.as_ref().map(|warning| vec![seg(format!("⚠ {warning}"), Role::Warn)])
 }
 
-/// Every step with its tick when half of the line holds them, else the next step with its number.
-fn guide_part(pen: &Pen<'_>, guide: &Guide, width: u16) -> Part {
-    let Some(next) = guide.steps.iter().position(|(_, ticked)| !ticked) else {
-        return vec![seg("✓ ", Role::Ok), seg(guide.done.clone(), Role::Text)];
+/// The steps with their ticks, then what to do next: by name where the line is long, else as marks alone.
+fn guide_part(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, guide: &Guide, width: u16) -> Part {
+    let hint = guide.hint(scene.state, client, scene.reference.prefix);
+    let Some(next) = guide.next() else {
+        let words = fitting(pen, &hint, width.saturating_sub(4));
+        return vec![seg("✓ ", Role::Ok), seg(words, Role::Text)];
     };
-    let mut all = Part::new();
-    for (at, (text, ticked)) in guide.steps.iter().enumerate() {
-        if at > 0 {
-            all.push(seg("  ", Role::Dim));
+    let marks = |names: bool| {
+        let mut part = Part::new();
+        for (at, name) in STEPS.iter().enumerate() {
+            let (mark, role) = match (guide.ticked[at], at == next) {
+                (true, _) => ("✓", Role::Ok),
+                (false, true) => ("▸", Role::Accent),
+                (false, false) => ("·", Role::Dim),
+            };
+            part.push(seg(mark, role));
+            if names {
+                part.push(seg(format!(" {name}  "), if at == next { Role::Text } else { Role::Dim }));
+            }
         }
-        let (mark, role) = match (ticked, at == next) {
-            (true, _) => ("✓".to_owned(), Role::Ok),
-            (false, true) => ("▸".to_owned(), Role::Accent),
-            (false, false) => ((at + 1).to_string(), Role::Dim),
-        };
-        all.push(seg(format!("{mark} "), role));
-        all.push(seg(text.clone(), if at == next { Role::Text } else { Role::Dim }));
+        part.push(seg(" ", Role::Dim));
+        part
+    };
+    let mut part = marks(true);
+    let words = seg(hint.long.clone(), Role::Text);
+    if pen.line_width(&part).saturating_add(pen.width(&words.text)) <= width / 10 * 7 {
+        part.push(seg("│ ", Role::Border));
+        part.push(words);
+        return part;
     }
-    if pen.line_width(&all) <= width / 2 {
-        return all;
-    }
-    let (text, _) = &guide.steps[next];
-    vec![seg(format!("▸ {}/{} ", next + 1, guide.steps.len()), Role::Accent), seg(text.clone(), Role::Text)]
+    part = marks(false);
+    let room = width.saturating_sub(2 + pen.line_width(&part));
+    part.push(seg(fitting(pen, &hint, room), Role::Text));
+    part
+}
+
+/// The long words of a hint where they fit.
+fn fitting(pen: &Pen<'_>, hint: &Hint, room: u16) -> String {
+    if pen.width(&hint.long) <= room { hint.long.clone() } else { hint.short.clone() }
 }

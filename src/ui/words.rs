@@ -3,7 +3,7 @@ use super::paint::{Seg, seg};
 use crate::{
     config::Role,
     router::{AuthStep, Provider, short},
-    state::{Client, Harness, Pane, Status},
+    state::{Client, Harness, INSTALLING, Pane, Status},
 };
 
 /// How much of a status there is room for.
@@ -57,7 +57,10 @@ pub(super) fn status_seg(pane: &Pane, client: &Client, now: u64, length: Length)
         _ if pane.harness.is_none() => Status::Idle,
         status => status,
     };
-    let (shape, word, role) = status_look(&status);
+    let (shape, mut word, role) = status_look(&status);
+    if status == Status::Starting && pane.status.detail == INSTALLING {
+        word = INSTALLING;
+    }
     if pane.refusal.is_some() && length == Length::Full {
         return seg("✕ not started", role);
     }

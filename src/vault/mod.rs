@@ -76,6 +76,11 @@ impl Vault {
         }
     }
 
+    /// Variables that may hold a key: the known ones and those that the configuration refers to.
+    pub fn is_key(&self, name: &str) -> bool {
+        PROVIDER_KEY_VARS.contains(&name) || self.read().referenced.contains(name)
+    }
+
     /// Keeps the credentials of a client's environment: known variables and those that the configuration refers to.
     ///
     /// The newest value wins; a client that lacks a variable (or has it empty) takes nothing away.
@@ -155,6 +160,7 @@ mod tests {
         assert!(!vault.has("env:XAI_API_KEY"));
         assert!(matches!(vault.resolve("keychain:nothing"), Err(VaultError::Unknown(_))));
         assert!(matches!(vault.resolve("env:"), Err(VaultError::Unknown(_))));
+        assert!(vault.is_key("TEAM_KEY") && vault.is_key("OPENAI_API_KEY") && !vault.is_key("HOME"));
     }
 
     #[test]

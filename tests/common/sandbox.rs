@@ -38,6 +38,8 @@ pub struct Sandbox {
     used: AtomicBool,
     /// How long its processes may take to end.
     leave: Duration,
+    /// How long a command may take to end, and a condition to hold.
+    patience: Duration,
 }
 
 /// What a command did.
@@ -121,7 +123,8 @@ impl Sandbox {
         ] {
             env.insert(variable.into(), value);
         }
-        let sandbox = Self { root, name, env, used: AtomicBool::new(false), leave: LEAVE };
+        let sandbox =
+            Self { root, name, env, used: AtomicBool::new(false), leave: LEAVE, patience: DEADLINE };
         // A login shell reads the machine's profile first, which sets another PATH and prompt.
         let profile = format!("PATH='{}'; export PATH\nPS1='{PROMPT}'\n", sandbox.env["PATH"]);
         sandbox.write("home/.profile", &profile);
@@ -173,6 +176,11 @@ impl Sandbox {
     /// Changes how long the processes of the sandbox may take to end after `kill-server`.
     pub fn set_leave(&mut self, leave: Duration) {
         self.leave = leave;
+    }
+
+    /// Changes how long a command may take to end, and a condition about its answers to hold.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Writes a file below the root, with its directories.
@@ -259,7 +267,7 @@ impl Sandbox {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("`{words}`: {error}"));
         let stdout = drain(child.stdout.take().expect("it is piped"));
         let stderr = drain(child.stderr.take().expect("it is piped"));
-        if !processes::wait_gone(child.id().cast_signed(), DEADLINE) {
+        if !processes::wait_gone(child.id().cast_signed(), self.patience) {
             let _ = child.kill();
             let _ = child.wait();
             let text = |pipe: mpsc::Receiver<_>| pipe.recv_timeout(DRAIN).unwrap_or_default();
@@ -313,7 +321,7 @@ impl Sandbox {
         args: &[&str],
         mut condition: impl FnMut(&Output) -> bool,
     ) -> Output {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let output = self.inspan(args);
             if condition(&output) {

@@ -1,10 +1,10 @@
 //! Codex's own store of sessions: `sessions/YYYY/MM/DD/rollout-<time>-<id>.jsonl`.
 use crate::{
-    executors::{NativeSession, jsonl},
+    executors::{NativeSession, Running, jsonl},
     handoff::{Conversation, Role},
 };
 use serde_json::Value;
-use std::path::Path;
+use std::{fs, path::Path};
 
 /// Year, month and day.
 const DATE_LEVELS: usize = 3;
@@ -28,6 +28,46 @@ pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         })
         .collect()
 }
+
+/// Processes of one CLI looked at: a wrapper, the program, its helpers.
+const MAX_PROCESSES: usize = 64;
+
+/// The session of the running CLI: it keeps the file of its thread open. Where that cannot be seen, the newest one that
+/// was written since the launch and is no other pane's.
+pub(super) fn running(look: &Running<'_>) -> Option<String> {
+    let listed = sessions(look.config_home, look.cwd);
+    let open = look.pid.map(open_threads).unwrap_or_default();
+    if !open.is_empty() {
+        return listed.into_iter().find(|session| open.contains(&session.id)).map(|session| session.id);
+    }
+    let mut fresh = listed.into_iter().filter(|s| s.modified >= look.since && !look.taken.contains(&s.id));
+    fresh.next().map(|session| session.id)
+}
+
+/// The ids of the threads whose files a process or its children hold open.
+fn open_threads(pid: i32) -> Vec<String> {
+    let mut pids = vec![pid];
+    let mut at = 0;
+    while at < pids.len().min(MAX_PROCESSES) {
+        let children = format!("/proc/{0}/task/{0}/children", pids[at]);
+        let children = fs::read_to_string(children).unwrap_or_default();
+        pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        at += 1;
+    }
+    let files =
+        pids.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok()).flatten().flatten();
+    files.filter_map(|fd| thread_of(&fs::read_link(fd.path()).ok()?)).collect()
+}
+
+/// The thread that a file's name says it holds: `rollout-<time>-<id>.jsonl`.
+fn thread_of(file: &Path) -> Option<String> {
+    let stem = file.file_name()?.to_str()?.strip_prefix("rollout-")?.strip_suffix(".jsonl")?;
+    let id = stem.get(stem.len().checked_sub(ID_CHARS)?..)?;
+    uuid::Uuid::parse_str(id).ok().map(|_| id.to_owned())
+}
+
+/// A UUID with its dashes.
+const ID_CHARS: usize = 36;
 
 /// One session's conversation.
 pub(super) fn transcript(config_home: &Path, session: &str) -> Option<Conversation> {

@@ -31,6 +31,7 @@ pub(super) fn pane(base: &str) -> PaneRoute {
         route: route(base),
         launched: Some("wire".into()),
         allowed: Arc::new(vec![("wire".into(), "shown".into()), ("other".into(), "Other".into())]),
+        policy: Arc::default(),
     }
 }
 

@@ -6,8 +6,8 @@ use crate::{
     router::{AuthMode, Refusal, route_lines},
     server::{
         Server,
-        harness::Waiter,
-        panes::STOP_GRACE,
+        harness::{Start, Waiter},
+        panes::{STOP_GRACE, fresh_screen},
         reply::{Failure, Reply},
     },
     state::{Status, StatusReport, StatusSource, target::Origin},
@@ -88,6 +88,7 @@ impl Server {
         origin: &Origin,
     ) -> Answer {
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        self.check_relaunch(id)?;
         let line = self.change_model(id, model)?;
         let login = self
             .state
@@ -118,6 +119,26 @@ impl Server {
         Ok(Outcome::Done(format!("{line}, {how}\n")))
     }
 
+    /// Under `login` most CLIs take another model only when they start, which must not cut a turn short.
+    fn check_relaunch(&self, id: crate::mux::PaneId) -> Result<(), Failure> {
+        let Some(pane) = self.state.panes.get(&id) else { return Ok(()) };
+        let login = pane.harness.as_ref().is_some_and(|h| h.route.auth == AuthMode::Login);
+        let relaunches = self
+            .executor_of(id)
+            .is_some_and(|executor| matches!(executor.change_model("x"), ModelChange::Relaunch(_)));
+        let busy = matches!(pane.status.status, Status::Working | Status::Retrying | Status::NeedsYou);
+        if !(login && relaunches && busy) {
+            return Ok(());
+        }
+        Err(Failure::from(Refusal {
+            rule: "model.working".into(),
+            reason: format!(
+                "{id} is in the middle of a turn, and on its own login it takes a model only at a start"
+            ),
+            remedies: vec!["wait for the end of the turn, or interrupt it".into()],
+        }))
+    }
+
     /// Under `login` the gateway is not involved: the CLI's own means.
     fn change_model_by_login(&mut self, id: crate::mux::PaneId) -> Result<String, Failure> {
         let executor = self.executor_of(id).ok_or("no harness")?;
@@ -134,23 +155,38 @@ impl Server {
                 Ok(how)
             }
             ModelChange::Relaunch(how) => {
-                if let Some(pty) = self.screens.get_mut(&id).and_then(|s| s.pty.take()) {
-                    self.tasks.spawn(
+                // What the CLI runs now is read while it runs.
+                self.look_at_login(id, |server, id, _| {
+                    let Some(pty) = server.screens.get_mut(&id).and_then(|s| s.pty.take()) else { return };
+                    server.tasks.spawn(
                         move || pty.stop_blocking(STOP_GRACE),
-                        move |server, _| {
-                            let words: Vec<String> =
-                                ["respawn-pane", "-t", &id.to_string(), "--how", "resume"]
-                                    .map(str::to_owned)
-                                    .into();
-                            if let Ok(verb) = crate::commands::parse(&words) {
-                                server.run(verb, &Origin::default(), &Default::default(), Reply::nobody());
-                            }
-                        },
+                        move |server, _| server.start_again(id),
                     );
-                }
+                });
                 Ok(how)
             }
         }
+    }
+
+    /// Starts a stopped harness as its route says now, where its conversation was.
+    fn start_again(&mut self, id: crate::mux::PaneId) {
+        let session = self.session_to_resume(id);
+        let Some(pane) = self.state.panes.get_mut(&id) else { return };
+        pane.title.clear();
+        let (cwd, Some(harness)) = (pane.cwd.clone(), pane.harness.clone()) else { return };
+        if let Some(screen) = self.screens.get(&id) {
+            fresh_screen(&screen.emulator);
+        }
+        let start = Start {
+            trusted: harness.rehearse || self.is_trusted(&cwd),
+            route: harness.route,
+            permission: harness.permission,
+            session,
+            prompt: None,
+            rehearse: harness.rehearse,
+            install: false,
+        };
+        self.start_harness(id, start);
     }
 
     pub(super) fn route_verb(&mut self, target: &Target, as_json: bool, origin: &Origin) -> Answer {
@@ -166,6 +202,7 @@ impl Server {
             return Ok(pretty(&json!({
                 "pane": id.to_string(), "route": route, "served_model": harness.served_model,
                 "usage": harness.usage, "permission": harness.permission,
+                "key": self.key_missing(route).map_or("here", |_| "missing"), "session": harness.session,
             })));
         }
         let mut text = format!(
@@ -182,6 +219,9 @@ impl Server {
         for line in route_lines(route) {
             text.push_str(&line);
             text.push('\n');
+        }
+        if let Some(why) = self.key_missing(route) {
+            text.push_str(&format!("{why}\n"));
         }
         if let Some(served) = &harness.served_model {
             text.push_str(&format!("served by {served}\n"));

@@ -2,15 +2,21 @@
 use super::{Answer, Outcome, line, need_client, silent};
 use crate::{
     commands::{Target, Verb, What},
-    mux::{PaneId, SessionId},
+    mux::{
+        PaneId, SessionId,
+        layout::{Axis, Share},
+    },
     server::{Server, harness::Start, panes::Launch, reply::Failure},
-    state::target::Origin,
+    state::{ops::SplitPlace, target::Origin},
     workspace,
 };
 use std::{collections::BTreeMap, path::Path};
 
 /// The size of a session that no client looks at, as tmux's default-size.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
+
+/// From this many columns `--split` puts two harnesses side by side; below it neither would have room for its lines.
+const SIDE_BY_SIDE: u16 = 100;
 
 impl Server {
     /// `new-session`, from a shell (`-d`) or a key.
@@ -60,7 +66,7 @@ impl Server {
         env: &BTreeMap<String, String>,
         size: (u16, u16),
     ) -> Result<(SessionId, PaneId), Failure> {
-        let Verb::NewSession { name, dir, window, rehearse, what, .. } = verb else {
+        let Verb::NewSession { name, dir, window, rehearse, split, what, .. } = verb else {
             return Err(Failure::Usage("not a session".into()));
         };
         let dir = workspace::absolute(&origin.cwd, dir.as_deref().unwrap_or(Path::new(".")));
@@ -68,6 +74,17 @@ impl Server {
             return Err(Failure::Failed(format!("{} is not a directory", dir.display())));
         }
         let start = self.plan_what(&what, rehearse, env, &dir)?;
+        let beside = split.map(|executor| What {
+            executor: Some(executor).filter(|name| name != "shell"),
+            install: what.install,
+            trust: what.trust,
+            ..What::default()
+        });
+        // Refused before anything starts, as everything is.
+        let second = match &beside {
+            Some(what) => Some(self.plan_what(what, rehearse, env, &dir)?),
+            None => None,
+        };
         let wish = name.clone().unwrap_or_else(|| {
             dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| "root".into())
         });
@@ -79,7 +96,7 @@ impl Server {
         let name = self.state.free_session_name(&wish);
         let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
         let area = (size.0.max(1), size.1.saturating_sub(1).max(1));
-        let session = self.state.new_session(name, dir, area, pane);
+        let session = self.state.new_session(name, dir.clone(), area, pane);
         if let Some(session) = self.state.sessions.get_mut(&session) {
             session.rehearse = rehearse;
         }
@@ -93,6 +110,14 @@ impl Server {
         self.resize_panes();
         self.open_screen(pane);
         self.launch(pane, what, start);
+        if let (Some(what), Some(start)) = (beside, second) {
+            let other = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
+            let axis = if area.0 >= SIDE_BY_SIDE { Axis::Horizontal } else { Axis::Vertical };
+            self.state.split(pane, other, SplitPlace { axis, share: Share::Half, before: false }, false);
+            self.resize_panes();
+            self.open_screen(other);
+            self.launch(other, what, start);
+        }
         self.git_soon(session);
         self.refresh_readiness(env, rehearse);
         Ok((session, pane))
@@ -122,7 +147,7 @@ impl Server {
     pub(super) fn detach_client(&mut self, all: bool, session: Option<&str>, origin: &Origin) -> Answer {
         let session_id = self.state.find_session(session, origin)?;
         let name = self.state.sessions.get(&session_id).map(|s| s.name.clone()).unwrap_or_default();
-        let message = format!("[detached (from session {name})]");
+        let message = format!("[detached (from session {name})]{}", self.guide_farewell(session_id));
         match origin.client {
             Some(client) if !all && session.is_none() => self.detach(client, &message, 0),
             _ => self.detach_all(session_id, &message),

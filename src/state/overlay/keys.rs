@@ -1,7 +1,7 @@
 //! Owns what each key does to an overlay.
 use super::{
-    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, RefusalDialog, SwitchDialog,
-    split_words, words,
+    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
+    SwitchDialog, Trust, split_words, words,
 };
 use crate::{
     mux::keys::{Key, KeyCode, Mods},
@@ -61,6 +61,9 @@ fn press(key: &Key) -> Press {
     }
 }
 
+/// A shell of this many columns gives one half to a harness; a narrower one gives its lower rows.
+const WIDE_SHELL: u16 = 100;
+
 /// Rows that a page key moves.
 const PAGE: isize = 10;
 
@@ -79,6 +82,8 @@ impl Overlay {
             Self::Keys(list) => keys_key(list, press, context),
             Self::Palette(palette) => palette.press(press, context),
             Self::Confirm(confirm) => confirm.press(press),
+            Self::Text(printed) => printed.press(press),
+            Self::Trust(trust) => trust.press(press),
         }
     }
 
@@ -89,7 +94,9 @@ impl Overlay {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
-            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) => return Outcome::None,
+            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) | Self::Text(_) => {
+                return Outcome::None;
+            }
         };
         for c in line.chars().filter(|c| !c.is_control()) {
             if typed.len() + c.len_utf8() > MAX_TYPED {
@@ -179,8 +186,12 @@ fn router_enter(rows: &PanelRows<'_>) -> Outcome {
         PanelChoice::Model(executor, model) => (executor.as_str(), Some(model.id.as_str())),
     };
     // A shell keeps running: the harness starts beside it.
-    let verb = if own.is_some() { "switch-dialog" } else { "split-window" };
-    let mut line = words(&[verb, "-t", &target, "--executor", executor]);
+    let mut line = match own {
+        Some(_) => words(&["switch-dialog", "-t", &target]),
+        None if pane.size.0 >= WIDE_SHELL => words(&["split-window", "-t", &target, "-h"]),
+        None => words(&["split-window", "-t", &target]),
+    };
+    line.extend(words(&["--executor", executor]));
     line.extend(model.map(|model| words(&["--model", model])).unwrap_or_default());
     Outcome::CloseAndRun(line)
 }
@@ -195,10 +206,17 @@ fn picker_key(picker: &mut Picker, press: Press, state: &State) -> Outcome {
         _ => None,
     };
     match (press, letter, chosen) {
-        (Press::Enter, _, Some(row)) if missing(&row) => Outcome::Run(words(&["install-pane", row.name()])),
-        (Press::Enter, _, Some(row)) => Outcome::CloseAndRun(picker.start(&row, &[])),
-        (_, Some('i'), Some(PickerRow::Executor(row))) => {
-            Outcome::Run(words(&["install-pane", row.executor.as_str()]))
+        (Press::Enter, _, Some(row)) if !missing(&row) => Outcome::CloseAndRun(picker.start(&row, &[])),
+        // Installed in view, in the pane where it starts then; without a way to pay there is nothing to start.
+        (Press::Enter, _, Some(PickerRow::Executor(row)))
+        | (_, Some('i'), Some(PickerRow::Executor(row))) => match &row.route {
+            Ok(_) if row.missing() => {
+                Outcome::CloseAndRun(picker.start(&PickerRow::Executor(row), &["--install"]))
+            }
+            _ => Outcome::CloseAndRun(words(&["install-pane", row.executor.as_str()])),
+        },
+        (_, Some('r'), Some(row @ PickerRow::Executor(_))) if missing(&row) => {
+            Outcome::CloseAndRun(picker.start(&row, &["--rehearse", "--install"]))
         }
         (_, Some('r'), Some(row @ PickerRow::Executor(_))) => {
             Outcome::CloseAndRun(picker.start(&row, &["--rehearse"]))
@@ -208,7 +226,7 @@ fn picker_key(picker: &mut Picker, press: Press, state: &State) -> Outcome {
             Outcome::CloseAndRun(picker.start(&row, &["--split", second]))
         }
         (_, Some('i' | 'r' | 's'), _) => Outcome::None,
-        (_, Some('?'), _) => Outcome::Run(words(&["list-keys"])),
+        (_, Some('?'), _) => Outcome::Run(words(&["list-keys", "--overlay"])),
         _ => picker.list.press(press, rows.len()).unwrap_or(Outcome::None),
     }
 }
@@ -342,6 +360,38 @@ impl Palette {
             Press::Erase => *self = Self::default(),
         }
         Outcome::Redraw
+    }
+}
+
+impl Printed {
+    fn press(&mut self, press: Press) -> Outcome {
+        let last = self.lines.len().saturating_sub(1);
+        self.scroll = match press {
+            Press::Escape | Press::Enter | Press::Char('q') => return Outcome::Close,
+            Press::First => 0,
+            Press::Last => last,
+            Press::Char(' ') => self.scroll.saturating_add_signed(PAGE).min(last),
+            Press::Move(by) => self.scroll.saturating_add_signed(by).min(last),
+            _ => return Outcome::None,
+        };
+        Outcome::Redraw
+    }
+}
+
+impl Trust {
+    /// Only letters answer: Enter is too easily pressed.
+    fn press(&self, press: Press) -> Outcome {
+        match press {
+            Press::Char('t' | 'T') => Outcome::CloseAndRun(self.answer(&[])),
+            Press::Char('h' | 'H') => Outcome::CloseAndRun(self.answer(&["--ask"])),
+            Press::Char('q') | Press::Escape => Outcome::Close,
+            _ => Outcome::None,
+        }
+    }
+
+    fn answer(&self, how: &[&str]) -> Vec<String> {
+        let dir = self.dir.to_string_lossy().into_owned();
+        [words(&["trust"]), words(how), vec![dir, "--".to_owned()], self.command.clone()].concat()
     }
 }
 

@@ -136,9 +136,13 @@ fn the_picker_appends_its_choice() {
 #[test]
 fn the_picker_installs_what_is_not_here() {
     let state = state(SIZE);
-    let installs = |name: &str| Outcome::Run(vec!["install-pane".into(), name.into()]);
-    assert_eq!(keys(&mut picker(), &state, "i"), installs("claude"));
-    assert_eq!(keys(&mut picker(), &state, "o p e n c Enter"), installs("opencode"));
+    assert_eq!(keys(&mut picker(), &state, "i"), runs("install-pane claude"), "ours beside the person's");
+    let start = "new-session -c /home/me/shop --executor opencode";
+    assert_eq!(keys(&mut picker(), &state, "o p e n c Enter"), runs(&format!("{start} --install")));
+    assert_eq!(
+        keys(&mut picker(), &state, "Down Down Down r"),
+        runs(&format!("{start} --rehearse --install"))
+    );
     assert_eq!(keys(&mut picker(), &state, "End i"), Outcome::None, "a shell is always here");
 }
 

@@ -56,7 +56,7 @@ pub fn start(
         status: None,
         give_up: None,
         open: true,
-        slice: Vec::new(),
+        slice: vec![0; MAX_SLICE],
         out: FeedOutput::default(),
         window: (Instant::now(), 0),
         fed: Instant::now(),
@@ -157,7 +157,7 @@ struct Pump {
 
 /// What one turn at the terminal brought.
 enum Read {
-    Bytes,
+    Bytes(usize),
     Nothing,
     End,
 }
@@ -186,10 +186,10 @@ impl Pump {
                 ready = fd.readable(), if self.open => {
                     let Ok(mut ready) = ready else { self.open = false; continue };
                     match read_slice(&fd, &mut self.slice) {
-                        Read::Bytes => {
-                            self.feed();
+                        Read::Bytes(count) => {
+                            self.feed(count);
                             // Without a descriptor to spare a pane stays where it is.
-                            if self.is_busy(busy) != busy
+                            if self.is_busy(busy, count) != busy
                                 && let Ok(moved) = self.watched(!busy)
                             {
                                 return self.spawn(moved, !busy);
@@ -216,19 +216,19 @@ impl Pump {
         self.sink.exited(self.status.unwrap_or_default());
     }
 
-    /// Counts the slice that was just read and says which readers the pane belongs to.
-    fn is_busy(&mut self, busy: bool) -> bool {
+    /// Counts what was just read and says which readers the pane belongs to.
+    fn is_busy(&mut self, busy: bool, count: usize) -> bool {
         let now = Instant::now();
         let silence = now.duration_since(std::mem::replace(&mut self.fed, now));
         if now.duration_since(self.window.0) > WINDOW {
             self.window = (now, 0);
         }
-        self.window.1 += self.slice.len();
+        self.window.1 += count;
         if busy { silence < WINDOW } else { self.window.1 > BUSY }
     }
 
-    fn feed(&mut self) {
-        lock(&self.emulator).feed(&self.slice, Instant::now(), &mut self.out);
+    fn feed(&mut self, count: usize) {
+        lock(&self.emulator).feed(&self.slice[..count], Instant::now(), &mut self.out);
         self.tell();
         self.sink.output();
     }
@@ -262,11 +262,10 @@ async fn until(deadline: Option<tokio::time::Instant>) {
 
 /// Reads until nothing is left or the slice is full. The kernel hands out about 4 KiB at a time; parsing and waking
 /// once for many of those is what keeps a busy pane cheap.
-fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut Vec<u8>) -> Read {
-    slice.resize(MAX_SLICE, 0);
+fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8]) -> Read {
     let mut filled = 0;
     let mut ended = false;
-    while filled < MAX_SLICE {
+    while filled < slice.len() {
         match rustix::io::read(fd.get_ref(), &mut slice[filled..]) {
             Ok(0) => {
                 ended = true;
@@ -282,10 +281,9 @@ fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut Vec<u8>) -> Read {
             }
         }
     }
-    slice.truncate(filled);
     match (filled, ended) {
         (0, true) => Read::End,
         (0, false) => Read::Nothing,
-        _ => Read::Bytes,
+        _ => Read::Bytes(filled),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     state::{
         ExitCard, Guide, ModelChoice, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
-        overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
+        overlay::{Confirm, List, Overlay, Palette, Picker, Printed, SwitchDialog},
     },
     term::{
         canvas::{Canvas, CanvasCursor, CursorShape},
@@ -188,18 +188,10 @@ fn the_card_of_a_process_that_ended() {
 fn the_guide_of_a_first_ride() {
     at_every_size("guide", |size| {
         let mut state = two_panes(size);
-        let step = |text: &str, ticked| (text.to_owned(), ticked);
         let session = state.sessions.get_mut(&SessionId(1)).unwrap();
         session.name = "try".into();
         session.rehearse = true;
-        session.guide = Some(Guide {
-            steps: vec![
-                step("look at the file", true),
-                step("C-Space e, choose codex", false),
-                step("ask codex what was done", false),
-            ],
-            done: "cd your-repo && inspan".into(),
-        });
+        session.guide = Some(Guide { ticked: [true, false, false], ..Guide::new(PaneId(1)) });
         for pane in state.panes.values_mut() {
             if let Some(harness) = &mut pane.harness {
                 harness.rehearse = true;
@@ -347,4 +339,48 @@ fn an_independent_terminal_shows_what_was_drawn() {
         let rows: Vec<_> = outer.screen().rows(0, SMALL.0).map(|row| row.trim_end().to_owned()).collect();
         assert_eq!(rows.join("\n"), canvas.text().trim_end_matches('\n'));
     }
+}
+
+#[test]
+fn a_click_on_a_name_in_the_status_line_finds_its_window() {
+    for size in SIZES {
+        let state = state(size);
+        let line = text(&state).lines().last().unwrap().to_owned();
+        let column = |name: &str| {
+            let at = line.find(name)?;
+            u16::try_from(line[..at].chars().count()).ok()
+        };
+        let found = |name: &str| screen::window_at(&state, column(name)?, size.1 - 1);
+        if size == NARROW {
+            assert_eq!(found("1 "), Some(WindowId(1)));
+            continue;
+        }
+        assert_eq!(found("1 work"), Some(WindowId(1)), "{line}");
+        assert_eq!(found("logs"), Some(WindowId(2)), "{line}");
+        assert_eq!(found("shop"), None);
+        assert_eq!(screen::window_at(&state, 6, 0), None, "a pane is not the status line");
+    }
+}
+
+#[test]
+fn what_a_command_printed() {
+    let text_of =
+        |rows: usize| (1..=rows).map(|n| format!("shop:1.{n}: %{n} claude idle [58x17]\n")).collect();
+    let short: String = text_of(3);
+    let printed = Printed::new("list-panes".into(), &short);
+    assert_snapshot!("printed_80x24", text(&with_overlay(SMALL, Overlay::Text(printed))));
+    let long: String = text_of(60);
+    let printed = Printed { scroll: 7, ..Printed::new("list-panes".into(), &long) };
+    assert_snapshot!("printed_40x20", text(&with_overlay(NARROW, Overlay::Text(printed))));
+}
+
+#[test]
+fn the_card_of_a_switch_that_stopped() {
+    let mut state = state(SMALL);
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    let what = "the switch to claude opus-4.6 stopped at deliver: the next harness exited 7";
+    let mut card = ExitCard { what: what.into(), ..exit_card() };
+    card.keys.insert(0, ("t".into(), "try claude again".into()));
+    pane.exit = Some(card);
+    assert_snapshot!(text(&state));
 }

@@ -1,7 +1,7 @@
 //! A frame of the fixed state as text.
 use crate::{
     config::Theme,
-    mux::PaneId,
+    mux::{PaneId, WindowId},
     state::{
         State,
         fixture::{CLIENT, HOME, NOW, reference},
@@ -44,9 +44,20 @@ pub fn draw(state: &State) -> Canvas {
 
 /// Draws a frame.
 pub fn draw_with(state: &State, screens: &dyn Screens) -> Canvas {
+    let mut canvas = Canvas::new(1, 1);
+    with_scene(state, screens, |scene| frame(scene, &mut canvas));
+    canvas
+}
+
+/// The window whose name stands at a cell of the status line.
+pub fn window_at(state: &State, x: u16, y: u16) -> Option<WindowId> {
+    with_scene(state, &Paper, |scene| crate::ui::window_at(scene, x, y))
+}
+
+fn with_scene<T>(state: &State, screens: &dyn Screens, then: impl FnOnce(&Scene<'_>) -> T) -> T {
     let rows = reference();
     let theme = Theme::default();
-    let scene = Scene {
+    then(&Scene {
         state,
         client: CLIENT,
         screens,
@@ -55,10 +66,7 @@ pub fn draw_with(state: &State, screens: &dyn Screens) -> Canvas {
         home: Path::new(HOME),
         clock: "14:02",
         now: NOW,
-    };
-    let mut canvas = Canvas::new(1, 1);
-    frame(&scene, &mut canvas);
-    canvas
+    })
 }
 
 /// Where the cursor of a frame stands.

@@ -1,0 +1,172 @@
+//! What is true for a client's environment: keys, PATH, policy, readiness. Read on threads or kept for a moment, because
+//! homes may lie on slow disks and the loop must not wait for them at each key.
+use super::Server;
+use crate::{
+    executors::{self, machine::Machine},
+    mux::PaneId,
+    router::{Facts, Route},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// Facts as old as this are used again: publishing the routes of many panes asks for the same ones in a row, and a
+/// person who edits a policy file and types a command takes longer.
+const FRESH: Duration = Duration::from_millis(300);
+
+/// Environments whose facts are kept; panes of one session share one.
+const KEPT: usize = 8;
+
+/// Facts that were read a moment ago.
+#[derive(Debug)]
+pub struct Known {
+    env: BTreeMap<String, String>,
+    path: String,
+    at: Instant,
+    facts: Facts,
+}
+
+impl Server {
+    /// Plans with what is true for a client's environment.
+    pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>) -> Facts {
+        let path = self.login_path(env);
+        self.known_facts.retain(|known| known.at.elapsed() < FRESH);
+        if let Some(known) = self.known_facts.iter().find(|known| known.path == path && known.env == *env) {
+            return known.facts.clone();
+        }
+        let facts = Machine {
+            env,
+            path: &path,
+            data_dir: &self.paths.data,
+            config_dir: &self.paths.config,
+            settings: &self.settings,
+            vault: &self.vault,
+            versions: &self.versions,
+        }
+        .facts();
+        self.known_facts.truncate(KEPT - 1);
+        let known = Known { env: env.clone(), path, at: Instant::now(), facts: facts.clone() };
+        self.known_facts.insert(0, known);
+        facts
+    }
+
+    /// The client's PATH, behind it the login shell's as far as it is known by now; it is asked in the background.
+    pub(super) fn login_path(&mut self, env: &BTreeMap<String, String>) -> String {
+        let own = env.get("PATH").cloned().unwrap_or_default();
+        if let Some(known) = self.login_paths.get(&own) {
+            return known.clone();
+        }
+        self.login_paths.insert(own.clone(), own.clone());
+        let env = env.clone();
+        let key = own.clone();
+        self.tasks.spawn(
+            move || executors::login_shell_path(&env),
+            move |server, path| {
+                server.login_paths.insert(key, path);
+            },
+        );
+        own
+    }
+
+    /// Reads what is ready on this machine for picker and panel, off the loop.
+    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, rehearse: bool) {
+        let path = self.login_path(env);
+        let env = env.clone();
+        let (data, config) = (self.paths.data.clone(), self.paths.config.clone());
+        let (settings, vault) = (self.settings.clone(), self.vault.clone());
+        let (versions, proven) = (self.versions.clone(), self.proven.clone());
+        self.tasks.spawn(
+            move || {
+                let machine = Machine {
+                    env: &env,
+                    path: &path,
+                    data_dir: &data,
+                    config_dir: &config,
+                    settings: &settings,
+                    vault: &vault,
+                    versions: &versions,
+                };
+                let mut rows = machine.readiness(rehearse, false);
+                for row in &mut rows {
+                    if row.route.as_ref().is_ok_and(|route| proven.contains(&proof(route))) {
+                        row.readiness = row.readiness.replace(executors::machine::UNTESTED, "ready");
+                    }
+                }
+                (rows, machine.models(None, rehearse))
+            },
+            |server, (executors, models)| {
+                server.state.executors = executors;
+                server.state.models = models;
+                server.dirty_all();
+            },
+        );
+    }
+
+    /// After an installation that ran in a pane: everybody sees what is there now.
+    pub(super) fn installed(&mut self, id: PaneId) {
+        self.known_facts.clear();
+        let env = self.env_of(id);
+        let rehearse =
+            self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).is_some_and(|s| s.rehearse);
+        self.refresh_readiness(&env, rehearse);
+    }
+
+    /// Remembers that a route served a request.
+    pub(super) fn prove(&mut self, route: &Route) {
+        if self.proven.insert(proof(route)) {
+            for row in &mut self.state.executors {
+                if row.route.as_ref().is_ok_and(|r| proof(r) == proof(route)) {
+                    row.readiness = row.readiness.replace(executors::machine::UNTESTED, "ready");
+                }
+            }
+        }
+    }
+
+    /// Takes in what a client of the person's brings: keys, and an environment for sessions that a restart of the
+    /// server left without one.
+    pub(super) fn learn(&mut self, env: &BTreeMap<String, String>) {
+        self.vault.learn_env(env);
+        self.known_facts.clear();
+        let orphans: Vec<_> =
+            self.state.sessions.keys().copied().filter(|s| !self.session_env.contains_key(s)).collect();
+        for session in orphans {
+            self.session_env.insert(session, env.clone());
+        }
+        self.note_keys();
+    }
+
+    /// Why a route cannot be served for want of its key; `None` when it is here or none is needed.
+    pub(crate) fn key_missing(&self, route: &Route) -> Option<String> {
+        if route.credential.is_empty() || self.vault.has(&route.credential) {
+            return None;
+        }
+        let name = route.credential.trim_start_matches("env:");
+        Some(format!(
+            "its key is not here. Keys are kept in memory only, so a server that was restarted learns them anew: \
+             attach, or run any inspan command, from a terminal where {name} is set"
+        ))
+    }
+
+    /// Has every pane that waits for its key say so, and no other.
+    pub(super) fn note_keys(&mut self) {
+        let ids: Vec<PaneId> = self.state.panes.keys().copied().collect();
+        for id in ids {
+            let Some(pane) = self.state.panes.get(&id) else { continue };
+            let waits = pane.exit.is_some();
+            let note = pane.harness.as_ref().filter(|_| waits).and_then(|h| self.key_missing(&h.route));
+            let Some(pane) = self.state.panes.get_mut(&id) else { continue };
+            let before = pane.notes.len();
+            pane.notes.retain(|note| !note.starts_with("its key is not here"));
+            pane.notes.extend(note);
+            if pane.notes.len() != before {
+                self.dirty_all();
+            }
+        }
+    }
+}
+
+/// What a served request proves: this executor, paid this way, at this provider.
+fn proof(route: &Route) -> (String, String) {
+    (route.executor.to_string(), format!("{} {} {}", route.auth, route.provider, route.payer))
+}

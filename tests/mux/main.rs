@@ -1,0 +1,19 @@
+//! The multiplexer from outside: the real binary in a pty, looked at through an independent emulator.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code")]
+mod authority;
+mod clients;
+#[path = "../common/mod.rs"]
+mod common;
+mod environment;
+mod gateway;
+mod hostile;
+mod layout;
+mod overlays;
+mod panes;
+mod record;
+mod refusals;
+mod restart;
+mod screens;
+mod server;
+mod settings;
+mod steps;

@@ -1,0 +1,145 @@
+//! What survives the server.
+use crate::{common::*, steps::*};
+use serde_json::Value;
+use std::time::Duration;
+
+#[test]
+fn a_killed_server_comes_back_with_its_panes_and_asks() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.repository("shop");
+    let first = sandbox.inspan(&[
+        "new-session",
+        "-d",
+        "-s",
+        "work",
+        "-x",
+        "80",
+        "-y",
+        "24",
+        "-c",
+        dir.to_str().unwrap(),
+        "--",
+        "sh",
+    ]);
+    sandbox.inspan(&["split-window", "-t", first.ok(), "-h", "--", "sh", "-c", "echo second; exec cat"]).ok();
+    let before = panes(&sandbox);
+    assert_eq!(before.len(), 2);
+    crash(&sandbox);
+    assert!(sandbox.socket().exists(), "the socket of a killed server is stale, not gone");
+
+    let terminal = attach(&sandbox);
+    let cards = |screen: &vt100::Screen, word: &str| {
+        rows(screen).iter().map(|row| row.matches(word).count()).sum::<usize>()
+    };
+    terminal.wait_until("both panes offer to start afresh", |screen| {
+        cards(screen, "f fresh") == 2 && cards(screen, "s shell") == 2
+    });
+    let after = panes(&sandbox);
+    let kept = |panes: &[Value]| {
+        let fields = ["id", "key", "cwd", "argv", "window", "left", "top", "active"];
+        panes.iter().map(|pane| fields.map(|field| pane[field].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&after), kept(&before));
+    // The second pane has the keys, as before.
+    terminal.keys("f");
+    terminal.wait_for("second");
+    terminal.send("typed\r");
+    terminal.wait_until("what is typed is echoed", |screen| cards(screen, "typed") == 2);
+    terminal.keys("C-Space Left s");
+    wait_for_prompts(&terminal, 1);
+    terminal.send("pwd\r");
+    terminal.wait_for(dir.canonicalize().unwrap().to_str().unwrap());
+    detach(&terminal);
+}
+
+/// Executor, model, auth, native session and place of a harness pane.
+fn harness(pane: &Value) -> [Value; 6] {
+    ["id", "executor", "model", "auth", "native_session", "cwd"].map(|field| pane[field].clone())
+}
+
+#[test]
+fn a_harness_is_resumed_after_a_crash() {
+    let sandbox = Sandbox::new();
+    let pane = stub_session(&sandbox, "claude");
+    let before = panes(&sandbox);
+    let session = before[0]["native_session"].as_str().unwrap().to_owned();
+    crash(&sandbox);
+    let terminal = sandbox.attach(100, 30, &["attach", "-t", "work"]);
+    terminal.wait_for("r resume");
+    terminal.wait_for("f fresh");
+    terminal.wait_for("s shell");
+    assert_eq!(harness(&panes(&sandbox)[0]), harness(&before[0]));
+    terminal.keys("r");
+    terminal.wait_for("claude>");
+    let args = std::fs::read_to_string(sandbox.path("home/claude.args")).unwrap();
+    assert!(args.contains(&format!("--resume\n{session}\n")), "{args}");
+    assert_eq!(harness(&panes(&sandbox)[0]), harness(&before[0]));
+
+    crash(&sandbox);
+    terminal.exit_status();
+    let terminal = sandbox.attach(100, 30, &["attach", "-t", "work"]);
+    terminal.wait_for("f fresh");
+    terminal.keys("f");
+    terminal.wait_for("claude>");
+    let args = std::fs::read_to_string(sandbox.path("home/claude.args")).unwrap();
+    assert!(args.contains("--session-id\n") && !args.contains(&session), "{args}");
+    type_line(&sandbox, &pane, "hello");
+    terminal.wait_for("heard hello");
+}
+
+#[test]
+fn a_restart_keeps_everything_but_the_processes() {
+    let sandbox = Sandbox::new();
+    let first = stub_session(&sandbox, "claude");
+    sandbox
+        .inspan(&["split-window", "-t", &first, "-h", "-p", "30", "--", "sh", "-c", "echo second; exec cat"])
+        .ok();
+    sandbox.inspan(&["new-window", "-t", "work", "-n", "logs", "--", "sh"]).ok();
+    let before = (panes(&sandbox), sandbox.json(&["list-windows"]), sandbox.server().unwrap());
+    let terminal = attach(&sandbox);
+    terminal.wait_for("2 logs*");
+    sandbox.inspan(&["restart-server"]).ok();
+    assert_eq!(terminal.exit_status(), Exit { code: 0, signal: None });
+    assert_eq!(terminal.modes_restored(), Ok(()));
+    for pid in before.0.iter().map(pid) {
+        assert!(wait_gone(pid, Duration::from_secs(10)), "{pid} outlived its server");
+    }
+    assert_ne!(sandbox.server().unwrap().pid, before.2.pid);
+    let names = |windows: &Value| list(windows).iter().map(|w| w["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&sandbox.json(&["list-windows"])), names(&before.1));
+    let after = panes(&sandbox);
+    assert_eq!(
+        after.iter().map(harness).collect::<Vec<_>>(),
+        before.0.iter().map(harness).collect::<Vec<_>>()
+    );
+    assert!(after.iter().all(|pane| pane["pid"].is_null() && pane["status"] == "exited"), "{after:?}");
+    sandbox.inspan(&["respawn-pane", "-t", &first, "--how", "resume"]).ok();
+    wait_for_capture(&sandbox, &first, "claude> ");
+}
+
+#[test]
+fn what_a_killed_server_left_running_is_ended_by_the_next() {
+    let sandbox = Sandbox::new();
+    let script = "trap '' HUP TERM; setsid sleep 600 & echo $! ready; wait; while :; do sleep 600; done";
+    let pane = session(&sandbox, &["sh", "-c", script]);
+    let terminal = attach(&sandbox);
+    terminal.wait_for("ready");
+    let shown = sandbox.inspan(&["capture-pane", "-p", "-t", &pane]);
+    let stray: i32 = shown.ok().split_whitespace().next().unwrap().parse().unwrap();
+    let server = sandbox.server().unwrap();
+    server.kill(Signal::KILL);
+    assert!(wait_gone(server.pid, Duration::from_secs(10)));
+    assert_eq!(sandbox.json(&["list-panes"])[0]["status"], "exited");
+    assert!(wait_gone(stray, Duration::from_secs(10)), "{stray} is still there");
+}
+
+#[test]
+fn kill_server_forgets_the_sessions() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    sandbox.inspan(&["kill-server"]).ok();
+    assert_eq!(sandbox.json(&["list-sessions"]), serde_json::json!([]));
+    let other = sandbox.inspan(&["new-session", "-d", "-s", "other", "--", "sh"]);
+    other.ok();
+    assert_eq!(panes(&sandbox).len(), 1);
+}
