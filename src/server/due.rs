@@ -28,6 +28,12 @@ impl Server {
         next
     }
 
+    /// Whether `due` could find something: the time has come, or what somebody sees changed and may tick from now on.
+    pub(super) fn must_look(&self, deadline: Option<Instant>) -> bool {
+        self.links.values().any(|link| link.dirty)
+            || deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// Does what is due.
     pub(super) fn due(&mut self) {
         let now = Instant::now();

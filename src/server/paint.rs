@@ -179,7 +179,7 @@ impl Server {
         clock: &str,
         then: impl FnOnce(&ui::Scene<'_>) -> T,
     ) -> T {
-        let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
+        let home = self.links.get(&id).and_then(|l| l.env.get("HOME")).map_or("", String::as_str);
         let screens = Screens { screens: &self.screens, drawn };
         let scene = ui::Scene {
             state: &self.state,
@@ -187,7 +187,7 @@ impl Server {
             screens: &screens,
             theme: &self.theme,
             reference: self.keys.reference(),
-            home: std::path::Path::new(&home),
+            home: std::path::Path::new(home),
             clock,
             now: Self::now(),
         };

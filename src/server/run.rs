@@ -14,6 +14,7 @@ use std::{
     io::Write,
     os::unix::fs::DirBuilderExt,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -301,6 +302,7 @@ impl Server {
                     let Some(event) = event else { return Ending::Keep };
                     self.dispatch(event);
                 }
+                event = std::future::poll_fn(|context| self.poll_terminals(context)) => self.dispatch(event),
                 () = wake.notify.notified() => {}
                 () = sleep_until(deadline), if deadline.is_some() => {}
             }
@@ -308,11 +310,15 @@ impl Server {
                 self.dispatch(event);
             }
             self.drain_panes();
-            self.due();
+            // Frames first: nobody waits for the rest.
+            let look = self.must_look(deadline);
+            self.paint_due();
+            if look {
+                self.due();
+            }
             if self.changed {
                 self.save();
             }
-            self.paint_due();
             if let Some(ending) = self.ending {
                 return ending;
             }
@@ -320,6 +326,12 @@ impl Server {
     }
 
     /// One event. A fault in handling it must cost that event, not everybody's panes.
+    /// What is typed into the terminals that are read here.
+    fn poll_terminals(&self, context: &mut std::task::Context<'_>) -> Poll<Event> {
+        let terminals = self.links.values().filter_map(|link| link.terminal.as_ref());
+        terminals.map(|terminal| terminal.poll_input(context)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+    }
+
     fn dispatch(&mut self, event: Event) {
         let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             if matches!(event, Event::Listen) {

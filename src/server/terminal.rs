@@ -9,7 +9,12 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
@@ -19,7 +24,7 @@ use tokio::{
 };
 
 /// Terminal input is read in slices of this many bytes.
-const SLICE: usize = 16 * 1024;
+const SLICE: usize = 4 * 1024;
 
 /// Bytes that wait for a terminal that does not read: one large frame and some bells. Beyond that what is sent outside
 /// of frames is lost.
@@ -37,8 +42,8 @@ pub struct Terminal {
     runtime: Handle,
     /// What the terminal has not taken yet.
     pending: Vec<u8>,
-    /// Runs once the client has set the modes.
-    reader: Option<JoinHandle<()>>,
+    /// The client has set the modes.
+    ready: bool,
     /// Waits until the terminal takes more.
     waiter: Option<JoinHandle<()>>,
 }
@@ -69,7 +74,7 @@ impl Terminal {
             events: events.clone(),
             runtime: runtime.clone(),
             pending: Vec::new(),
-            reader: None,
+            ready: false,
             waiter: None,
         })
     }
@@ -79,15 +84,35 @@ impl Terminal {
         if self.pending.len() + bytes.len() <= MAX_PENDING {
             self.pending.extend_from_slice(bytes);
         }
-        self.reader.is_some() && self.flush()
+        self.ready && self.flush()
     }
 
     /// After `Drained`: begins or goes on with what waits; true if nothing does any more.
     pub fn go_on(&mut self) -> bool {
-        self.reader.get_or_insert_with(|| {
-            self.runtime.spawn(read(Arc::clone(&self.fd), self.connection, self.events.clone()))
-        });
+        self.ready = true;
         self.flush()
+    }
+
+    /// What was typed, as an event; the loop asks here itself, so that a key wakes nobody else on its way.
+    pub fn poll_input(&self, context: &mut Context<'_>) -> Poll<Event> {
+        while self.ready {
+            let Poll::Ready(Ok(mut ready)) = self.fd.poll_read_ready(context) else { return Poll::Pending };
+            let mut slice = [0; SLICE];
+            match rustix::io::read(self.fd.get_ref(), &mut slice) {
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
+                // The end of a terminal is the end of its client, also of one that ignores SIGHUP.
+                Ok(0) | Err(_) => return Poll::Ready(Event::Gone(self.connection)),
+                Ok(count) => {
+                    if count < SLICE {
+                        // All of it; what comes later is announced anew.
+                        ready.clear_ready();
+                    }
+                    return Poll::Ready(Event::Input(self.connection, slice[..count].to_vec()));
+                }
+            }
+        }
+        Poll::Pending
     }
 
     fn flush(&mut self) -> bool {
@@ -130,8 +155,8 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        for task in [&self.reader, &self.waiter].into_iter().flatten() {
-            task.abort();
+        if let Some(waiter) = &self.waiter {
+            waiter.abort();
         }
     }
 }
@@ -147,28 +172,4 @@ fn watch(fd: OwnedFd, interest: Interest) -> Option<AsyncFd<OwnedFd>> {
 fn takes_more(fd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(fd, PollFlags::OUT)];
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-}
-
-async fn read(fd: Arc<AsyncFd<OwnedFd>>, connection: ConnectionId, events: mpsc::Sender<Event>) {
-    let mut slice = vec![0; SLICE];
-    while let Ok(mut ready) = fd.readable().await {
-        match rustix::io::read(fd.get_ref(), &mut slice) {
-            Err(Errno::AGAIN) => ready.clear_ready(),
-            Err(Errno::INTR) => {}
-            Ok(0) | Err(_) => {
-                // The end of a terminal is the end of its client, also of one that ignores SIGHUP.
-                let _ = events.send(Event::Gone(connection)).await;
-                return;
-            }
-            Ok(count) => {
-                if count < slice.len() {
-                    // All of it; what comes later is announced anew.
-                    ready.clear_ready();
-                }
-                if events.send(Event::Input(connection, slice[..count].to_vec())).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
 }
