@@ -70,7 +70,8 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
     let mut last_words = Vec::new();
 
     let (sender, mut input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
-    let mut sender = Some(sender);
+    let mut sender = attached.then_some(sender);
+    let mut hung_up = false;
     let mut winch = signal(SignalKind::window_change())?;
     let mut term = signal(SignalKind::terminate())?;
     let mut hup = signal(SignalKind::hangup())?;
@@ -92,7 +93,7 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
             biased;
             received = frames.recv() => match received {
                 Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
-                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint && attached) {
+                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint) {
                         raw = Some(Raw::enter()?);
                         std::thread::spawn(move || read_terminal(&sender));
                     }
@@ -136,7 +137,15 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                     return Err(e).context("the server hung up");
                 }
             },
-            Some(bytes) = input.recv() => {
+            typed = input.recv(), if !hung_up => {
+                let Some(bytes) = typed else {
+                    // The end of a terminal's input is the end of the terminal; SIGHUP may be ignored, as under nohup.
+                    hung_up = true;
+                    if raw.is_some() {
+                        return Ok(leave(raw, 129));
+                    }
+                    continue;
+                };
                 if write_all(&mut to, &frame(Kind::Input, &bytes)).await.is_err() {
                     // The server's last words, if any, are still to be read.
                     continue;
