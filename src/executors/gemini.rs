@@ -27,6 +27,14 @@ use std::{
 
 /// Enter in the same write, or sooner than 100 ms after the text, only breaks the line.
 const ENTER_PAUSE: Duration = Duration::from_millis(200);
+/// While it starts, or on a busy machine, it may take this long to take in a text. An Enter that overtakes the text is
+/// swallowed: the prompt line is still empty then.
+const ECHO_WAIT: Duration = Duration::from_secs(4);
+/// Characters at a text's end by which it is recognised on the screen.
+const RECOGNISED: usize = 16;
+/// A paste of more lines or characters than this is shown as a placeholder.
+const SHOWN_LINES: usize = 5;
+const SHOWN_CHARS: usize = 500;
 
 /// Questions that wait for the person, as they stand on the screen.
 const QUESTIONS: &[&str] = &[
@@ -172,7 +180,12 @@ impl Executor for Gemini {
     fn submit(&self, text: &str) -> Vec<SubmitStep> {
         let command = text.starts_with('/') && !text.contains(['\n', '\r']);
         let typed = if command { text.as_bytes().to_vec() } else { pasted(text, b"") };
-        vec![SubmitStep::Write(typed), SubmitStep::Pause(ENTER_PAUSE), SubmitStep::Write(b"\r".to_vec())]
+        vec![
+            SubmitStep::Write(typed),
+            SubmitStep::Shown(shown(text), ECHO_WAIT),
+            SubmitStep::Pause(ENTER_PAUSE),
+            SubmitStep::Write(b"\r".to_vec()),
+        ]
     }
 
     fn interrupt(&self) -> Vec<SubmitStep> {
@@ -230,4 +243,14 @@ impl Executor for Gemini {
     fn transcript(&self, config_home: &Path, cwd: &Path, session: &str) -> Option<Conversation> {
         history::transcript(config_home, cwd, session)
     }
+}
+
+/// The words by which a text is recognised in the prompt line.
+fn shown(text: &str) -> String {
+    if text.split('\n').count() > SHOWN_LINES || text.chars().count() > SHOWN_CHARS {
+        return "[Pasted Text:".into();
+    }
+    let mut end: Vec<char> = text.chars().rev().filter(|c| !c.is_whitespace()).take(RECOGNISED).collect();
+    end.reverse();
+    end.into_iter().collect()
 }

@@ -121,6 +121,8 @@ pub enum SubmitStep {
     Write(Vec<u8>),
     /// Let the CLI digest.
     Pause(Duration),
+    /// Wait until the screen shows what was written before, by these last words of it, but at most so long.
+    Shown(String, Duration),
 }
 
 /// What a model request is for.

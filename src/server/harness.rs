@@ -594,24 +594,6 @@ impl Server {
         Ok(())
     }
 
-    /// Carries out typing with its pauses.
-    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: VecDeque<SubmitStep>) {
-        while let Some(step) = steps.pop_front() {
-            match step {
-                SubmitStep::Write(bytes) => {
-                    if let Err(why) = self.write(id, bytes) {
-                        self.tell_all(&why);
-                        return;
-                    }
-                }
-                SubmitStep::Pause(pause) => {
-                    self.tasks.after(pause, move |server| server.type_steps(id, steps));
-                    return;
-                }
-            }
-        }
-    }
-
     /// The executor of a pane's harness.
     pub(crate) fn executor_of(&self, id: PaneId) -> Option<&'static dyn Executor> {
         let harness = self.state.panes.get(&id)?.harness.as_ref()?;

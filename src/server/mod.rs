@@ -24,6 +24,7 @@ pub mod socket;
 mod switching;
 mod trusting;
 mod trying;
+mod typing;
 mod verbs;
 mod watch;
 

@@ -59,13 +59,9 @@ impl Server {
 
     /// A refusal in the middle of the screen, its remedies by number.
     pub(super) fn show_refusal(&mut self, client: ClientId, refusal: &Refusal) {
-        let mut asked = self.links.get(&client).map(|link| link.asked.clone()).unwrap_or_default();
+        let asked = self.links.get(&client).map(|link| link.asked.clone()).unwrap_or_default();
         let origin = Origin { client: Some(client), ..Origin::default() };
-        let mut verb = commands::parse(&asked).ok();
-        if let Some(commands::Verb::Trust { then, .. }) = &verb {
-            asked.clone_from(then);
-            verb = commands::parse(&asked).ok();
-        }
+        let verb = commands::parse(&asked).ok();
         let request = verb.as_ref().and_then(|verb| refusals::request(&self.state, verb, &origin));
         let (title, ways) = match &request {
             Some(request) => {

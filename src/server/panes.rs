@@ -243,6 +243,7 @@ impl Server {
             id,
             StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
         );
+        self.state.name_windows();
         self.touch();
     }
 
@@ -326,6 +327,7 @@ impl Server {
 
     /// Stops whatever runs in a pane and forgets the pane.
     pub(crate) fn close_pane(&mut self, id: PaneId) {
+        self.end_switches(id, "the pane was closed");
         if let Some(pane) = self.state.panes.get(&id) {
             self.drop_route(&pane.key.clone());
         }

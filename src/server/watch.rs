@@ -99,6 +99,13 @@ impl Server {
         if main_in_flight && report.status != Status::NeedsYou {
             return;
         }
+        let report = match &runtime.failed {
+            // The CLI says that it is at work; the gateway knows better at what.
+            Some(why) if report.status == Status::Working => {
+                StatusReport { status: Status::Retrying, source: StatusSource::Gateway, detail: why.clone() }
+            }
+            _ => report,
+        };
         if matches!(report.status, Status::Idle | Status::Done) {
             // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
             if runtime.submitted.is_some() {

@@ -373,3 +373,14 @@ fn what_a_command_printed() {
     let printed = Printed { scroll: 7, ..Printed::new("list-panes".into(), &long) };
     assert_snapshot!("printed_40x20", text(&with_overlay(NARROW, Overlay::Text(printed))));
 }
+
+#[test]
+fn the_card_of_a_switch_that_stopped() {
+    let mut state = state(SMALL);
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    let what = "the switch to claude opus-4.6 stopped at deliver: the next harness exited 7";
+    let mut card = ExitCard { what: what.into(), ..exit_card() };
+    card.keys.insert(0, ("t".into(), "try claude again".into()));
+    pane.exit = Some(card);
+    assert_snapshot!(text(&state));
+}
