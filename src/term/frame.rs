@@ -297,8 +297,10 @@ impl FrameWriter {
         if !self.caps.utf8 && wide {
             self.out.push(b' ');
         }
-        // Terminals disagree on the width of clusters, and on where the cursor is behind the last column.
-        let certain = printed.chars().nth(1).is_none() && x + taken < end;
+        // Terminals disagree on the width of clusters and of newer symbols, and on where the cursor is behind the last
+        // column: what follows is then placed anew, so that one disagreement does not shift the rest of the row.
+        let mut chars = printed.chars();
+        let certain = chars.next().is_none_or(width_is_certain) && chars.next().is_none() && x + taken < end;
         self.at = certain.then_some((x + taken, y));
     }
 
@@ -403,4 +405,16 @@ fn ascii(symbol: &str) -> &'static str {
         Some('\u{a0}') => " ",
         _ => "?",
     }
+}
+
+/// Whether every terminal gives a character the same width: the scripts and symbols that have had theirs for decades.
+/// Emoji, dingbats, private and replaced characters are not among them.
+fn width_is_certain(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{2ff}'                 // Latin
+        | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{52f}' // Greek, Cyrillic
+        | '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{21ff}' // punctuation, arrows
+        | '\u{2500}'..='\u{25ff}' | '\u{2800}'..='\u{28ff}' // boxes, blocks, shapes, Braille
+        | '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' // kana, Han, Hangul
+    )
 }
