@@ -6,9 +6,7 @@ use super::{
 };
 use crate::{
     commands::What,
-    executors::{
-        self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
-    },
+    executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
     mux::PaneId,
