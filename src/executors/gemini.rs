@@ -10,7 +10,7 @@ use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
     SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
-    overlay::{read_text, user_dir},
+    overlay::{plain_json, read_text, user_dir},
     screen::{line_with, question, report},
 };
 use crate::{
@@ -52,6 +52,10 @@ const REPORT_TOOL: &str = "complete_task";
 /// session. In the user's own home the setting that prevents it is theirs.
 const RETENTION_NOTE: &str = "Gemini CLI may remove a resumed session when it next starts in this directory: \
      general.sessionRetention.enabled = false in its settings prevents that";
+
+/// Its updater runs `npm install -g`, also from an installation that is not global.
+const UPDATE_NOTE: &str = "Gemini CLI may install a newer version of itself for the whole machine: \
+     general.enableAutoUpdate = false in its settings prevents that";
 
 /// The executor `gemini`.
 pub struct Gemini;
@@ -160,6 +164,18 @@ impl Executor for Gemini {
             plan.prompt_delivered = true;
         }
         Ok(plan)
+    }
+
+    /// In a home of ours a setting does it; in the user's own there is no variable or flag for it.
+    fn hold_version(&self, plan: &mut LaunchPlan) {
+        if plan.env_set.contains_key("GEMINI_CLI_HOME") {
+            return;
+        }
+        let settings = read_text(&plan.config_home.join("settings.json")).unwrap_or_default();
+        let settings: Value = serde_json::from_str(&plain_json(&settings)).unwrap_or_default();
+        if settings.pointer("/general/enableAutoUpdate") != Some(&Value::Bool(false)) {
+            plan.notes.push(UPDATE_NOTE.into());
+        }
     }
 
     /// The conversation streams and offers tools; the router, summaries and token counts do not. A sub-agent is told

@@ -270,7 +270,9 @@ impl Server {
         // subcommands.
         let own = self.settings.executor(&start.route.executor).args;
         plan.argv.splice(1..1, own);
-        if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) && found.why != executors::OURS {
+        if found.why == executors::OURS {
+            executor.hold_version(&mut plan);
+        } else if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) {
             // Found by the login shell's PATH, where its interpreter is likely to be as well.
             plan.env_set.insert("PATH".into(), path.clone());
         }

@@ -284,8 +284,7 @@ impl Server {
                 }
             }
             Err(error) => {
-                let line = error.to_string();
-                let line = line.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                let line = fault(&error.to_string());
                 let near =
                     words.first().and_then(|w| commands::nearest(w)).filter(|n| Some(n) != words.first());
                 let why = near.map_or(line.clone(), |n| format!("{line}; did you mean {n}?"));
@@ -407,6 +406,15 @@ impl Server {
             _ => {}
         }
     }
+}
+
+/// What is wrong with a command line, in one line: the first of what the parser says, with what it announces.
+fn fault(error: &str) -> String {
+    let mut lines = error.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let named: Vec<&str> =
+        if first.ends_with(':') { lines.take_while(|line| !line.is_empty()).collect() } else { Vec::new() };
+    format!("{first} {}", named.join(" ")).trim_end().to_owned()
 }
 
 fn repeatable(words: &[String]) -> bool {

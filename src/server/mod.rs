@@ -22,6 +22,7 @@ mod restore;
 mod run;
 pub mod socket;
 mod switching;
+mod terminal;
 mod trusting;
 mod trying;
 mod typing;
@@ -74,7 +75,7 @@ pub enum Event {
     Input(ConnectionId, Vec<u8>),
     /// An attached terminal's new size.
     Resize(ConnectionId, u16, u16),
-    /// A connection's last paint left.
+    /// A connection's last paint left, or its terminal is ready for the first.
     Drained(ConnectionId),
     /// A connection ended.
     Gone(ConnectionId),
@@ -82,6 +83,8 @@ pub enum Event {
     Gateway(GatewayEvent),
     /// Slow work came back.
     Task(Task),
+    /// Children ended: reap the orphans among them.
+    Reap,
     /// Stop, politely.
     Terminate,
     /// The socket directory was cleaned away: listen anew.
@@ -171,10 +174,13 @@ pub struct Server {
     pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
     /// Harnesses whose installation failed: `f` on the pane's card tries again.
     pub(crate) unstarted: BTreeMap<PaneId, harness::Start>,
+    pub(crate) spawned: BTreeSet<i32>,
     pub(crate) stopping: Vec<std::thread::JoinHandle<()>>,
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,
     pub(crate) panes_runtime: tokio::runtime::Handle,
+    /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
+    pub(crate) loop_runtime: tokio::runtime::Handle,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
@@ -204,6 +210,7 @@ impl Server {
             Event::Gateway(event) => self.gateway_event(event),
             Event::Task(task) => task(self),
             Event::Terminate => self.ending = Some(Ending::Keep),
+            Event::Reap => self.reap(),
             Event::Listen => {}
         }
     }

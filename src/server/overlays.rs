@@ -9,6 +9,7 @@ use crate::{
     mux::ClientId,
     router::{Refusal, alternatives},
     state::{
+        Pane,
         overlay::{Confirm, List, Overlay, Palette, Picker, RefusalDialog},
         target::Origin,
     },
@@ -32,6 +33,14 @@ pub fn palette(input: String) -> Overlay {
 pub fn picker(dir: &Path) -> Overlay {
     let command = vec!["new-session".into(), "-c".into(), dir.to_string_lossy().into_owned()];
     Overlay::Picker(Picker { dir: dir.to_owned(), list: List::default(), command })
+}
+
+/// `claude, working` or `shell`.
+fn in_words(pane: &Pane) -> String {
+    match &pane.harness {
+        Some(harness) => format!("{}, {}", harness.route.executor, pane.status.status.as_str()),
+        None => "shell".into(),
+    }
 }
 
 /// The environment of the session that a client looks at.
@@ -67,6 +76,12 @@ impl Server {
             let way = ways.iter().find(|(text, _)| text == remedy);
             let words = match way {
                 Some((_, way)) => refusals::varied(&self.state, &asked, verb.as_ref(), way, &origin),
+                None if remedy.starts_with("log in:") => {
+                    let executor = request.as_ref().map(|request| &request.executor);
+                    let row = self.state.executors.iter().find(|row| Some(&row.executor) == executor);
+                    let binary = row.and_then(|row| row.binary.as_deref());
+                    binary.and_then(|binary| refusals::logging_in(&asked, verb.as_ref(), binary))
+                }
                 None => refusals::written(remedy, &asked),
             };
             *command = words.unwrap_or_default();
@@ -136,17 +151,40 @@ impl Server {
             self.run(verb, origin, env, super::reply::Reply::nobody());
             return silent();
         };
-        let pane = self.state.focused_pane(client);
-        let what = pane
-            .and_then(|p| self.state.panes.get(&p))
-            .map(|p| match &p.harness {
-                Some(h) => format!("{} ({} is {})", p.id, h.route.executor, p.status.status.as_str()),
-                None => p.id.to_string(),
-            })
-            .unwrap_or_default();
-        let question = prompt.unwrap_or_else(|| format!("{}?", command.join(" "))).replace("#P", &what);
+        let pane = self.state.focused_pane(client).and_then(|p| self.state.panes.get(&p));
+        let what = pane.map(|pane| format!("{} {}", pane.id, in_words(pane))).unwrap_or_default();
+        let question = match (prompt, commands::parse(&command)) {
+            (Some(prompt), _) => prompt.replace("#P", &what),
+            (None, Ok(verb)) => {
+                self.dangers(&verb, origin).unwrap_or_else(|| format!("{}?", command.join(" ")))
+            }
+            (None, Err(_)) => format!("{}?", command.join(" ")),
+        };
         self.open(client, Overlay::Confirm(Confirm { question, command }));
         silent()
+    }
+
+    /// What a verb would end, as a question.
+    fn dangers(&self, verb: &commands::Verb, origin: &Origin) -> Option<String> {
+        let pane = |id| self.state.panes.get(&id).map(|pane| format!("{id} {}", in_words(pane)));
+        match verb {
+            commands::Verb::KillPane { target } => {
+                let id = self.state.find_pane(target.target.as_deref(), origin).ok()?;
+                Some(format!("close {}?", pane(id)?))
+            }
+            commands::Verb::KillWindow { target } => {
+                let id = self.state.find_window(target.target.as_deref(), origin).ok()?;
+                let window = self.state.windows.get(&id)?;
+                let panes: Vec<String> = window.layout.panes().into_iter().filter_map(pane).collect();
+                Some(format!("close the window {} with {}?", window.name, panes.join(", ")))
+            }
+            commands::Verb::KillSession { target } => {
+                let id = self.state.find_session(target.target.as_deref(), origin).ok()?;
+                let session = self.state.sessions.get(&id)?;
+                Some(format!("end the session {} with everything in it?", session.name))
+            }
+            _ => None,
+        }
     }
 
     /// `i` in the picker and the panel: the installation runs in a pane, in view.

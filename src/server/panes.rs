@@ -6,7 +6,7 @@ use crate::{
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
-        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, spawn},
+        pty::{ExitStatus, PaneSink, Pty, Readers, SpawnSpec, processes, spawn},
     },
 };
 use std::{
@@ -22,6 +22,9 @@ const NOTE_QUEUE: usize = 64;
 
 /// How long a process may take to leave after a polite signal.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Rows of an exit card without notes: its border and its keys.
+const CARD_ROWS: u16 = 3;
 
 /// What the threads that parse a pane leave for the loop.
 #[derive(Debug)]
@@ -174,14 +177,15 @@ impl Server {
             cols,
             rows,
         };
+        let readers = Readers { quiet: self.loop_runtime.clone(), busy: self.panes_runtime.clone() };
         let spawned = spawn(spec).map_err(|e| e.to_string()).and_then(|pty| {
-            pty.start(&self.panes_runtime, screen.emulator.clone(), screen.sink.clone())
-                .map_err(|e| e.to_string())?;
+            pty.start(&readers, screen.emulator.clone(), screen.sink.clone()).map_err(|e| e.to_string())?;
             Ok(pty)
         });
         match spawned {
             Ok(pty) => {
                 pane.pid = Some(pty.pid());
+                self.spawned.insert(pty.pid());
                 pane.exit = None;
                 pane.refusal = None;
                 screen.pty = Some(pty);
@@ -224,12 +228,22 @@ impl Server {
         pane.exit = Some(ExitCard { what: what.clone(), keys });
         if let Some(screen) = self.screens.get_mut(&id) {
             screen.pty = None;
-            lock(&screen.emulator).reset_modes(&mut FeedOutput::default());
+            let mut emulator = lock(&screen.emulator);
+            emulator.reset_modes(&mut FeedOutput::default());
+            // The card stands at the bottom: the last words of the process move up from under it.
+            let card = CARD_ROWS.saturating_add(u16::try_from(pane.notes.len()).unwrap_or(u16::MAX));
+            let row = emulator.cursor().y;
+            let under = row.saturating_add(1).saturating_add(card).saturating_sub(pane.size.1).min(row);
+            if under > 0 {
+                let scroll = format!("\x1b[{};1H{}", pane.size.1, "\n".repeat(usize::from(under)));
+                emulator.feed(scroll.as_bytes(), Instant::now(), &mut FeedOutput::default());
+            }
         }
         self.set_status(
             id,
             StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
         );
+        self.state.name_windows();
         self.touch();
     }
 
@@ -239,10 +253,11 @@ impl Server {
             let Some(screen) = self.screens.get_mut(&id) else { continue };
             let notes: Vec<TermEvent> = lock(&screen.sink.notes).drain(..).collect();
             let exited = lock(&screen.sink.exited).take();
+            // A title or a bell shows outside the pane's text.
+            self.pane_printed(id, !notes.is_empty());
             for note in notes {
                 self.pane_event(id, note);
             }
-            self.pane_dirty(id);
             self.watch_soon(id);
             if let Some(status) = exited {
                 self.pane_exited(id, &status);
@@ -283,6 +298,13 @@ impl Server {
         }
     }
 
+    /// Reaps what came to us as orphans of panes. Who was started here is left to whoever waits for it.
+    pub(super) fn reap(&mut self) {
+        self.spawned.retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
+        let ours: Vec<i32> = self.spawned.iter().copied().collect();
+        self.tasks.spawn(move || processes::reap_orphans(&ours), |_, _| {});
+    }
+
     /// Stops a process and all it started, on a thread; the server's end waits for it.
     pub(crate) fn stop_later(&mut self, pty: Pty) {
         self.stopping.retain(|thread| !thread.is_finished());
@@ -306,6 +328,7 @@ impl Server {
 
     /// Stops whatever runs in a pane and forgets the pane.
     pub(crate) fn close_pane(&mut self, id: PaneId) {
+        self.end_switches(id, "the pane was closed");
         if let Some(pane) = self.state.panes.get(&id) {
             self.drop_route(&pane.key.clone());
         }

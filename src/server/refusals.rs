@@ -4,6 +4,7 @@ use crate::{
     router::{AuthMode, PlanRequest},
     state::{State, overlay::request_words, target::Origin},
 };
+use std::path::Path;
 
 /// Options of a command line that a remedy replaces.
 const REPLACED: [&str; 3] = ["--executor", "--model", "--auth"];
@@ -91,6 +92,24 @@ pub fn varied(
         let model = way.model.clone().filter(|_| same)?;
         return Some(vec!["model".into(), "-t".into(), id, model]);
     }
+    Some([stripped(asked), request_words(way)].concat())
+}
+
+/// The CLI itself, without a route of ours, where its harness was wanted: there its person logs in.
+pub fn logging_in(asked: &[String], verb: Option<&Verb>, binary: &Path) -> Option<Vec<String>> {
+    let run = ["--".to_owned(), binary.to_string_lossy().into_owned()];
+    let words = match verb? {
+        Verb::Switch { target, .. } | Verb::SwitchDialog { target, .. } => {
+            let at = target.target.iter().flat_map(|target| ["-t".to_owned(), target.clone()]);
+            std::iter::once("split-window".to_owned()).chain(at).chain(run).collect()
+        }
+        _ => [stripped(asked), run.to_vec()].concat(),
+    };
+    commands::parse(&words).is_ok().then_some(words)
+}
+
+/// A command line without executor, model and auth mode.
+fn stripped(asked: &[String]) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = asked.iter();
     while let Some(word) = rest.next() {
@@ -100,14 +119,17 @@ pub fn varied(
             None => words.push(word.clone()),
         }
     }
-    words.extend(request_words(way));
-    Some(words)
+    words
 }
 
 /// The command line that a remedy begins with: one of ours (`inspan install codex`), or an option for the refused one
 /// (`--yes  interrupts it`). What only a shell can run stays words.
 pub fn written(remedy: &str, asked: &[String]) -> Option<Vec<String>> {
     let line = remedy.split("  ").next().unwrap_or(remedy);
+    if remedy.starts_with("rehearse:") {
+        let words = [asked, &["--rehearse".to_owned()]].concat();
+        return commands::parse(&words).is_ok().then_some(words);
+    }
     if line.starts_with("--") {
         let words = [asked, &commands::split_words(line).ok()?].concat();
         return commands::parse(&words).is_ok().then_some(words);
@@ -129,7 +151,7 @@ pub fn written(remedy: &str, asked: &[String]) -> Option<Vec<String>> {
 mod tests {
     use super::*;
     use crate::{
-        router::ExecutorId,
+        router::{ExecutorId, Facts, plan},
         state::fixture::{CLIENT, state},
     };
 
@@ -175,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn logging_in_runs_the_cli_where_the_harness_was_wanted() {
+        let claude = |text: &str| {
+            let (words, verb, _) = asked(text);
+            logging_in(&words, Some(&verb), Path::new("/bin/claude")).map(|words| words.join(" "))
+        };
+        let session = claude("new-session -c /home/me --executor claude");
+        assert_eq!(session.as_deref(), Some("new-session -c /home/me -- /bin/claude"));
+        let switch = claude("switch-dialog -t %2 --executor claude");
+        assert_eq!(switch.as_deref(), Some("split-window -t %2 -- /bin/claude"));
+    }
+
+    #[test]
     fn a_remedy_that_is_a_command_can_be_run() {
         let asked = line("switch -t %1 --executor codex");
         let runs = |remedy: &str| written(remedy, &asked).map(|words| words.join(" "));
@@ -187,5 +221,13 @@ mod tests {
         assert_eq!(runs("inspan executors  lists what can be started"), None);
         assert_eq!(runs("set ANTHROPIC_API_KEY and attach again"), None);
         assert_eq!(runs("--nonsense  is no option"), None);
+        let picker = line("new-session -c /home/me --executor codex");
+        let refused = plan(
+            &PlanRequest { executor: ExecutorId::CODEX, model: None, auth: None, rehearse: false },
+            &Facts::default(),
+        );
+        let remedies = refused.unwrap_err().remedies;
+        let found: Vec<_> = remedies.iter().filter_map(|remedy| written(remedy, &picker)).collect();
+        assert_eq!(found, [line("new-session -c /home/me --executor codex --rehearse")], "{remedies:?}");
     }
 }

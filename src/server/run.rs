@@ -14,7 +14,7 @@ use std::{
     io::Write,
     os::unix::fs::DirBuilderExt,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{
     net::UnixListener,
@@ -24,6 +24,9 @@ use tokio::{
 
 /// Threads that parse panes and serve sockets. More buy contention, not speed.
 const PANE_WORKERS: usize = 2;
+
+/// Orphans are reaped at most this often.
+const REAP_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the recorder may take to put its queue on disk when the server ends.
 const LAST_WORDS: &str = "server ended";
@@ -201,10 +204,12 @@ fn serve(prepared: Prepared) -> Result<()> {
         waiting_switches: BTreeMap::new(),
         retries: BTreeMap::new(),
         unstarted: BTreeMap::new(),
+        spawned: BTreeSet::new(),
         stopping: Vec::new(),
         tasks: Tasks { events: events.clone(), runtime: panes_runtime.handle().clone() },
         wake: Arc::new(Wake::default()),
         panes_runtime: panes_runtime.handle().clone(),
+        loop_runtime: runtime.handle().clone(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),
@@ -231,6 +236,9 @@ fn serve(prepared: Prepared) -> Result<()> {
     say("ready");
     let ending = runtime.block_on(server.turn(queue, events));
     tracing::info!(?ending, "server ends");
+    // Programs that write while they leave must still be read.
+    let (over, last_turn) = tokio::sync::oneshot::channel::<()>();
+    let reading = std::thread::spawn(move || drop(runtime.block_on(last_turn)));
     server.shut_down(ending, &panes_runtime);
     let _ = fs::remove_file(&server.place.socket);
     let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
@@ -238,6 +246,8 @@ fn serve(prepared: Prepared) -> Result<()> {
         tracing::warn!(LAST_WORDS);
     }
     drop(server);
+    drop(over);
+    let _ = reading.join();
     panes_runtime.shutdown_background();
     locks.iter().for_each(|lock| drop(lock.unlock()));
     Ok(())
@@ -277,25 +287,11 @@ fn start_gateway(
 impl Server {
     /// The loop. Drains what is queued, then paints who is due, then sleeps until the next event or deadline.
     async fn turn(&mut self, mut queue: mpsc::Receiver<Event>, events: mpsc::Sender<Event>) -> Ending {
-        let signals = async {
-            let mut term = signal(SignalKind::terminate()).ok();
-            let mut usr1 = signal(SignalKind::user_defined1()).ok();
-            Some((term.take()?, usr1.take()?))
-        }
-        .await;
-        if let Some((mut term, mut usr1)) = signals {
-            tokio::spawn(async move {
-                loop {
-                    let event = tokio::select! {
-                        _ = term.recv() => Event::Terminate,
-                        _ = usr1.recv() => Event::Listen,
-                    };
-                    if events.send(event).await.is_err() {
-                        break;
-                    }
-                }
-            });
-        }
+        tokio::spawn(async move {
+            if let Err(error) = pass_signals(events).await {
+                tracing::error!(%error, "signals are not heard");
+            }
+        });
         let wake = self.wake.clone();
         loop {
             let deadline = self.next_deadline();
@@ -358,6 +354,27 @@ impl Server {
         let _inside = self.panes_runtime.enter();
         let listener = UnixListener::from_std(listener)?;
         self.listeners.try_send(listener).context("the one before is still being taken over")
+    }
+}
+
+/// Turns signals into events.
+async fn pass_signals(events: mpsc::Sender<Event>) -> std::io::Result<()> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut usr1 = signal(SignalKind::user_defined1())?;
+    let mut chld = signal(SignalKind::child())?;
+    loop {
+        let event = tokio::select! {
+            _ = term.recv() => Event::Terminate,
+            _ = usr1.recv() => Event::Listen,
+            _ = chld.recv() => {
+                // A build ends a thousand children; looking once for all of them is enough.
+                tokio::time::sleep(REAP_PAUSE).await;
+                Event::Reap
+            }
+        };
+        if events.send(event).await.is_err() {
+            return Ok(());
+        }
     }
 }
 

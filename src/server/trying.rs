@@ -183,9 +183,12 @@ impl Server {
         if let Some(link) = self.links.get_mut(&client) {
             link.prefix_seen = true;
         }
-        let session = self.state.clients.get(&client).map(|c| c.session);
-        if let Some(guide) = session.and_then(|s| self.state.sessions.get_mut(&s)?.guide.as_mut()) {
+        let Some(client) = self.state.clients.get_mut(&client) else { return };
+        let session = self.state.sessions.get_mut(&client.session);
+        if let Some(guide) = session.and_then(|session| session.guide.as_mut()) {
             guide.offer = None;
+            // The hint for the key behind the prefix is wanted now.
+            client.message = None;
         }
     }
 
@@ -229,29 +232,23 @@ impl Server {
         let Some(offered) = guide.and_then(|guide| guide.offer.take()) else { return false };
         self.settings.prefix.clone_from(&offered);
         self.keys = super::input::KeyTable::new(&self.settings);
-        self.tell(
-            client,
-            format!("{offered} it is; to keep it: prefix = \"{offered}\" in inspan's config.toml"),
-        );
+        self.tell(client, format!("{offered} now; prefix = \"{offered}\" in config.toml keeps it"));
         if let Some(session) = session {
             self.guide_attached(client, session);
         }
         true
     }
 
-    /// What a person who leaves a finished ride is told behind the usual line.
+    /// How to keep the prefix that F9 took, for a person who leaves a ride.
     pub(super) fn guide_farewell(&self, session: SessionId) -> String {
-        let Some(guide) = self.state.sessions.get(&session).and_then(|s| s.guide.as_ref()) else {
-            return String::new();
-        };
         let mut text = String::new();
+        if self.state.sessions.get(&session).is_none_or(|s| s.guide.is_none()) {
+            return text;
+        }
         let prefix = self.keys.prefix_notation();
         if prefix != Settings::default().prefix && OTHER_PREFIXES.contains(&prefix) {
             let file = self.paths.config_file();
             text.push_str(&format!("\nto keep the prefix: prefix = \"{prefix}\" in {}", file.display()));
-        }
-        if guide.next().is_none() {
-            text.push_str("\nin your own repository: cd your-repo && inspan");
         }
         text
     }

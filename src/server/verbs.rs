@@ -11,7 +11,7 @@ use crate::{
     commands::Verb,
     router::Refusal,
     state::{
-        overlay::{Overlay, Palette},
+        overlay::{Overlay, Palette, Printed},
         target::Origin,
     },
 };
@@ -50,8 +50,16 @@ impl Server {
         reply.json = wants_json(&verb);
         let client = origin.client;
         let mut slot = Some(reply);
+        // The id of a new pane is for scripts; a person sees the pane.
+        let quiet = matches!(
+            verb,
+            Verb::SplitWindow { .. } | Verb::NewWindow { .. } | Verb::NewSession { .. } | Verb::Model { .. }
+        );
         match self.carry_out(verb, origin, env, &mut slot) {
             Ok(Outcome::Done(text)) => {
+                if let Some(client) = client.filter(|_| !quiet) {
+                    self.show_text(client, &text);
+                }
                 if let Some(mut reply) = slot {
                     reply.text(text);
                     reply.done();
@@ -65,6 +73,18 @@ impl Server {
                 if let Some(reply) = slot {
                     reply.fail(&failure);
                 }
+            }
+        }
+    }
+
+    /// What a command printed, for a client: a line as a message, more to be read.
+    fn show_text(&mut self, client: crate::mux::ClientId, text: &str) {
+        match text.lines().count() {
+            0 => {}
+            1 => self.tell(client, text.trim_end()),
+            _ => {
+                let asked = self.links.get(&client).map(|link| link.asked.join(" ")).unwrap_or_default();
+                self.open(client, Overlay::Text(Printed::new(asked, text)));
             }
         }
     }

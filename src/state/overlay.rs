@@ -30,6 +30,8 @@ pub enum Overlay {
     Palette(Palette),
     /// A yes-or-no question: text, and the command that yes runs.
     Confirm(Confirm),
+    /// What a command printed.
+    Text(Printed),
     /// Whether a directory is trusted, before a harness loads what it brings.
     Trust(Trust),
 }
@@ -111,6 +113,20 @@ pub struct Confirm {
     /// What `y` runs.
     pub command: Vec<String>,
 }
+
+/// What a command printed that a key or the palette ran.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// The command line.
+    pub title: String,
+    /// Its output, at most [`PRINTED_LINES`].
+    pub lines: Vec<String>,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// Lines of output that are kept to be read: more than anybody walks through without a pager.
+pub const PRINTED_LINES: usize = 2000;
 
 /// The question whether a directory is trusted.
 #[derive(Clone, Debug)]
@@ -198,6 +214,14 @@ impl SwitchDialog {
     /// The handoff in lines of the preview.
     pub fn preview_lines(&self) -> Vec<String> {
         view::wrap(&self.handoff, DIALOG_TEXT)
+    }
+}
+
+impl Printed {
+    /// Output of a command line.
+    pub fn new(title: String, text: &str) -> Self {
+        let lines = text.lines().take(PRINTED_LINES).map(str::to_owned).collect();
+        Self { title, lines, scroll: 0 }
     }
 }
 

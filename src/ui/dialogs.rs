@@ -3,7 +3,7 @@ use super::paint::{Pen, Seg, centered, seg};
 use crate::{
     config::Role,
     state::{
-        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, RefusalDialog, SwitchDialog, Trust},
+        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, Printed, RefusalDialog, SwitchDialog, Trust},
         view::wrap,
     },
 };
@@ -148,6 +148,26 @@ pub(super) fn confirm(pen: &mut Pen<'_>, confirm: &Confirm, area: Rect) {
         [seg("y", Role::Accent), seg(" yes  ", Role::Dim), seg("n", Role::Accent), seg(" no", Role::Dim)];
     let inner = pen.dialog(outer, Role::Warn, &[], &hints);
     for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
+        pen.text(inner.x + 1, y, inner.width.saturating_sub(2), line, Role::Text);
+    }
+}
+
+/// Draws what a command printed, as wide as it is.
+pub(super) fn printed(pen: &mut Pen<'_>, printed: &Printed, area: Rect) {
+    let longest = printed.lines.iter().map(|line| pen.width(line)).max().unwrap_or(0);
+    let rows = u16::try_from(printed.lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let title = [seg(printed.title.as_str(), Role::Text)];
+    let width = longest.max(pen.width(&printed.title) + 2).saturating_add(4);
+    let outer = centered(area, width.max(30), rows);
+    let visible = usize::from(outer.height.saturating_sub(2));
+    let first = printed.scroll.min(printed.lines.len().saturating_sub(visible));
+    let mut hints = vec![seg("esc", Role::Dim)];
+    if visible < printed.lines.len() {
+        let to = first + visible;
+        hints.insert(0, seg(format!("{}-{to} of {}  ↑↓  ", first + 1, printed.lines.len()), Role::Dim));
+    }
+    let inner = pen.dialog(outer, Role::BorderFocus, &title, &hints);
+    for (y, line) in (inner.y..inner.bottom()).zip(printed.lines.iter().skip(first)) {
         pen.text(inner.x + 1, y, inner.width.saturating_sub(2), line, Role::Text);
     }
 }

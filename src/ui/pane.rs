@@ -118,9 +118,14 @@ const CARD_WIDTH: u16 = 72;
 fn exit_card(pen: &mut Pen<'_>, pane: &Pane, exit: &ExitCard, inner: Rect) {
     let role = if exit.what == "exited 0" { Role::Ok } else { Role::Err };
     let width = usize::from(inner.width.min(CARD_WIDTH).saturating_sub(4)).max(1);
-    let notes = pane.notes.iter().flat_map(|note| wrap(note, width));
-    let lines = notes.map(|line| seg(line, Role::Dim)).collect();
-    stand(pen, inner, seg(exit.what.clone(), role), lines, key_hints(exit), false);
+    // What happened stands in the border; behind a colon it says why, and that may be long.
+    let (title, why) = match exit.what.split_once(": ") {
+        Some((title, why)) if usize::from(pen.width(&exit.what)) > width => (title, why),
+        _ => (exit.what.as_str(), ""),
+    };
+    let mut lines: Vec<_> = wrap(why, width).into_iter().map(|line| seg(line, Role::Text)).collect();
+    lines.extend(pane.notes.iter().flat_map(|note| wrap(note, width)).map(|line| seg(line, Role::Dim)));
+    stand(pen, inner, seg(title.to_owned(), role), lines, key_hints(exit), false);
 }
 
 /// Key and meaning of every key, one piece each.

@@ -183,6 +183,13 @@ fn hints(pen: &Pen<'_>, filter: &str, room: u16) -> Vec<Seg<'static>> {
         ("r", " rehearse (no key, offline)"),
         ("?", " help"),
     ];
+    let middle = [
+        ("⏎", " start"),
+        ("s", " split with two"),
+        ("i", " install"),
+        ("r", " rehearse (offline)"),
+        ("?", " help"),
+    ];
     let short = [("⏎", " start"), ("s", " two"), ("i", " install"), ("r", " rehearse")];
     let build = |words: &[(&'static str, &'static str)], gap: &'static str| {
         let mut line = Vec::new();
@@ -194,6 +201,6 @@ fn hints(pen: &Pen<'_>, filter: &str, room: u16) -> Vec<Seg<'static>> {
         }
         line
     };
-    let line = build(&full, "   ");
-    if pen.line_width(&line) <= room { line } else { build(&short, "  ") }
+    let ways = [build(&full, "   "), build(&middle, "   ")];
+    ways.into_iter().find(|line| pen.line_width(line) <= room).unwrap_or_else(|| build(&short, "  "))
 }

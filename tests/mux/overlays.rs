@@ -53,7 +53,7 @@ fn the_picker_starts_what_is_picked() {
     let terminal = sandbox.terminal(80, 24).dir(&dir).attach(&[]);
     terminal.wait_for("claude");
     terminal.wait_for("shell");
-    terminal.send("shell");
+    terminal.send("/shell");
     terminal.wait_for_no("codex");
     terminal.keys("Enter");
     wait_for_prompts(&terminal, 1);
@@ -89,7 +89,9 @@ fn the_palette_runs_commands_and_says_what_is_wrong() {
     terminal.wait_for("split-window");
     terminal.send("frobnicate now\r");
     terminal.wait_for("frobnicate");
-    terminal.wait_for_no("frobnicate now");
+    terminal.wait_for("unrecognized subcommand 'frobnicate'");
+    terminal.keys("Escape");
+    terminal.wait_for_no("frobnicate");
     terminal.send("echo al''ive\r");
     terminal.wait_for("alive");
 }

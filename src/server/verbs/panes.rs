@@ -9,6 +9,7 @@ use crate::{
         layout::{Axis, Share},
         presets::Preset,
     },
+    router::AuthMode,
     server::{
         Server,
         harness::Start,
@@ -279,6 +280,10 @@ impl Server {
         pane.exit = None;
         pane.refusal = None;
         pane.title.clear();
+        if let Some(harness) = pane.harness.as_mut() {
+            harness.switch = None;
+        }
+        self.retries.remove(&id);
         if let Some(screen) = self.screens.get(&id) {
             fresh_line(&screen.emulator);
         } else {
@@ -307,7 +312,11 @@ impl Server {
             }
             (how, Some(harness)) => {
                 let cwd = self.state.panes.get(&id).map(|p| p.cwd.clone()).unwrap_or_default();
+                let turns = self.harnesses.get(&id).map_or(0, |r| r.conversation.turns.len());
+                // A session without a turn was never written down by its CLI: a new one is the same.
+                let unspoken = harness.route.auth != AuthMode::Login && turns == 0;
                 let session = match (how, harness.session.clone()) {
+                    (Respawn::Resume, Some(_)) if unspoken => SessionChoice::New(uuid::Uuid::new_v4()),
                     (Respawn::Resume, Some(session)) => SessionChoice::Resume(session),
                     (Respawn::Resume, None) => {
                         return Err(Failure::Failed(format!(
@@ -353,7 +362,7 @@ impl Server {
                 _ => self.write(pane, word.clone().into_bytes())?,
             }
         }
-        self.pane_dirty(pane);
+        self.pane_printed(pane, true);
         silent()
     }
 

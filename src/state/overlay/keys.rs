@@ -1,7 +1,7 @@
 //! Owns what each key does to an overlay.
 use super::{
-    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, RefusalDialog, SwitchDialog,
-    Trust, split_words, words,
+    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
+    SwitchDialog, Trust, split_words, words,
 };
 use crate::{
     mux::keys::{Key, KeyCode, Mods},
@@ -82,6 +82,7 @@ impl Overlay {
             Self::Keys(list) => keys_key(list, press, context),
             Self::Palette(palette) => palette.press(press, context),
             Self::Confirm(confirm) => confirm.press(press),
+            Self::Text(printed) => printed.press(press),
             Self::Trust(trust) => trust.press(press),
         }
     }
@@ -93,7 +94,9 @@ impl Overlay {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
-            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) => return Outcome::None,
+            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) | Self::Text(_) => {
+                return Outcome::None;
+            }
         };
         for c in line.chars().filter(|c| !c.is_control()) {
             if typed.len() + c.len_utf8() > MAX_TYPED {
@@ -356,6 +359,21 @@ impl Palette {
             }
             Press::Erase => *self = Self::default(),
         }
+        Outcome::Redraw
+    }
+}
+
+impl Printed {
+    fn press(&mut self, press: Press) -> Outcome {
+        let last = self.lines.len().saturating_sub(1);
+        self.scroll = match press {
+            Press::Escape | Press::Enter | Press::Char('q') => return Outcome::Close,
+            Press::First => 0,
+            Press::Last => last,
+            Press::Char(' ') => self.scroll.saturating_add_signed(PAGE).min(last),
+            Press::Move(by) => self.scroll.saturating_add_signed(by).min(last),
+            _ => return Outcome::None,
+        };
         Outcome::Redraw
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     state::{
         ExitCard, Guide, ModelChoice, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
-        overlay::{Confirm, List, Overlay, Palette, Picker, SwitchDialog},
+        overlay::{Confirm, List, Overlay, Palette, Picker, Printed, SwitchDialog},
     },
     term::{
         canvas::{Canvas, CanvasCursor, CursorShape},
@@ -360,4 +360,27 @@ fn a_click_on_a_name_in_the_status_line_finds_its_window() {
         assert_eq!(found("shop"), None);
         assert_eq!(screen::window_at(&state, 6, 0), None, "a pane is not the status line");
     }
+}
+
+#[test]
+fn what_a_command_printed() {
+    let text_of =
+        |rows: usize| (1..=rows).map(|n| format!("shop:1.{n}: %{n} claude idle [58x17]\n")).collect();
+    let short: String = text_of(3);
+    let printed = Printed::new("list-panes".into(), &short);
+    assert_snapshot!("printed_80x24", text(&with_overlay(SMALL, Overlay::Text(printed))));
+    let long: String = text_of(60);
+    let printed = Printed { scroll: 7, ..Printed::new("list-panes".into(), &long) };
+    assert_snapshot!("printed_40x20", text(&with_overlay(NARROW, Overlay::Text(printed))));
+}
+
+#[test]
+fn the_card_of_a_switch_that_stopped() {
+    let mut state = state(SMALL);
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    let what = "the switch to claude opus-4.6 stopped at deliver: the next harness exited 7";
+    let mut card = ExitCard { what: what.into(), ..exit_card() };
+    card.keys.insert(0, ("t".into(), "try claude again".into()));
+    pane.exit = Some(card);
+    assert_snapshot!(text(&state));
 }
