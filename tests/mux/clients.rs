@@ -205,3 +205,67 @@ fn a_client_that_does_not_read_slows_nobody() {
     stuck.send("echo awa''ke\r");
     stuck.wait_for("awake");
 }
+
+/// The terminals that a server has open.
+fn terminals_of_server(sandbox: &Sandbox) -> Vec<std::path::PathBuf> {
+    let server = sandbox.server().expect("a server runs");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid)).expect("its files are listed");
+    open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
+        .filter(|to| to.starts_with("/dev/pts"))
+        .collect()
+}
+
+#[test]
+fn a_terminal_is_the_servers_while_it_is_attached() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let terminal = attach(&sandbox);
+    wait_for_prompts(&terminal, 1);
+    let device = std::fs::read_link(format!("/proc/{}/fd/0", terminal.pid())).unwrap();
+    assert!(
+        terminals_of_server(&sandbox).contains(&device),
+        "the server does not draw on {}",
+        device.display()
+    );
+    detach(&terminal);
+    assert!(!terminals_of_server(&sandbox).contains(&device), "the server still holds {}", device.display());
+}
+
+#[test]
+fn a_client_carries_the_bytes_where_the_server_may_not_have_its_terminal() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let terminal = sandbox.terminal(80, 24).env("INSPAN_CARRY", "1").attach(&["attach", "-t", "work"]);
+    wait_for_prompts(&terminal, 1);
+    let device = std::fs::read_link(format!("/proc/{}/fd/0", terminal.pid())).unwrap();
+    assert!(!terminals_of_server(&sandbox).contains(&device));
+    terminal.send("echo car''ried\r");
+    terminal.wait_for("carried");
+    detach(&terminal);
+}
+
+#[test]
+fn nothing_is_drawn_on_a_terminal_that_was_given_back() {
+    for carry in [false, true] {
+        let sandbox = Sandbox::new();
+        shell_session(&sandbox);
+        let mut setup = sandbox.terminal(80, 24);
+        if carry {
+            setup = setup.env("INSPAN_CARRY", "1");
+        }
+        let terminal = setup.attach(&["attach", "-t", "work"]);
+        wait_for_prompts(&terminal, 1);
+        terminal.send("while :; do echo flood; done\r");
+        terminal.wait_until("the pane floods", |screen| {
+            rows(screen).iter().filter(|row| row.contains("flood")).count() > 15
+        });
+        terminal.kill(Signal::TERM);
+        terminal.exit_status();
+        assert_eq!(terminal.modes_restored(), Ok(()), "carried: {carry}");
+        let raw = terminal.raw();
+        let restored =
+            raw.windows(8).rposition(|bytes| bytes == b"\x1b[?1049l").expect("the screen was given back");
+        let after = String::from_utf8_lossy(&raw[restored..]);
+        assert!(!after.contains("flood"), "carried: {carry}: {after:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The multiplexer from outside: the real binary in a pty, looked at through an independent emulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code")]
 mod authority;
+mod bench;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
