@@ -27,7 +27,7 @@ fn machine() -> Sandbox {
     sandbox
 }
 
-fn start<'a>(sandbox: &Sandbox, more: &[&'a str]) -> common::Output {
+fn start(sandbox: &Sandbox, more: &[&str]) -> common::Output {
     let dir = sandbox.path("shop");
     let new = ["new-session", "-d", "-s", "work", "-c", dir.to_str().unwrap(), "--executor"];
     sandbox.inspan(&[&new[..], more].concat())
