@@ -128,6 +128,11 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
                     break;
                 }
             }
+            Ok(Some((Kind::Ready, _))) => {
+                if events.send(Event::Drained(id)).await.is_err() {
+                    break;
+                }
+            }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,
         }
