@@ -232,11 +232,10 @@ fn only_our_own_installation_is_kept_from_updating_itself() {
     assert_eq!(pane["auth"], "login");
     let held = |pane: &Value| environment_of(pane["pid"].as_i64().unwrap()).contains("DISABLE_AUTOUPDATER=1");
     assert!(!held(&pane), "their own updates itself as at home");
-    sandbox.inspan(&["kill-pane", "-t", "work"]).ok();
 
     let ours = sandbox.dir("data/inspan/executors/claude/current/node_modules/.bin").join("claude");
     fs::rename(theirs, ours).unwrap();
-    start(&sandbox, &["claude"]).ok();
-    let pane = wait_for_pane(&sandbox, "ours runs", runs);
+    sandbox.inspan(&["split-window", "-t", "work", "--executor", "claude"]).ok();
+    let pane = wait_for_pane(&sandbox, "ours runs", |p| runs(p) && p["pid"] != pane["pid"]);
     assert!(held(&pane), "ours is exact and stays so");
 }

@@ -203,7 +203,11 @@ impl Server {
         let path = self.login_path(&env);
         let Ok(executor) = executors::by_id(&start.route.executor) else { return };
         if let Some(why) = self.key_missing(&start.route) {
-            self.not_started(id, &format!("{} was not started: {why}", start.route.executor));
+            let failed = format!("{} was not started: ", start.route.executor);
+            // Once: below a card the remark says it all.
+            let short = if self.switches.contains_key(&id) { why.as_str() } else { "its key is not here" };
+            self.not_started(id, &(failed + short));
+            self.note_keys();
             return;
         }
         let Some(found) = executors::find(executor, &path, &self.paths.data) else {
