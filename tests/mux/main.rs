@@ -17,3 +17,4 @@ mod screens;
 mod server;
 mod settings;
 mod steps;
+mod trying;

@@ -65,6 +65,7 @@ fn the_picker_at_each_size() {
         let dir = sandbox.repository("shop");
         let terminal = sandbox.terminal(columns, rows).dir(&dir).attach(&[]);
         terminal.wait_for("gemini");
+        terminal.wait_for("shop  ·");
         screen!(terminal, format!("picker_{name}"));
     }
 }
