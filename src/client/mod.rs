@@ -1,6 +1,8 @@
 //! Owns the attached terminal: raw mode, bytes up, frames down, and giving the terminal back on every way out.
 //!
-//! A byte pipe: the server decodes keys and draws. Must not know: sessions, panes, what a frame shows.
+//! A byte pipe: the server decodes keys and draws. Where server and terminal share a machine and a user the server
+//! reads and writes the terminal itself, and the client only holds its modes.
+//! Must not know: sessions, panes, what a frame shows.
 mod connect;
 mod terminal;
 
@@ -11,8 +13,10 @@ use anyhow::{Context, Result};
 use std::{
     collections::BTreeMap,
     io::{IsTerminal, Read, Write},
+    time::Duration,
 };
 use terminal::Raw;
+use tokio::io::AsyncWriteExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Chunks of terminal input in flight towards the server; more waits in the terminal's own buffer.
@@ -20,6 +24,14 @@ const INPUT_QUEUE: usize = 16;
 
 /// Terminal input is read in slices of this many bytes.
 const INPUT_SLICE: usize = 16 * 1024;
+
+/// How long a client that leaves waits for the server to let go of the terminal. A server that takes longer is stuck,
+/// and then it does not draw either.
+const HANG_UP: Duration = Duration::from_millis(500);
+
+/// Set to make the client carry every byte instead of leaving its terminal to the server, as it does by itself where
+/// the server cannot open that terminal.
+const CARRY: &str = "INSPAN_CARRY";
 
 /// The environment as the server is told it; variables that are not UTF-8 are left out.
 pub fn environment() -> BTreeMap<String, String> {
@@ -50,6 +62,7 @@ pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i3
         cwd: std::env::current_dir().context("the current directory is gone")?.to_string_lossy().into_owned(),
         env: environment(),
         terminal,
+        direct: attach && one_terminal(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(converse(connection, hello));
@@ -70,7 +83,8 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
     let mut last_words = Vec::new();
 
     let (sender, mut input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
-    let mut sender = Some(sender);
+    let mut sender = attached.then_some(sender);
+    let mut hung_up = false;
     let mut winch = signal(SignalKind::window_change())?;
     let mut term = signal(SignalKind::terminate())?;
     let mut hup = signal(SignalKind::hangup())?;
@@ -87,12 +101,13 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
             }
         }
     });
+    let code;
     loop {
         tokio::select! {
             biased;
             received = frames.recv() => match received {
                 Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
-                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint && attached) {
+                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint) {
                         raw = Some(Raw::enter()?);
                         std::thread::spawn(move || read_terminal(&sender));
                     }
@@ -100,6 +115,11 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                         // The terminal or pipe is gone; the server learns it from the closed socket.
                         return Ok(if attached { 1 } else { 0 });
                     }
+                }
+                Some(Ok(Some((Kind::Terminal, _)))) if raw.is_none() => {
+                    // From here on the server reads and writes it; we hold its modes.
+                    raw = Some(Raw::enter()?);
+                    let _ = write_all(&mut to, &frame(Kind::Ready, &[])).await;
                 }
                 Some(Ok(Some((Kind::Err, bytes)))) => {
                     if raw.is_some() {
@@ -136,7 +156,16 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                     return Err(e).context("the server hung up");
                 }
             },
-            Some(bytes) = input.recv() => {
+            typed = input.recv(), if !hung_up => {
+                let Some(bytes) = typed else {
+                    // The end of a terminal's input is the end of the terminal; SIGHUP may be ignored, as under nohup.
+                    hung_up = true;
+                    if raw.is_some() {
+                        code = 129;
+                        break;
+                    }
+                    continue;
+                };
                 if write_all(&mut to, &frame(Kind::Input, &bytes)).await.is_err() {
                     // The server's last words, if any, are still to be read.
                     continue;
@@ -149,11 +178,24 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                     let _ = write_all(&mut to, &frame(Kind::Resize, &[a, b, c, d])).await;
                 }
             }
-            _ = term.recv() => return Ok(leave(raw, 143)),
-            _ = hup.recv() => return Ok(leave(raw, 129)),
-            _ = int.recv() => return Ok(leave(raw, 130)),
+            _ = term.recv() => { code = 143; break }
+            _ = hup.recv() => { code = 129; break }
+            _ = int.recv() => { code = 130; break }
         }
     }
+    // A server that still draws would undo what is restored; it lets go of the terminal when it hangs up.
+    let _ = to.shutdown().await;
+    let last_frame = async { while matches!(frames.recv().await, Some(Ok(Some(_)))) {} };
+    let _ = tokio::time::timeout(HANG_UP, last_frame).await;
+    drop(raw);
+    Ok(code)
+}
+
+/// Whether keys come from where frames go, so that whoever opens the one has the other.
+fn one_terminal() -> bool {
+    let device = |fd| rustix::fs::fstat(fd).map(|stat| stat.st_rdev).ok();
+    let (input, output) = (device(rustix::stdio::stdin()), device(rustix::stdio::stdout()));
+    input.is_some() && input == output && std::env::var_os(CARRY).is_none()
 }
 
 /// Sends what is typed until nobody wants it.
@@ -165,9 +207,4 @@ fn read_terminal(to: &tokio::sync::mpsc::Sender<Vec<u8>>) {
             break;
         }
     }
-}
-
-fn leave(raw: Option<Raw>, code: i32) -> i32 {
-    drop(raw);
-    code
 }

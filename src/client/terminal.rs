@@ -58,3 +58,48 @@ fn restore() {
         let _ = crossterm::terminal::disable_raw_mode();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    use std::io::Read;
+
+    /// Set for the child that has a terminal of its own.
+    const INSIDE: &str = "INSPAN_TEST_INSIDE";
+
+    /// The part of the test below that happens in a terminal; alone it does nothing.
+    #[test]
+    fn inside_a_terminal() {
+        if std::env::var_os(INSIDE).is_some() {
+            let _raw = Raw::enter().unwrap();
+            println!("raw: {}", crossterm::terminal::is_raw_mode_enabled().unwrap());
+            // In a thread, so that nothing is dropped on the way out: the hook alone must do it.
+            let _ = std::thread::spawn(|| panic!("out of order")).join();
+            std::process::exit(0);
+        }
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_can_be_read() {
+        let pty = native_pty_system().openpty(PtySize::default()).unwrap();
+        let before = format!("{:?}", pty.master.get_termios());
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "client::terminal::tests::inside_a_terminal", "--nocapture"]);
+        command.env(INSIDE, "1");
+        let mut child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let mut said = Vec::new();
+        // Its end is an error on Linux, because nobody has the other side open any more.
+        let _ = pty.master.try_clone_reader().unwrap().read_to_end(&mut said);
+        assert!(child.wait().unwrap().success());
+        let said = String::from_utf8_lossy(&said);
+        let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("no {text:?} in {said:?}"));
+        assert!(at("raw: true") < at(RESTORE), "{said:?}");
+        assert!(
+            at(RESTORE) < at("out of order"),
+            "what went wrong is told on the person's own screen: {said:?}"
+        );
+        assert_eq!(format!("{:?}", pty.master.get_termios()), before);
+    }
+}

@@ -171,6 +171,10 @@ impl Executor for Claude {
         Ok(plan)
     }
 
+    fn hold_version(&self, plan: &mut LaunchPlan) {
+        plan.env_set.insert("DISABLE_AUTOUPDATER".into(), "1".into());
+    }
+
     /// Probes, titles and the safety check carry no tools; a sub-agent names itself in a header.
     fn classify(&self, request: &RequestFacts<'_>) -> Class {
         let path = request.path.split('?').next().unwrap_or_default();

@@ -10,7 +10,7 @@ use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
     SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
-    overlay::{read_text, user_dir},
+    overlay::{plain_json, read_text, user_dir},
     screen::{line_with, question, report},
 };
 use crate::{
@@ -27,6 +27,14 @@ use std::{
 
 /// Enter in the same write, or sooner than 100 ms after the text, only breaks the line.
 const ENTER_PAUSE: Duration = Duration::from_millis(200);
+/// While it starts, or on a busy machine, it may take this long to take in a text. An Enter that overtakes the text is
+/// swallowed: the prompt line is still empty then.
+const ECHO_WAIT: Duration = Duration::from_secs(4);
+/// Characters at a text's end by which it is recognised on the screen.
+const RECOGNISED: usize = 16;
+/// A paste of more lines or characters than this is shown as a placeholder.
+const SHOWN_LINES: usize = 5;
+const SHOWN_CHARS: usize = 500;
 
 /// Questions that wait for the person, as they stand on the screen.
 const QUESTIONS: &[&str] = &[
@@ -44,6 +52,10 @@ const REPORT_TOOL: &str = "complete_task";
 /// session. In the user's own home the setting that prevents it is theirs.
 const RETENTION_NOTE: &str = "Gemini CLI may remove a resumed session when it next starts in this directory: \
      general.sessionRetention.enabled = false in its settings prevents that";
+
+/// Its updater runs `npm install -g`, also from an installation that is not global.
+const UPDATE_NOTE: &str = "Gemini CLI may install a newer version of itself for the whole machine: \
+     general.enableAutoUpdate = false in its settings prevents that";
 
 /// The executor `gemini`.
 pub struct Gemini;
@@ -154,6 +166,18 @@ impl Executor for Gemini {
         Ok(plan)
     }
 
+    /// In a home of ours a setting does it; in the user's own there is no variable or flag for it.
+    fn hold_version(&self, plan: &mut LaunchPlan) {
+        if plan.env_set.contains_key("GEMINI_CLI_HOME") {
+            return;
+        }
+        let settings = read_text(&plan.config_home.join("settings.json")).unwrap_or_default();
+        let settings: Value = serde_json::from_str(&plain_json(&settings)).unwrap_or_default();
+        if settings.pointer("/general/enableAutoUpdate") != Some(&Value::Bool(false)) {
+            plan.notes.push(UPDATE_NOTE.into());
+        }
+    }
+
     /// The conversation streams and offers tools; the router, summaries and token counts do not. A sub-agent is told
     /// by its tools, for no header names it.
     fn classify(&self, request: &RequestFacts<'_>) -> Class {
@@ -172,7 +196,12 @@ impl Executor for Gemini {
     fn submit(&self, text: &str) -> Vec<SubmitStep> {
         let command = text.starts_with('/') && !text.contains(['\n', '\r']);
         let typed = if command { text.as_bytes().to_vec() } else { pasted(text, b"") };
-        vec![SubmitStep::Write(typed), SubmitStep::Pause(ENTER_PAUSE), SubmitStep::Write(b"\r".to_vec())]
+        vec![
+            SubmitStep::Write(typed),
+            SubmitStep::Shown(shown(text), ECHO_WAIT),
+            SubmitStep::Pause(ENTER_PAUSE),
+            SubmitStep::Write(b"\r".to_vec()),
+        ]
     }
 
     fn interrupt(&self) -> Vec<SubmitStep> {
@@ -230,4 +259,14 @@ impl Executor for Gemini {
     fn transcript(&self, config_home: &Path, cwd: &Path, session: &str) -> Option<Conversation> {
         history::transcript(config_home, cwd, session)
     }
+}
+
+/// The words by which a text is recognised in the prompt line.
+fn shown(text: &str) -> String {
+    if text.split('\n').count() > SHOWN_LINES || text.chars().count() > SHOWN_CHARS {
+        return "[Pasted Text:".into();
+    }
+    let mut end: Vec<char> = text.chars().rev().filter(|c| !c.is_whitespace()).take(RECOGNISED).collect();
+    end.reverse();
+    end.into_iter().collect()
 }

@@ -121,6 +121,8 @@ pub enum SubmitStep {
     Write(Vec<u8>),
     /// Let the CLI digest.
     Pause(Duration),
+    /// Wait until the screen shows what was written before, by these last words of it, but at most so long.
+    Shown(String, Duration),
 }
 
 /// What a model request is for.
@@ -257,6 +259,9 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// A sentence when the request cannot be launched at all.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String>;
+    /// Keeps an installation of ours, exact and tested, from being replaced by the CLI's own updater, which would even
+    /// install for the whole machine. A CLI of the user's own updates itself as at home.
+    fn hold_version(&self, _plan: &mut LaunchPlan) {}
     /// What a model request is for.
     fn classify(&self, request: &RequestFacts<'_>) -> Class;
     /// The native session that a model request belongs to, when the request names it.

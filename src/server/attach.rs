@@ -5,13 +5,16 @@ use super::{
     environment, overlays,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
-    socket, verbs,
+    socket,
+    terminal::Terminal,
+    verbs,
 };
 use crate::{
     commands::{self, Verb},
     mux::{ClientId, PaneId, SessionId},
     state::{Client, overlay::Palette, target::Origin},
     term::{
+        canvas::Canvas,
         frame::{Caps, FrameWriter},
         input::Decoder,
     },
@@ -45,10 +48,17 @@ pub struct Link {
     pub(super) out: OutSender,
     pub(super) decoder: Decoder,
     pub(super) writer: FrameWriter,
+    /// The client's terminal, where it is ours to read and write; else the client carries the bytes.
+    pub(super) terminal: Option<Terminal>,
     /// A paint is on its way and has not left.
     pub(super) in_flight: bool,
     /// Something that this client sees changed.
     pub(super) dirty: bool,
+    /// A pane that it sees printed something.
+    pub(super) output: bool,
+    /// The last frame, and how far each pane had come in it.
+    pub(super) canvas: Canvas,
+    pub(super) drawn: super::paint::Drawn,
     pub(super) painted: Instant,
     pub(super) last_key: Option<Instant>,
     /// When a lone escape byte counts as the Escape key.
@@ -87,7 +97,7 @@ impl Server {
         if hello.argv.is_empty() || hello.terminal.is_some() {
             match self.confined(pid) {
                 Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),
-                None => self.attach_hello(id, hello, out, &origin),
+                None => self.attach_hello(id, pid, hello, out, &origin),
             }
             return;
         }
@@ -112,7 +122,7 @@ impl Server {
         }
     }
 
-    fn attach_hello(&mut self, id: ConnectionId, hello: Hello, out: OutSender, origin: &Origin) {
+    fn attach_hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender, origin: &Origin) {
         let reply = Reply::to(out.clone());
         if hello.env.contains_key("INSPAN") && hello.env.contains_key("INSPAN_PANE") {
             reply.fail(&Failure::Failed(
@@ -135,7 +145,8 @@ impl Server {
             if self.ask_trust(client, verb, &words, origin, &hello.env) {
                 self.state.next.client += 1;
                 self.connections.insert(id, Role::Attached(client));
-                self.add_client(client, id, size, hello, out, None);
+                let terminal = self.take_terminal(id, pid, &hello, &out);
+                self.add_client(client, (id, out, terminal), size, hello, None);
                 return;
             }
         }
@@ -165,16 +176,26 @@ impl Server {
         self.state.next.client += 1;
         let client = ClientId(self.state.next.client);
         self.connections.insert(id, Role::Attached(client));
-        self.add_client(client, id, size, hello, out, session);
+        let terminal = self.take_terminal(id, pid, &hello, &out);
+        self.add_client(client, (id, out, terminal), size, hello, session);
+    }
+
+    /// Takes the client's terminal into our own hands where that is possible, and asks the client to make it ready.
+    fn take_terminal(&self, id: ConnectionId, pid: i32, hello: &Hello, out: &OutSender) -> Option<Terminal> {
+        if !hello.direct {
+            return None;
+        }
+        let terminal = Terminal::open(pid, id, &self.loop_runtime, &self.tasks.events)?;
+        out.try_send(Out::Frames(frame(Kind::Terminal, &[]))).ok()?;
+        Some(terminal)
     }
 
     fn add_client(
         &mut self,
         id: ClientId,
-        connection: ConnectionId,
+        (connection, out, terminal): (ConnectionId, OutSender, Option<Terminal>),
         size: (u16, u16),
         hello: Hello,
-        out: OutSender,
         session: Option<SessionId>,
     ) {
         let now = Instant::now();
@@ -206,8 +227,13 @@ impl Server {
                 out,
                 decoder: Decoder::default(),
                 writer: FrameWriter::new(caps),
-                in_flight: false,
+                // Nothing is painted before the client has set the modes of a terminal of ours.
+                in_flight: terminal.is_some(),
+                terminal,
                 dirty: true,
+                output: false,
+                canvas: Canvas::new(0, 0),
+                drawn: super::paint::Drawn::default(),
                 painted: now,
                 last_key: Some(now),
                 escape_due: None,
@@ -274,9 +300,12 @@ impl Server {
 
     /// Sends bytes for the terminal, outside the frames.
     pub(super) fn send(&mut self, id: ClientId, bytes: Vec<u8>) {
-        if let Some(link) = self.links.get(&id) {
+        if let Some(link) = self.links.get_mut(&id) {
             // Full only while the terminal does not read; what is lost is a bell, never a frame's truth.
-            let _ = link.out.try_send(Out::Frames(frame(Kind::Paint, &bytes)));
+            match &mut link.terminal {
+                Some(terminal) => link.in_flight |= !terminal.write(&bytes),
+                None => drop(link.out.try_send(Out::Frames(frame(Kind::Paint, &bytes)))),
+            }
         }
     }
 
@@ -297,7 +326,7 @@ impl Server {
     pub(super) fn client_drained(&mut self, connection: ConnectionId) {
         let Some(Role::Attached(id)) = self.connections.get(&connection) else { return };
         if let Some(link) = self.links.get_mut(id) {
-            link.in_flight = false;
+            link.in_flight = link.terminal.as_mut().is_some_and(|terminal| !terminal.go_on());
         }
     }
 

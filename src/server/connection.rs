@@ -16,6 +16,9 @@ const OUT_QUEUE: usize = 64;
 /// Connections served at once; a runaway script gets refused instead of eating every descriptor.
 const CONNECTIONS: usize = 512;
 
+/// How long a connection may stay silent; a client says hello at once, and whoever does not keeps others out.
+const HELLO_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The kernel's buffer towards a client. Small, so that a slow link skips frames instead of queueing them.
 const SEND_BUFFER: usize = 32 * 1024;
 
@@ -87,7 +90,8 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
     if write_all(&mut to, &json_frame(Kind::Welcome, &welcome)).await.is_err() {
         return;
     }
-    let Ok(Some((Kind::Hello, payload))) = read_frame(&mut from).await else { return };
+    let hello = tokio::time::timeout(HELLO_WAIT, read_frame(&mut from)).await;
+    let Ok(Ok(Some((Kind::Hello, payload)))) = hello else { return };
     let Ok(hello) = serde_json::from_slice::<Hello>(&payload) else { return };
     let (out, mut queue) = mpsc::channel(OUT_QUEUE);
     if events.send(Event::Hello { id, pid, hello: Box::new(hello), out }).await.is_err() {
@@ -121,6 +125,11 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
                 let cols = u16::from_le_bytes([bytes[0], bytes[1]]);
                 let rows = u16::from_le_bytes([bytes[2], bytes[3]]);
                 if events.send(Event::Resize(id, cols, rows)).await.is_err() {
+                    break;
+                }
+            }
+            Ok(Some((Kind::Ready, _))) => {
+                if events.send(Event::Drained(id)).await.is_err() {
                     break;
                 }
             }

@@ -6,9 +6,7 @@ use super::{
 };
 use crate::{
     commands::What,
-    executors::{
-        self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
-    },
+    executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
     mux::PaneId,
@@ -272,7 +270,9 @@ impl Server {
         // subcommands.
         let own = self.settings.executor(&start.route.executor).args;
         plan.argv.splice(1..1, own);
-        if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) && found.why != executors::OURS {
+        if found.why == executors::OURS {
+            executor.hold_version(&mut plan);
+        } else if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) {
             // Found by the login shell's PATH, where its interpreter is likely to be as well.
             plan.env_set.insert("PATH".into(), path.clone());
         }
@@ -592,24 +592,6 @@ impl Server {
         self.type_steps(id, steps.into());
         self.check_submitted(id);
         Ok(())
-    }
-
-    /// Carries out typing with its pauses.
-    pub(crate) fn type_steps(&mut self, id: PaneId, mut steps: VecDeque<SubmitStep>) {
-        while let Some(step) = steps.pop_front() {
-            match step {
-                SubmitStep::Write(bytes) => {
-                    if let Err(why) = self.write(id, bytes) {
-                        self.tell_all(&why);
-                        return;
-                    }
-                }
-                SubmitStep::Pause(pause) => {
-                    self.tasks.after(pause, move |server| server.type_steps(id, steps));
-                    return;
-                }
-            }
-        }
     }
 
     /// The executor of a pane's harness.

@@ -22,8 +22,10 @@ mod restore;
 mod run;
 pub mod socket;
 mod switching;
+mod terminal;
 mod trusting;
 mod trying;
+mod typing;
 mod verbs;
 mod watch;
 
@@ -73,7 +75,7 @@ pub enum Event {
     Input(ConnectionId, Vec<u8>),
     /// An attached terminal's new size.
     Resize(ConnectionId, u16, u16),
-    /// A connection's last paint left.
+    /// A connection's last paint left, or its terminal is ready for the first.
     Drained(ConnectionId),
     /// A connection ended.
     Gone(ConnectionId),
@@ -177,6 +179,8 @@ pub struct Server {
     pub(crate) tasks: Tasks,
     pub(crate) wake: Arc<Wake>,
     pub(crate) panes_runtime: tokio::runtime::Handle,
+    /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
+    pub(crate) loop_runtime: tokio::runtime::Handle,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

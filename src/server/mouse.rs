@@ -88,7 +88,7 @@ impl Server {
         } else {
             screen.scroll.saturating_sub(WHEEL_LINES)
         };
-        self.pane_dirty(pane);
+        self.pane_printed(pane, true);
     }
 
     fn drag_border(&mut self, id: ClientId, pane: PaneId, event: &MouseEvent) {

@@ -12,6 +12,8 @@ use crate::{
 };
 use ratatui::layout::Rect;
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,18 +24,43 @@ const FRAME: Duration = Duration::from_millis(8);
 /// Output this soon after a key is its echo, and is painted at once.
 const ECHO: Duration = Duration::from_millis(30);
 
+/// How far each pane had come when a client's canvas was drawn: the emulator's generation and the lines scrolled back.
+pub(super) type Drawn = BTreeMap<PaneId, (u64, usize)>;
+
 /// The screens as `ui` may use them.
-struct Screens<'a>(&'a std::collections::BTreeMap<PaneId, super::panes::Screen>);
+struct Screens<'a> {
+    screens: &'a BTreeMap<PaneId, super::panes::Screen>,
+    drawn: &'a RefCell<Drawn>,
+}
 
 impl ui::Screens for Screens<'_> {
     fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect) {
-        if let Some(screen) = self.0.get(&pane) {
-            lock(&screen.emulator).draw(canvas, area, screen.scroll);
+        if let Some(screen) = self.screens.get(&pane) {
+            let emulator = lock(&screen.emulator);
+            emulator.draw(canvas, area, screen.scroll);
+            self.drawn.borrow_mut().insert(pane, (emulator.generation(), screen.scroll));
         }
     }
 
+    fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, rows: &mut Vec<u16>) {
+        let Some(screen) = self.screens.get(&pane) else { return };
+        let before = self.drawn.borrow().get(&pane).copied();
+        if let Some((generation, 0)) = before
+            && screen.scroll == 0
+        {
+            let emulator = lock(&screen.emulator);
+            if emulator.generation() != generation {
+                emulator.draw_since(canvas, area, generation, rows);
+                self.drawn.borrow_mut().insert(pane, (emulator.generation(), 0));
+            }
+            return;
+        }
+        self.draw(pane, canvas, area);
+        rows.extend(area.top()..area.bottom());
+    }
+
     fn cursor(&self, pane: PaneId) -> Option<CanvasCursor> {
-        let screen = self.0.get(&pane)?;
+        let screen = self.screens.get(&pane)?;
         if screen.scroll != 0 || screen.pty.is_none() {
             return None;
         }
@@ -42,15 +69,22 @@ impl ui::Screens for Screens<'_> {
     }
 }
 
+impl super::attach::Link {
+    fn changed(&self) -> bool {
+        self.dirty || self.output
+    }
+}
+
 impl Server {
-    /// Marks every client that shows a pane.
-    pub(super) fn pane_dirty(&mut self, pane: PaneId) {
+    /// Marks every client that shows a pane: its text changed, or also what stands around it.
+    pub(super) fn pane_printed(&mut self, pane: PaneId, around: bool) {
         for (id, link) in &mut self.links {
             let shown = self
                 .state
                 .shown_window(*id)
                 .is_some_and(|w| if w.zoomed { w.active == pane } else { w.layout.contains(pane) });
-            link.dirty |= shown;
+            link.output |= shown;
+            link.dirty |= shown && around;
         }
     }
 
@@ -75,7 +109,7 @@ impl Server {
 
     /// When the loop must wake for a frame.
     pub(super) fn next_paint(&self, now: Instant) -> Option<Instant> {
-        self.links.values().filter(|l| l.dirty && !l.in_flight).map(|l| Self::paint_at(l, now)).min()
+        self.links.values().filter(|l| l.changed() && !l.in_flight).map(|l| Self::paint_at(l, now)).min()
     }
 
     /// Paints every client that is due.
@@ -84,7 +118,7 @@ impl Server {
         let due: Vec<ClientId> = self
             .links
             .iter()
-            .filter(|(_, l)| l.dirty && !l.in_flight && Self::paint_at(l, now) <= now)
+            .filter(|(_, l)| l.changed() && !l.in_flight && Self::paint_at(l, now) <= now)
             .map(|(id, _)| *id)
             .collect();
         for id in due {
@@ -93,15 +127,34 @@ impl Server {
     }
 
     fn paint(&mut self, id: ClientId, now: Instant) {
-        let Some(client) = self.state.clients.get(&id) else { return };
-        let (cols, rows) = client.size;
-        let mut canvas = Canvas::new(cols, rows);
-        self.with_scene(id, |scene| ui::frame(scene, &mut canvas));
         let Some(link) = self.links.get_mut(&id) else { return };
-        let bytes = link.writer.render(&canvas);
+        let mut canvas = std::mem::replace(&mut link.canvas, Canvas::new(0, 0));
+        let drawn = RefCell::new(std::mem::take(&mut link.drawn));
+        let whole = link.dirty;
+        let mut rows = Vec::new();
+        self.draw(id, &drawn, |scene| {
+            // Most frames show that a pane printed something: then only its changed rows are drawn and compared.
+            if whole || !ui::output(scene, &mut canvas, &mut rows) {
+                ui::frame(scene, &mut canvas);
+                rows.clear();
+                rows.extend(0..canvas.area().height);
+            }
+        });
+        rows.sort_unstable();
+        rows.dedup();
+        let drawn = drawn.into_inner();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let bytes = link.writer.render_rows(&canvas, rows.into_iter());
+        link.canvas = canvas;
+        link.drawn = drawn;
         link.dirty = false;
+        link.output = false;
         link.painted = now;
         if bytes.is_empty() {
+            return;
+        }
+        if let Some(terminal) = &mut link.terminal {
+            link.in_flight = !terminal.write(&bytes);
             return;
         }
         match link.out.try_send(Out::Paint(frame(Kind::Paint, &bytes))) {
@@ -119,9 +172,13 @@ impl Server {
 
     /// Everything that a client's frame is made from.
     pub(super) fn with_scene<T>(&self, id: ClientId, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
+        self.draw(id, &RefCell::default(), then)
+    }
+
+    fn draw<T>(&self, id: ClientId, drawn: &RefCell<Drawn>, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
         let clock = self.clock();
         let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
-        let screens = Screens(&self.screens);
+        let screens = Screens { screens: &self.screens, drawn };
         let scene = ui::Scene {
             state: &self.state,
             client: id,

@@ -6,7 +6,7 @@ use crate::{
     state::{ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
-        pty::{ExitStatus, PaneSink, Pty, SpawnSpec, processes, spawn},
+        pty::{ExitStatus, PaneSink, Pty, Readers, SpawnSpec, processes, spawn},
     },
 };
 use std::{
@@ -177,9 +177,9 @@ impl Server {
             cols,
             rows,
         };
+        let readers = Readers { quiet: self.loop_runtime.clone(), busy: self.panes_runtime.clone() };
         let spawned = spawn(spec).map_err(|e| e.to_string()).and_then(|pty| {
-            pty.start(&self.panes_runtime, screen.emulator.clone(), screen.sink.clone())
-                .map_err(|e| e.to_string())?;
+            pty.start(&readers, screen.emulator.clone(), screen.sink.clone()).map_err(|e| e.to_string())?;
             Ok(pty)
         });
         match spawned {
@@ -253,10 +253,11 @@ impl Server {
             let Some(screen) = self.screens.get_mut(&id) else { continue };
             let notes: Vec<TermEvent> = lock(&screen.sink.notes).drain(..).collect();
             let exited = lock(&screen.sink.exited).take();
+            // A title or a bell shows outside the pane's text.
+            self.pane_printed(id, !notes.is_empty());
             for note in notes {
                 self.pane_event(id, note);
             }
-            self.pane_dirty(id);
             self.watch_soon(id);
             if let Some(status) = exited {
                 self.pane_exited(id, &status);
@@ -327,6 +328,7 @@ impl Server {
 
     /// Stops whatever runs in a pane and forgets the pane.
     pub(crate) fn close_pane(&mut self, id: PaneId) {
+        self.end_switches(id, "the pane was closed");
         if let Some(pane) = self.state.panes.get(&id) {
             self.drop_route(&pane.key.clone());
         }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, io};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Raised whenever a frame changes its meaning.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The largest payload either side accepts: an environment or a pasted megabyte fits, a hostile length does not.
 pub const FRAME_LIMIT: usize = 4 << 20;
@@ -22,10 +22,14 @@ pub enum Kind {
     Input = 1,
     /// Client: two little-endian `u16`, columns and rows.
     Resize = 2,
+    /// Client: its terminal is in raw mode, the answer to `Terminal`.
+    Ready = 3,
     /// Server: `Welcome` as JSON. Always the first frame, readable by every version.
     Welcome = 64,
     /// Server: bytes for the terminal.
     Paint = 65,
+    /// Server: from the answer on it reads and writes the client's terminal itself; that is to be in raw mode by then.
+    Terminal = 69,
     /// Server: bytes for standard output.
     Out = 66,
     /// Server: bytes for standard error.
@@ -40,11 +44,13 @@ impl Kind {
             0 => Self::Hello,
             1 => Self::Input,
             2 => Self::Resize,
+            3 => Self::Ready,
             64 => Self::Welcome,
             65 => Self::Paint,
             66 => Self::Out,
             67 => Self::Err,
             68 => Self::Exit,
+            69 => Self::Terminal,
             _ => return None,
         })
     }
@@ -65,6 +71,9 @@ pub struct Hello {
     pub env: BTreeMap<String, String>,
     /// Size of its terminal, when it has one and wants to attach.
     pub terminal: Option<(u16, u16)>,
+    /// The server may read and write that terminal itself: it is the client's standard input and output.
+    #[serde(default)]
+    pub direct: bool,
 }
 
 /// What the server answers.

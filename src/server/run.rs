@@ -209,6 +209,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         tasks: Tasks { events: events.clone(), runtime: panes_runtime.handle().clone() },
         wake: Arc::new(Wake::default()),
         panes_runtime: panes_runtime.handle().clone(),
+        loop_runtime: runtime.handle().clone(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),
@@ -235,6 +236,9 @@ fn serve(prepared: Prepared) -> Result<()> {
     say("ready");
     let ending = runtime.block_on(server.turn(queue, events));
     tracing::info!(?ending, "server ends");
+    // Programs that write while they leave must still be read.
+    let (over, last_turn) = tokio::sync::oneshot::channel::<()>();
+    let reading = std::thread::spawn(move || drop(runtime.block_on(last_turn)));
     server.shut_down(ending, &panes_runtime);
     let _ = fs::remove_file(&server.place.socket);
     let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
@@ -242,6 +246,8 @@ fn serve(prepared: Prepared) -> Result<()> {
         tracing::warn!(LAST_WORDS);
     }
     drop(server);
+    drop(over);
+    let _ = reading.join();
     panes_runtime.shutdown_background();
     locks.iter().for_each(|lock| drop(lock.unlock()));
     Ok(())

@@ -99,6 +99,13 @@ impl Server {
         if main_in_flight && report.status != Status::NeedsYou {
             return;
         }
+        let report = match &runtime.failed {
+            // The CLI says that it is at work; the gateway knows better at what.
+            Some(why) if report.status == Status::Working => {
+                StatusReport { status: Status::Retrying, source: StatusSource::Gateway, detail: why.clone() }
+            }
+            _ => report,
+        };
         if matches!(report.status, Status::Idle | Status::Done) {
             // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
             if runtime.submitted.is_some() {
@@ -185,17 +192,19 @@ impl Server {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
         let began = runtime.token.is_empty() || runtime.heard;
+        let by_login = runtime.token.is_empty();
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
         let by_cli = report.source != StatusSource::Gateway;
         if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
             report.detail = format!("the turn failed: {why}");
             self.turn_failed(id, &why);
-        } else if worked && runtime.token.is_empty() {
+        } else if worked && by_login {
             // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
             self.look_at_login(id, |server, id, more| {
                 if more {
                     server.turn_over(id);
+                    server.unseen(id);
                 }
             });
         } else if worked || std::mem::take(&mut runtime.answered_last) {
@@ -211,12 +220,20 @@ impl Server {
             return;
         }
         let watched = self.is_watched(id);
-        if !watched && (worked || was == Status::Done) {
+        if !watched && (worked && !by_login || was == Status::Done) {
             report.status = Status::Done;
         } else {
             report.status = Status::Idle;
         }
         self.set_status(id, report);
+    }
+
+    /// A turn ended that was known to have ended only after the CLI was seen idle.
+    fn unseen(&mut self, id: PaneId) {
+        let report = self.state.panes.get(&id).map(|pane| pane.status.clone());
+        if let Some(report) = report.filter(|r| r.status == Status::Idle && !self.is_watched(id)) {
+            self.set_status(id, StatusReport { status: Status::Done, ..report });
+        }
     }
 
     /// The CLI gave a request up and takes a prompt again.

@@ -4,6 +4,7 @@
 //! clients, what the events are used for.
 mod answers;
 mod capture;
+mod changes;
 mod draw;
 mod screen;
 #[cfg(test)]
@@ -145,6 +146,7 @@ pub struct Emulator {
     /// A notification whose parts are still coming.
     notification: Option<(String, String, String)>,
     generation: u64,
+    changes: changes::Changes,
 }
 
 impl Emulator {
@@ -158,6 +160,7 @@ impl Emulator {
             hold: None,
             notification: None,
             generation: 0,
+            changes: changes::Changes::default(),
         }
     }
 
@@ -236,6 +239,7 @@ impl Emulator {
             bytes.len()
         });
         std::mem::swap(&mut self.screen.out, out);
+        self.note_changes();
         used
     }
 
@@ -292,6 +296,7 @@ impl Emulator {
             self.rebuild();
             self.screen.resize(size);
         }
+        self.note_changes();
     }
 
     /// Columns and rows.

@@ -122,26 +122,34 @@ impl FrameWriter {
     ///
     /// The caller must send them all, or call `invalidate`.
     pub fn render(&mut self, canvas: &Canvas) -> Vec<u8> {
+        self.render_rows(canvas, 0..canvas.area().height)
+    }
+
+    /// As `render` for a canvas that differs from the one before in these rows only. Where the client's screen is not
+    /// known all rows are painted.
+    pub fn render_rows(&mut self, canvas: &Canvas, rows: impl Iterator<Item = u16>) -> Vec<u8> {
         self.out.clear();
+        let mut known = true;
         let area = canvas.area();
         let mut sent = match self.sent.take() {
             Some(sent) if sent.area() == area => sent,
             _ => {
-                self.out.extend_from_slice(b"\x1b[m\x1b[H\x1b[2J");
-                self.pen = Pen::default();
-                self.at = Some((0, 0));
+                known = false;
                 Canvas::new(area.width, area.height)
             }
         };
-        if sent.link_table_is_full() {
+        if known && sent.link_table_is_full() {
             // Old links are never taken out one by one; a fresh table costs one full paint in many hours.
-            sent = Canvas::new(area.width, area.height);
+            sent.reset(area.width, area.height);
+            known = false;
+        }
+        if known {
+            rows.filter(|y| *y < area.height).for_each(|y| self.row(canvas, &mut sent, y));
+        } else {
             self.out.extend_from_slice(b"\x1b[m\x1b[H\x1b[2J");
             self.pen = Pen::default();
             self.at = Some((0, 0));
-        }
-        for y in 0..area.height {
-            self.row(canvas, &mut sent, y);
+            (0..area.height).for_each(|y| self.row(canvas, &mut sent, y));
         }
         if self.pen.link.is_some() {
             self.pen.link = None;

@@ -7,6 +7,8 @@ mod pump;
 #[cfg(test)]
 mod tests;
 
+pub use pump::Readers;
+
 use super::emulator::{Emulator, TermEvent};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::Pid;
@@ -236,12 +238,12 @@ impl Pty {
     /// call does nothing.
     pub fn start(
         &self,
-        runtime: &tokio::runtime::Handle,
+        readers: &Readers,
         emulator: Arc<Mutex<Emulator>>,
         sink: Arc<dyn PaneSink>,
     ) -> io::Result<()> {
         let Some(child) = lock(&self.child).take() else { return Ok(()) };
-        pump::start(runtime, Arc::clone(&self.shared), child, emulator, sink)
+        pump::start(readers, Arc::clone(&self.shared), child, emulator, sink)
     }
 
     /// Sends input, at once if the program reads, else through the queue. Order is kept; all bytes or none.

@@ -38,6 +38,11 @@ use std::path::Path;
 pub trait Screens {
     /// Draws a pane's screen into `area`, cutting what does not fit.
     fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect);
+    /// Draws again what changed since it was drawn there last, and adds the canvas's rows that this touched.
+    fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, rows: &mut Vec<u16>) {
+        self.draw(pane, canvas, area);
+        rows.extend(area.top()..area.bottom());
+    }
     /// Where the pane shows its cursor, from its own top left corner; `None` when hidden or scrolled back.
     fn cursor(&self, pane: PaneId) -> Option<CanvasCursor>;
 }
@@ -79,6 +84,34 @@ pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) {
     let Some(client) = scene.state.clients.get(&scene.client) else { return };
     canvas.reset(client.size.0, client.size.1);
     canvas.cursor = shapes(scene, client, canvas);
+}
+
+/// Brings a canvas that `frame` drew for this client up to date with what its panes printed since, and adds the rows
+/// that this touched. False where something else than a pane's text stands in a pane's place: then the whole frame is
+/// to be drawn. Whatever is drawn over panes without being an overlay must be refused here.
+pub fn output(scene: &Scene<'_>, canvas: &mut Canvas, rows: &mut Vec<u16>) -> bool {
+    let Some(client) = scene.state.clients.get(&scene.client) else { return false };
+    let size = (canvas.area().width, canvas.area().height);
+    if client.overlay.is_some() || client.size != size || canvas.link_table_is_full() {
+        return false;
+    }
+    let geometry = geometry(scene.state, scene.client);
+    let window = scene.state.shown_window(scene.client);
+    canvas.cursor = None;
+    for (id, _, inner) in &geometry.panes {
+        let (Some(pane), Some(window)) = (scene.state.panes.get(id), window) else { continue };
+        if pane.exit.is_some() || pane.refusal.is_some() {
+            return false;
+        }
+        let visible = inner.intersection(geometry.area);
+        if !visible.is_empty() {
+            scene.screens.redraw(*id, canvas, visible, rows);
+        }
+        if window.active == *id {
+            canvas.cursor = pane_cursor(scene.screens, *id, visible);
+        }
+    }
+    true
 }
 
 /// The window whose name stands at a cell of a client's status line.

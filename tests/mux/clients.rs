@@ -189,3 +189,19 @@ fn the_last_session_takes_its_client_along() {
     assert_eq!(terminal.modes_restored(), Ok(()));
     assert!(wait_gone(shell, Duration::from_secs(10)));
 }
+
+#[test]
+fn a_client_that_does_not_read_slows_nobody() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let [stuck, other] = [attach(&sandbox), attach(&sandbox)];
+    wait_for_prompts(&stuck, 1);
+    wait_for_prompts(&other, 1);
+    stuck.kill(Signal::STOP);
+    other.send("yes 'a line of output' | head -n 400000; echo do''ne\r");
+    other.wait_for("done");
+    stuck.kill(Signal::CONT);
+    stuck.wait_for("done");
+    stuck.send("echo awa''ke\r");
+    stuck.wait_for("awake");
+}

@@ -94,3 +94,43 @@ fn a_session_is_as_large_as_a_pane_can_be() {
     let terminal = sandbox.attach(80, 24, &["attach", "-t", "large"]);
     wait_for_prompts(&terminal, 1);
 }
+
+#[test]
+fn text_of_uncertain_width_stays_inside_its_pane() {
+    let sandbox = Sandbox::new();
+    let odd = [
+        "\u{302}x",          // a mark without a letter, in the first column
+        "a\u{301}\u{302}b",  // two marks
+        "\u{744}y",          // a mark of another script
+        "\u{2764}\u{fe0f}z", // an emoji by variation selector
+        "\u{2764}\u{fe0e}z",
+        "1\u{fe0f}\u{20e3}z",
+        "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}z",
+        "\u{1f1e9}\u{1f1ea}z",
+        "\u{1f44d}\u{1f3fd}z",
+        "\u{1100}\u{1161}\u{11a8}z",
+        "\u{ad}\u{200b}\u{feff}\u{2060}z",
+        "\u{202e}abc\u{202c}",
+        "\u{627}\u{644}\u{639}",
+        "\u{e0001}\u{e0020}z",
+        "\u{3042}\u{ff71}\u{ff9e}z",
+        "\u{2028}z\u{85}",
+    ];
+    let text = odd.map(|line| format!("{line}\n")).concat() + "all of it\n";
+    let file = sandbox.write("home/odd.txt", &text);
+    session(&sandbox, &["sh", "-c", &format!("cat {}; exec cat", file.display())]);
+    let terminal = attach(&sandbox);
+    terminal.wait_for("all of it");
+    let bordered = |screen: &vt100::Screen| {
+        let cell = |row, column| screen.cell(row, column).map(|cell| cell.contents().to_owned());
+        (1..22)
+            .filter(|&row| [0, 79].map(|column| cell(row, column).as_deref() != Some("│")).contains(&true))
+            .collect()
+    };
+    let mut broken: Vec<u16> = Vec::new();
+    terminal.wait_until("it is drawn", |screen| {
+        broken = bordered(screen);
+        true
+    });
+    assert_eq!(broken, [0_u16; 0], "rows without their border\n{}", terminal.screen());
+}

@@ -30,12 +30,12 @@ fn a_pane_is_split_by_keys_and_takes_what_is_typed() {
     assert_ne!(typed[0], first, "a new pane has the keys");
 
     terminal.keys("C-Space x");
-    terminal.wait_for("shell?");
+    terminal.wait_for("close %3");
     terminal.keys("n");
-    terminal.wait_for_no("shell?");
+    terminal.wait_for_no("close %3");
     assert_eq!(panes(&sandbox).len(), 3, "no is no");
     terminal.keys("C-Space x");
-    terminal.wait_for("shell?");
+    terminal.wait_for("close %3");
     terminal.keys("y");
     terminal.wait_until("one pane less", |screen| prompts(screen) == 2);
     sandbox.wait_json("two panes are left", &["list-panes"], |value| list(value).len() == 2);

@@ -61,6 +61,7 @@ fn harness(pane: &Value) -> [Value; 6] {
 fn a_harness_is_resumed_after_a_crash() {
     let sandbox = Sandbox::new();
     let pane = stub_session(&sandbox, "claude");
+    crate::gateway::take_a_turn(&sandbox);
     let before = panes(&sandbox);
     let session = before[0]["native_session"].as_str().unwrap().to_owned();
     crash(&sandbox);

@@ -65,7 +65,7 @@ fn the_picker_at_each_size() {
         let dir = sandbox.repository("shop");
         let terminal = sandbox.terminal(columns, rows).dir(&dir).attach(&[]);
         terminal.wait_for("gemini");
-        terminal.wait_for("shop  ·");
+        terminal.wait_for("git main, cl");
         screen!(terminal, format!("picker_{name}"));
     }
 }
@@ -78,5 +78,29 @@ fn an_exit_card_at_each_size() {
         let terminal = sandbox.attach(columns, rows, &["attach", "-t", "work"]);
         terminal.wait_for("exited 3");
         screen!(terminal, format!("card_{name}"));
+    }
+}
+
+#[test]
+fn the_panel_docked() {
+    let sandbox = Sandbox::new();
+    let terminal = three_panes(&sandbox, 170, 40);
+    terminal.wait_for("agents");
+    wait_for_prompts(&terminal, 3);
+    screen!(terminal, "docked_170x40");
+}
+
+#[test]
+fn a_refusal_at_each_size() {
+    for (name, columns, rows) in SIZES {
+        let sandbox = Sandbox::new();
+        shell_session(&sandbox);
+        let terminal = sandbox.attach(columns, rows, &["attach", "-t", "work"]);
+        wait_for_prompts(&terminal, 1);
+        terminal.keys("C-Space :");
+        terminal.wait_for("command");
+        terminal.send("split-window --executor opencode --model claude-opus-4.6 --auth byok\r");
+        terminal.wait_for("not possible");
+        screen!(terminal, format!("refusal_{name}"));
     }
 }

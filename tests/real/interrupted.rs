@@ -38,11 +38,14 @@ fn killed(cli: Cli) {
     // The next command starts the next server.
     let row = stage.wait_pane(&pane, "the pane is offered", |row| row["status"] == "exited");
     assert_eq!(row["native_session"], before["native_session"]);
-    stage.wait_screen(&pane, "resume");
+    let terminal = stage.sandbox.attach(120, 40, &["attach", "-t", "ride"]);
+    for way in ["resume", "fresh", "shell"] {
+        terminal.wait_for(way);
+    }
     let harness = before["pid"].as_i64().unwrap();
     assert!(wait_gone(i32::try_from(harness).unwrap(), GONE), "the old harness goes on");
 
-    stage.sandbox.inspan(&["respawn-pane", "-t", &pane, "--how", "resume"]).ok();
+    terminal.keys("r");
     stage.wait_idle(&pane, cli);
     let recalled = stage.ask(&pane, "[[recall: password of the day]]");
     assert!(recalled.contains("The password of the day is quince"), "{recalled}");

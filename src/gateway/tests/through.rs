@@ -275,3 +275,33 @@ async fn rehearsal_speaks_to_every_dialect() {
         assert!(row.output > 0 && row.cost == Some(0.0), "{dialect}");
     }
 }
+
+#[tokio::test]
+async fn policy_holds_for_the_models_that_a_harness_chooses_itself() {
+    let (base, mut requests) =
+        canned(whole("200 OK", "content-type: application/json\r\n", b"{\"candidates\":[]}")).await;
+    let mut pane = pane_of(&base, Dialect::Gemini, Provider::Google, "env:GEMINI_API_KEY");
+    pane.executor = ExecutorId::GEMINI;
+    pane.route.model = Some("auto-gemini-3".into());
+    pane.route.wire_model = Some("auto-gemini-3".into());
+    let (policy, problems) = crate::router::Policy::parse("disabled_models = [\"*-flash\"]\n", "policy.toml");
+    assert_eq!(problems, []);
+    pane.policy = Arc::new(policy);
+    let mut lab = Lab::new(pane);
+    let ask = |lab: &Lab, model: &str| {
+        let path = format!("/v1beta/models/{model}:generateContent");
+        lab.post(&path, "{\"contents\":[]}").send()
+    };
+    assert_eq!(ask(&lab, "gemini-3.1-pro").await.unwrap().status(), 200);
+    assert!(seen(&mut requests).await.path().contains("gemini-3.1-pro:"));
+    assert_eq!(lab.finished().await.status, 200);
+    let refused = ask(&lab, "gemini-3.8-flash").await.unwrap();
+    assert_eq!(refused.status(), 403);
+    let body = refused.text().await.unwrap();
+    assert!(
+        body.contains("gemini-3.8-flash is disabled for gemini by policy (policy.toml line 1)"),
+        "{body}"
+    );
+    assert!(requests.try_recv().is_err(), "nothing was sent");
+    assert_eq!(lab.finished().await.status, 403);
+}

@@ -360,7 +360,7 @@ impl Server {
                 _ => self.write(pane, word.clone().into_bytes())?,
             }
         }
-        self.pane_dirty(pane);
+        self.pane_printed(pane, true);
         silent()
     }
 

@@ -22,12 +22,39 @@ impl Emulator {
     pub fn draw(&self, canvas: &mut Canvas, area: Rect, scroll_offset: usize) {
         let area = area.intersection(canvas.area());
         let grid = self.screen.term.grid();
-        let offset = i32::try_from(scroll_offset.min(grid.history_size())).unwrap_or(0);
-        let cols = area.width.min(u16::try_from(grid.columns()).unwrap_or(u16::MAX));
-        let rows = area.height.min(u16::try_from(grid.screen_lines()).unwrap_or(u16::MAX));
+        let (cols, rows) = self.drawn_size(area);
+        self.draw_rows(canvas, area, scroll_offset.min(grid.history_size()), 0..rows);
+        if cols < area.width {
+            canvas.clear(Rect { x: area.x + cols, width: area.width - cols, ..area });
+        }
+        if rows < area.height {
+            canvas.clear(Rect { y: area.y + rows, height: area.height - rows, ..area });
+        }
+    }
+
+    /// Draws again, over what `draw` left of that generation, only what changed since; names the canvas's rows.
+    pub fn draw_since(&self, canvas: &mut Canvas, area: Rect, generation: u64, rows: &mut Vec<u16>) {
+        let area = area.intersection(canvas.area());
+        let from = rows.len();
+        rows.extend((0..self.drawn_size(area).1).filter(|row| self.row_changed_since(*row, generation)));
+        self.draw_rows(canvas, area, 0, rows[from..].iter().copied());
+        rows[from..].iter_mut().for_each(|row| *row += area.y);
+    }
+
+    /// How much of the screen an area shows.
+    fn drawn_size(&self, area: Rect) -> (u16, u16) {
+        let grid = self.screen.term.grid();
+        let fit = |room: u16, size: usize| room.min(u16::try_from(size).unwrap_or(u16::MAX));
+        (fit(area.width, grid.columns()), fit(area.height, grid.screen_lines()))
+    }
+
+    fn draw_rows(&self, canvas: &mut Canvas, area: Rect, back: usize, rows: impl Iterator<Item = u16>) {
+        let grid = self.screen.term.grid();
+        let offset = i32::try_from(back).unwrap_or(0);
+        let cols = self.drawn_size(area).0;
         let colours = &self.screen.colours;
         let columns = usize::from(area.x)..usize::from(area.x + cols);
-        for y in 0..rows {
+        for y in rows {
             let row = &grid[Line(i32::from(y) - offset)];
             let (drawn, sides) = canvas.row_mut(area.y + y);
             let (Some(drawn), Some(sides)) = (drawn.get_mut(columns.clone()), sides.get_mut(columns.clone()))
@@ -50,12 +77,6 @@ impl Emulator {
             if linked {
                 number_links(canvas, area.x, area.y + y, &row[Column(0)..Column(usize::from(cols))]);
             }
-        }
-        if cols < area.width {
-            canvas.clear(Rect { x: area.x + cols, width: area.width - cols, ..area });
-        }
-        if rows < area.height {
-            canvas.clear(Rect { y: area.y + rows, height: area.height - rows, ..area });
         }
     }
 }

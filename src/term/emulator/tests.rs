@@ -562,3 +562,74 @@ proptest! {
         }
     }
 }
+
+/// What is drawn step by step is what would be drawn at once, whatever is printed.
+#[test]
+fn rows_that_changed_are_all_that_need_to_be_drawn_again() {
+    let printed = prop_oneof![
+        "[a-z ]{1,30}".prop_map(String::into_bytes),
+        Just(b"\r\n".to_vec()),
+        Just("漢字\u{301}❤\u{fe0f}".as_bytes().to_vec()),
+        (1..9u8, 1..20u8).prop_map(|(row, column)| format!("\x1b[{row};{column}H").into_bytes()),
+        (0..8u8).prop_map(|colour| format!("\x1b[3{colour}m").into_bytes()),
+        (1..7u8, 1..7u8).prop_map(|(top, bottom)| format!("\x1b[{top};{bottom}r").into_bytes()),
+        prop::sample::select(vec![
+            "\x1b[J",
+            "\x1b[1J",
+            "\x1b[2J",
+            "\x1b[K",
+            "\x1b[1K",
+            "\x1b[3X",
+            "\x1b[2P",
+            "\x1b[2@",
+            "\x1b[L",
+            "\x1b[M",
+            "\x1b[S",
+            "\x1b[T",
+            "\x1bM",
+            "\x1bD",
+            "\x1b7",
+            "\x1b8",
+            "\x1b[4h",
+            "\x1b[4l",
+            "\x1b[?1049h",
+            "\x1b[?1049l",
+            "\x1b[?47h",
+            "\x1b[?47l",
+            "\x1b[5b",
+            "\x1b#8",
+            "\x1bc",
+            "\x1b[!p",
+            "\x08",
+            "\t",
+            "\x1b]4;1;#102030\x07",
+            "\x1b]104\x07",
+            "\x1b]8;;http://h\x07",
+            "\x1b]8;;\x07",
+            "\x1b[?6h",
+            "\x1b[?7l",
+        ])
+        .prop_map(|sequence| sequence.as_bytes().to_vec()),
+    ];
+    proptest!(|(slices in prop::collection::vec(prop::collection::vec(printed, 1..6), 1..30), width in 10u16..24)| {
+        let mut emulator = Emulator::new(20, 7, 50, Palette::default());
+        let area = Rect::new(1, 1, width, 6);
+        let (mut stepwise, mut whole) = (Canvas::new(26, 9), Canvas::new(26, 9));
+        emulator.draw(&mut stepwise, area, 0);
+        let mut generation = emulator.generation();
+        for slice in slices {
+            emulator.feed(&slice.concat(), Instant::now(), &mut FeedOutput::default());
+            let mut rows = Vec::new();
+            emulator.draw_since(&mut stepwise, area, generation, &mut rows);
+            generation = emulator.generation();
+            emulator.draw(&mut whole, area, 0);
+            prop_assert_eq!(&stepwise.buffer, &whole.buffer);
+            for y in 0..9 {
+                prop_assert_eq!(stepwise.row(y).1.len(), whole.row(y).1.len());
+                for (a, b) in stepwise.row(y).1.iter().zip(whole.row(y).1) {
+                    prop_assert_eq!((a.underline, stepwise.link(a.link)), (b.underline, whole.link(b.link)));
+                }
+            }
+        }
+    });
+}

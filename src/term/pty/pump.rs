@@ -7,32 +7,62 @@ use std::{
     os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
     process::Child,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
     sync::oneshot,
+    task::JoinHandle,
     time::sleep_until,
 };
 
+/// Output within `WINDOW` from which on a program prints more than a person's keys and a spinner bring about.
+const BUSY: usize = 32 * 1024;
+
+/// The time over which output is counted, and the silence after which a program counts as quiet again.
+const WINDOW: Duration = Duration::from_millis(20);
+
+/// Where a terminal is read and parsed.
+///
+/// A quiet pane belongs to the thread that also paints it: a key's echo then wakes nobody twice. A busy one goes to
+/// the workers, so that it neither holds up that thread nor waits for it.
+#[derive(Clone, Debug)]
+pub struct Readers {
+    /// For panes that print little.
+    pub quiet: Handle,
+    /// For panes that print much, and for everything else that a terminal needs.
+    pub busy: Handle,
+}
+
 pub fn start(
-    runtime: &Handle,
+    readers: &Readers,
     shared: Arc<Shared>,
     child: Child,
     emulator: Arc<Mutex<Emulator>>,
     sink: Arc<dyn PaneSink>,
 ) -> io::Result<()> {
-    let _inside = runtime.enter();
-    // One registration serves both directions; the duplicate lets the reactor own what it watches.
-    let fd = Arc::new(register(shared.master.try_clone()?, Interest::READABLE | Interest::WRITABLE)?);
-    let exit = watch(runtime, child, shared.pid);
-    let writer = runtime.spawn(write_queue(Arc::clone(&shared), Arc::clone(&fd)));
-    runtime.spawn(async move {
-        let pump = Pump { shared, fd, emulator, sink, slice: vec![0; MAX_SLICE], out: FeedOutput::default() };
-        pump.run(exit).await;
-        writer.abort();
-    });
+    let _inside = readers.busy.enter();
+    let input = register(shared.master.try_clone()?, Interest::WRITABLE)?;
+    let exit = watch(&readers.busy, child, shared.pid);
+    let writer = readers.busy.spawn(write_queue(Arc::clone(&shared), input));
+    let pump = Pump {
+        shared,
+        readers: readers.clone(),
+        emulator,
+        sink,
+        writer,
+        exit,
+        status: None,
+        give_up: None,
+        open: true,
+        slice: vec![0; MAX_SLICE],
+        out: FeedOutput::default(),
+        window: (Instant::now(), 0),
+        fed: Instant::now(),
+    };
+    let output = pump.watched(false)?;
+    pump.spawn(output, false);
     Ok(())
 }
 
@@ -80,7 +110,7 @@ fn convert(status: std::process::ExitStatus) -> ExitStatus {
     ExitStatus { code: status.code(), signal: status.signal() }
 }
 
-async fn write_queue(shared: Arc<Shared>, fd: Arc<AsyncFd<OwnedFd>>) {
+async fn write_queue(shared: Arc<Shared>, fd: AsyncFd<OwnedFd>) {
     loop {
         shared.waiting.notified().await;
         let mut idle_turns = 0;
@@ -108,11 +138,21 @@ async fn write_queue(shared: Arc<Shared>, fd: Arc<AsyncFd<OwnedFd>>) {
 
 struct Pump {
     shared: Arc<Shared>,
-    fd: Arc<AsyncFd<OwnedFd>>,
+    readers: Readers,
     emulator: Arc<Mutex<Emulator>>,
     sink: Arc<dyn PaneSink>,
+    writer: JoinHandle<()>,
+    exit: oneshot::Receiver<ExitStatus>,
+    status: Option<ExitStatus>,
+    /// When reading ends although somebody still holds the terminal.
+    give_up: Option<tokio::time::Instant>,
+    open: bool,
     slice: Vec<u8>,
     out: FeedOutput,
+    /// When counting began, and the bytes since.
+    window: (Instant, usize),
+    /// When something was read last.
+    fed: Instant,
 }
 
 /// What one turn at the terminal brought.
@@ -123,37 +163,68 @@ enum Read {
 }
 
 impl Pump {
-    async fn run(mut self, mut exit: oneshot::Receiver<ExitStatus>) {
-        let mut status = None;
-        let mut give_up = None;
-        let mut open = true;
-        while open || status.is_none() {
+    /// The terminal as the readers for busy or quiet panes watch it.
+    fn watched(&self, busy: bool) -> io::Result<AsyncFd<OwnedFd>> {
+        let _inside = self.home(busy).enter();
+        // A duplicate: the reactor owns what it watches.
+        register(self.shared.master.try_clone()?, Interest::READABLE)
+    }
+
+    fn home(&self, busy: bool) -> &Handle {
+        if busy { &self.readers.busy } else { &self.readers.quiet }
+    }
+
+    fn spawn(self, fd: AsyncFd<OwnedFd>, busy: bool) {
+        let home = self.home(busy).clone();
+        home.spawn(self.run(fd, busy));
+    }
+
+    async fn run(mut self, fd: AsyncFd<OwnedFd>, busy: bool) {
+        while self.open || self.status.is_none() {
             let sync = lock(&self.emulator).sync_deadline().map(tokio::time::Instant::from_std);
             tokio::select! {
-                ready = self.fd.readable(), if open => {
-                    let Ok(mut ready) = ready else { open = false; continue };
-                    match read_slice(&self.fd, &mut self.slice) {
+                ready = fd.readable(), if self.open => {
+                    let Ok(mut ready) = ready else { self.open = false; continue };
+                    match read_slice(&fd, &mut self.slice) {
                         Read::Bytes(count) => {
                             self.feed(count);
-                            // Other panes share this worker.
+                            // Without a descriptor to spare a pane stays where it is.
+                            if self.is_busy(busy, count) != busy
+                                && let Ok(moved) = self.watched(!busy)
+                            {
+                                return self.spawn(moved, !busy);
+                            }
+                            // Other panes share this thread.
                             tokio::task::yield_now().await;
                         }
                         Read::Nothing => ready.clear_ready(),
-                        Read::End => open = false,
+                        Read::End => self.open = false,
                     }
                 }
                 () = until(sync), if sync.is_some() => self.flush_sync(),
-                ended = &mut exit, if status.is_none() => {
-                    status = Some(ended.unwrap_or_default());
-                    give_up = Some(tokio::time::Instant::now() + DRAIN_TIME);
+                ended = &mut self.exit, if self.status.is_none() => {
+                    self.status = Some(ended.unwrap_or_default());
+                    self.give_up = Some(tokio::time::Instant::now() + DRAIN_TIME);
                 }
-                () = until(give_up), if open && give_up.is_some() => open = false,
+                () = until(self.give_up), if self.open && self.give_up.is_some() => self.open = false,
             }
         }
+        self.writer.abort();
         lock(&self.emulator).reset_modes(&mut self.out);
         self.tell();
         self.sink.output();
-        self.sink.exited(status.unwrap_or_default());
+        self.sink.exited(self.status.unwrap_or_default());
+    }
+
+    /// Counts what was just read and says which readers the pane belongs to.
+    fn is_busy(&mut self, busy: bool, count: usize) -> bool {
+        let now = Instant::now();
+        let silence = now.duration_since(std::mem::replace(&mut self.fed, now));
+        if now.duration_since(self.window.0) > WINDOW {
+            self.window = (now, 0);
+        }
+        self.window.1 += count;
+        if busy { silence < WINDOW } else { self.window.1 > BUSY }
     }
 
     fn feed(&mut self, count: usize) {

@@ -51,7 +51,8 @@ impl Pane {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let emulator = Arc::new(Mutex::new(Emulator::new(80, 24, HISTORY_LINES, Palette::default())));
         let sink = Arc::new(Sink::default());
-        pty.start(runtime.handle(), Arc::clone(&emulator), Arc::clone(&sink) as Arc<dyn PaneSink>).unwrap();
+        let readers = Readers { quiet: runtime.handle().clone(), busy: runtime.handle().clone() };
+        pty.start(&readers, Arc::clone(&emulator), Arc::clone(&sink) as Arc<dyn PaneSink>).unwrap();
         Self { runtime, pty, emulator, sink, _directory: directory }
     }
 

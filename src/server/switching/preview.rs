@@ -1,0 +1,143 @@
+//! What a switch would do, in words, before anything stops: `--dry-run` and the dialog.
+use super::Plan;
+use crate::{
+    commands::{HandoffMode, Target},
+    handoff::Mode,
+    server::{
+        Server,
+        verbs::{Answer, need_client, silent},
+    },
+    state::{
+        overlay::{Overlay, SwitchDialog},
+        target::Origin,
+    },
+    switch::{self, Ground, label},
+};
+
+impl Server {
+    /// What a preview says, label by label.
+    pub(super) fn preview_lines(
+        &self,
+        plan: &Plan,
+        ground: &Ground,
+        tokens: usize,
+        handoff: &str,
+    ) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        let mut add = |name: &str, text: String| lines.push((name.to_owned(), text));
+        let from = plan.from.as_ref().map(|h| h.route.executor.to_string());
+        match (&plan.resume, &from) {
+            (Some(_), _) => add("conversation", format!("your {} session here resumes", plan.to.executor)),
+            (None, Some(from)) => {
+                let known = plan.from.as_ref().is_some_and(|h| h.session.is_some());
+                let parked =
+                    if known { "parked (resumes when you come back)" } else { "ends (it has no id yet)" };
+                add("conversation", format!("{from} session {parked}"));
+            }
+            (None, None) => add("conversation", "a new one".into()),
+        }
+        let window = plan.telling.context.map(|c| format!(" of {}k", c / 1000)).unwrap_or_default();
+        if plan.from.is_some() {
+            add(
+                "handoff",
+                match plan.telling.mode {
+                    Mode::None => "none".into(),
+                    _ => format!("{handoff} · {}{window} tokens", thousands(tokens)),
+                },
+            );
+        }
+        let git = &ground.git;
+        add(
+            "workspace",
+            if git.repository {
+                let head = if git.head.is_empty() { "no commit yet" } else { git.head.as_str() };
+                format!(
+                    "{} {head}, {} changed  →  checkpoint {}",
+                    git.branch,
+                    git.changed,
+                    git.checkpoints + 1
+                )
+            } else {
+                ground.error.clone().unwrap_or_else(|| "not a repository: no checkpoint possible".into())
+            },
+        );
+        if let Some(why) = self.in_turn(plan.pane) {
+            add("in flight", why);
+        }
+        if !plan.trusted {
+            add("trust", format!("{} will ask whether it may load this directory's hooks", plan.to.executor));
+        }
+        lines
+    }
+
+    /// `prefix e`: without an executor the panel, else the previewed dialog.
+    pub(in crate::server) fn switch_dialog(
+        &mut self,
+        target: &Target,
+        executor: Option<String>,
+        model: Option<String>,
+        auth: Option<String>,
+        handoff: HandoffMode,
+        origin: &Origin,
+    ) -> Answer {
+        let client = need_client(origin)?;
+        let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let Some(executor) = executor else {
+            if let Some(client) = self.state.clients.get_mut(&client) {
+                client.overlay = None;
+            }
+            return self.router_panel(&Target { target: Some(id.to_string()) }, false, origin);
+        };
+        let plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, false)?;
+        let dir = plan.telling.workspace.clone();
+        self.tasks.spawn(
+            move || switch::gather(&dir),
+            move |server, ground| {
+                let made = plan.telling.handoff(&ground, Some("(made at the switch)"));
+                let lines = server.preview_lines(&plan, &ground, made.tokens_estimate, word(handoff));
+                let mut command = vec!["switch".to_owned(), "-t".into(), id.to_string()];
+                command.extend(["--executor".into(), plan.to.executor.to_string()]);
+                if let Some(model) = &plan.to.model {
+                    command.extend(["--model".into(), model.clone()]);
+                }
+                if let Some(auth) = auth {
+                    command.extend(["--auth".into(), auth]);
+                }
+                command.extend(["--handoff".into(), word(handoff).into()]);
+                let dialog = SwitchDialog {
+                    pane: id,
+                    from: plan.from.as_ref().map_or_else(|| "shell".into(), |h| label(&h.route)),
+                    to: label(&plan.to),
+                    how: format!("{} · {}", plan.to.auth, plan.to.provider),
+                    lines,
+                    handoff: made.text,
+                    preview: false,
+                    scroll: 0,
+                    command,
+                };
+                server.open(client, Overlay::Switch(dialog));
+            },
+        );
+        silent()
+    }
+}
+
+pub(super) fn handoff_word(plan: &Plan) -> &'static str {
+    match plan.telling.mode {
+        Mode::Full => "full",
+        Mode::Brief => "brief",
+        Mode::None => "none",
+    }
+}
+
+fn thousands(tokens: usize) -> String {
+    if tokens < 1000 { tokens.to_string() } else { format!("{:.1}k", tokens as f64 / 1000.0) }
+}
+
+fn word(handoff: HandoffMode) -> &'static str {
+    match handoff {
+        HandoffMode::Full => "full",
+        HandoffMode::Brief => "brief",
+        HandoffMode::None => "none",
+    }
+}

@@ -1,0 +1,158 @@
+//! Owns an attached terminal that the server reads and writes itself.
+//!
+//! A client in the same place as the server only holds its terminal: keys and frames then pass no process in between,
+//! which halves what a key's echo waits for. Where the terminal cannot be opened (another user's, another container's)
+//! the client carries the bytes, as it always can.
+use super::{Event, connection::ConnectionId};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Terminal input is read in slices of this many bytes.
+const SLICE: usize = 16 * 1024;
+
+/// Bytes that wait for a terminal that does not read: one large frame and some bells. Beyond that what is sent outside
+/// of frames is lost.
+const MAX_PENDING: usize = 1024 * 1024;
+
+/// How often a terminal that took nothing is looked at.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A terminal in the server's hands. Dropping it lets go at once: its client gives it back to the shell.
+#[derive(Debug)]
+pub struct Terminal {
+    fd: Arc<AsyncFd<OwnedFd>>,
+    connection: ConnectionId,
+    events: mpsc::Sender<Event>,
+    runtime: Handle,
+    /// What the terminal has not taken yet.
+    pending: Vec<u8>,
+    /// Runs once the client has set the modes.
+    reader: Option<JoinHandle<()>>,
+    /// Waits until the terminal takes more.
+    waiter: Option<JoinHandle<()>>,
+}
+
+impl Terminal {
+    /// Opens the terminal on the standard input of a client's process; `None` where that is not possible. Nothing is
+    /// read or written before `go_on`.
+    pub fn open(
+        pid: i32,
+        connection: ConnectionId,
+        runtime: &Handle,
+        events: &mpsc::Sender<Event>,
+    ) -> Option<Self> {
+        // Opened anew rather than passed on: not to block is then our own mode and not the shell's too. The link names
+        // the very terminal, whatever is mounted where the client lives.
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(format!("/proc/{pid}/fd/0"), flags, Mode::empty()).ok()?;
+        if !rustix::termios::isatty(&fd) {
+            return None;
+        }
+        let fd = {
+            let _inside = runtime.enter();
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            // SAFETY: an `OwnedFd` always names the same open descriptor until it is dropped; nothing replaces it here.
+            #[allow(unsafe_code)]
+            let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
+            Arc::new(registered.ok()?)
+        };
+        Some(Self {
+            fd,
+            connection,
+            events: events.clone(),
+            runtime: runtime.clone(),
+            pending: Vec::new(),
+            reader: None,
+            waiter: None,
+        })
+    }
+
+    /// Writes what the terminal takes without blocking; false if something waits, then `Drained` follows.
+    pub fn write(&mut self, bytes: &[u8]) -> bool {
+        if self.pending.len() + bytes.len() <= MAX_PENDING {
+            self.pending.extend_from_slice(bytes);
+        }
+        self.reader.is_some() && self.flush()
+    }
+
+    /// After `Drained`: begins or goes on with what waits; true if nothing does any more.
+    pub fn go_on(&mut self) -> bool {
+        self.reader.get_or_insert_with(|| {
+            self.runtime.spawn(read(Arc::clone(&self.fd), self.connection, self.events.clone()))
+        });
+        self.flush()
+    }
+
+    fn flush(&mut self) -> bool {
+        let mut done = 0;
+        while done < self.pending.len() {
+            match rustix::io::write(self.fd.get_ref(), &self.pending[done..]) {
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                // Hung up: its client says so by leaving.
+                Err(_) => done = self.pending.len(),
+            }
+        }
+        self.pending.drain(..done);
+        if !self.pending.is_empty() && self.waiter.as_ref().is_none_or(JoinHandle::is_finished) {
+            let (fd, events, connection) = (Arc::clone(&self.fd), self.events.clone(), self.connection);
+            self.waiter = Some(self.runtime.spawn(async move {
+                while !takes_more(fd.get_ref()) {
+                    // Pseudo-terminals do not announce every byte of room, so it is also looked for.
+                    if let Ok(Ok(mut ready)) = timeout(RETRY, fd.writable()).await
+                        && !takes_more(fd.get_ref())
+                    {
+                        ready.clear_ready();
+                    }
+                }
+                let _ = events.send(Event::Drained(connection)).await;
+            }));
+        }
+        self.pending.is_empty()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        for task in [&self.reader, &self.waiter].into_iter().flatten() {
+            task.abort();
+        }
+    }
+}
+
+fn takes_more(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+async fn read(fd: Arc<AsyncFd<OwnedFd>>, connection: ConnectionId, events: mpsc::Sender<Event>) {
+    let mut slice = vec![0; SLICE];
+    while let Ok(mut ready) = fd.readable().await {
+        match rustix::io::read(fd.get_ref(), &mut slice) {
+            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(Errno::INTR) => {}
+            Ok(0) | Err(_) => {
+                // The end of a terminal is the end of its client, also of one that ignores SIGHUP.
+                let _ = events.send(Event::Gone(connection)).await;
+                return;
+            }
+            Ok(count) => {
+                if events.send(Event::Input(connection, slice[..count].to_vec())).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
