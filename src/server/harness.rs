@@ -13,7 +13,7 @@ use crate::{
     router::{
         AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan,
     },
-    state::{Harness, Permission, Status, StatusReport, StatusSource},
+    state::{Harness, Parked, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -619,6 +619,15 @@ impl Server {
         for id in ids {
             self.tell(id, message);
         }
+    }
+}
+
+/// A parked session again. One without a turn was never written down by its CLI, which would find nothing to resume:
+/// it begins anew under the same id.
+pub(super) fn resume(parked: &Parked) -> SessionChoice {
+    match uuid::Uuid::parse_str(&parked.session) {
+        Ok(id) if parked.auth != AuthMode::Login && parked.seen_requests == 0 => SessionChoice::New(id),
+        _ => SessionChoice::Resume(parked.session.clone()),
     }
 }
 

@@ -6,7 +6,7 @@ use preview::handoff_word;
 
 use super::{
     Server,
-    harness::Start,
+    harness::{Start, resume},
     panes::{STOP_GRACE, fresh_screen},
     reply::{Failure, Reply},
     verbs::{Answer, Outcome, silent},
@@ -111,8 +111,6 @@ impl Server {
             .and_then(|h| h.parked.get(&to.executor))
             // A session that the gateway served, maybe by a foreign provider, is not resumed outside it.
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
-            // One without a turn was never written down by its CLI, so there is nothing to resume.
-            .filter(|parked| parked.auth == AuthMode::Login || parked.seen_requests > 0)
             .cloned();
         let conversation = self.conversation_of(id);
         let context =
@@ -424,7 +422,7 @@ impl Server {
                 route: plan.to.clone(),
                 permission,
                 session: match &plan.resume {
-                    Some(parked) => SessionChoice::Resume(parked.session.clone()),
+                    Some(parked) => resume(parked),
                     None => SessionChoice::New(uuid::Uuid::new_v4()),
                 },
                 prompt: (!handoff.is_empty()).then_some(handoff),

@@ -18,3 +18,4 @@ mod screens;
 mod server;
 mod settings;
 mod steps;
+mod trying;
