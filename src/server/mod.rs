@@ -38,7 +38,7 @@ use crate::{
     config::{Paths, ServerPaths, Settings, Theme},
     gateway::{Gateway, GatewayEvent, RouteTable},
     mux::{ClientId, PaneId},
-    record::Recorder,
+    record::{Files, Recorder},
     state::State,
     vault::Vault,
 };
@@ -161,6 +161,7 @@ pub struct Server {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) routes: RouteTable,
     pub(crate) recorder: Recorder,
+    pub(crate) files: Files,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,

@@ -353,12 +353,7 @@ impl Server {
         let file = self.place.handoffs().join(format!("{}.md", running.key));
         let text = running.handoff.text.clone();
         if !text.is_empty() {
-            std::thread::spawn(move || {
-                let dir = file.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-                if let Err(error) = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&file, text)) {
-                    tracing::warn!(%error, "a handoff could not be kept");
-                }
-            });
+            self.files.keep(file, move || Some(text.into_bytes()));
         }
         self.step(id, Step::Handoff);
         self.step(id, Step::Stop);
