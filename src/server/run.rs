@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::Write,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,9 +27,6 @@ const PANE_WORKERS: usize = 2;
 
 /// Orphans are reaped at most this often.
 const REAP_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long the recorder may take to put its queue on disk when the server ends.
-const LAST_WORDS: &str = "server ended";
 
 /// Runs the server named `name` until it ends; the body of `inspan server`.
 ///
@@ -66,19 +63,21 @@ struct Prepared {
     _log: tracing_appender::non_blocking::WorkerGuard,
 }
 
+/// A directory that nobody else enters, so that nothing in it needs a mode of its own. The mask stays the person's:
+/// panes inherit it, and what is made in them must be as anywhere else.
 fn private_dir(dir: &std::path::Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("cannot create {}", dir.display()))
+        .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o700)))
+        .with_context(|| format!("cannot create {} for you alone", dir.display()))
 }
 
 fn prepare(name: &str) -> Result<Prepared> {
     socket::check_name(name).map_err(anyhow::Error::msg)?;
     // Already a session leader when started by hand from a shell's job control; that is as good.
     let _ = rustix::process::setsid();
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // Orphans of panes come to us, so that nothing outlives its pane unseen.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let paths = Paths::new(|key| std::env::var_os(key), rustix::process::geteuid().as_raw())?;
@@ -243,7 +242,7 @@ fn serve(prepared: Prepared) -> Result<()> {
     let _ = fs::remove_file(&server.place.socket);
     let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
     if !server.recorder.flush() {
-        tracing::warn!(LAST_WORDS);
+        tracing::warn!("the record was not on disk in time; its newest rows may be lost");
     }
     drop(server);
     drop(over);
