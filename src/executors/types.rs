@@ -123,6 +123,9 @@ pub enum SubmitStep {
     Pause(Duration),
     /// Wait until the screen shows what was written before, by these last words of it, but at most so long.
     Shown(String, Duration),
+    /// Write these bytes again each time that so long later the CLI still is idle and its prompt line, at the bottom of
+    /// the screen, still shows these last words of what was written.
+    Again(Vec<u8>, Duration, String),
 }
 
 /// What a model request is for.
