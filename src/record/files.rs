@@ -60,7 +60,7 @@ impl Queue {
 pub struct Files {
     queue: Arc<Queue>,
     /// Hangs up when the thread has ended.
-    over: mpsc::Receiver<()>,
+    over: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Files {
@@ -80,7 +80,7 @@ impl Files {
                 }
             }
         })?;
-        Ok(Self { queue, over })
+        Ok(Self { queue, over: Mutex::new(over) })
     }
 
     /// Replaces a private file, its directories made on the way. Never waits.
@@ -122,7 +122,8 @@ impl Drop for Files {
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.wake.notify_one();
-        if self.over.recv_timeout(LAST_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let over = self.over.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if over.recv_timeout(LAST_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("the disk does not answer; the newest files were not written");
         }
     }

@@ -161,7 +161,7 @@ pub struct Server {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) routes: RouteTable,
     pub(crate) recorder: Recorder,
-    pub(crate) files: Files,
+    pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,

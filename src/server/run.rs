@@ -191,7 +191,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         gateway: None,
         routes,
         recorder,
-        files: record::Files::start().context("cannot start the thread that writes files")?,
+        files: Arc::new(record::Files::start().context("cannot start the thread that writes files")?),
         vault,
         trusted: BTreeSet::new(),
         left_to_harness: BTreeSet::new(),
