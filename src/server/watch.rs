@@ -96,9 +96,8 @@ impl Server {
             return;
         };
         runtime.observed.insert(report.source, (report.clone(), now));
-        if matches!(report.status, Status::Working | Status::NeedsYou) {
-            runtime.submitted = None;
-        }
+        let answers = matches!(report.status, Status::Working | Status::NeedsYou);
+        let submitted = answers && runtime.submitted.take().is_some();
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
@@ -124,7 +123,7 @@ impl Server {
         } else {
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
-                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
+                && (submitted || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
                 self.look_at_login(id, |_, _, _| {});
