@@ -243,7 +243,7 @@ impl Server {
                 self.open(client, overlays::palette(initial.unwrap_or_default()));
                 silent()
             }
-            Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin, env),
+            Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin),
             Verb::SendPrefix { target, second } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let key = self.keys.prefix(second).ok_or("no second prefix is set")?;
@@ -332,6 +332,17 @@ pub(super) fn beyond(pane: crate::mux::PaneId) -> Refusal {
             "harness_authority = true in config.toml grants harnesses everything".into(),
         ],
     }
+}
+
+/// The directory that `-c` names, or the one to fall back on.
+pub(super) fn chosen_dir(
+    named: Option<std::path::PathBuf>,
+    otherwise: std::path::PathBuf,
+    origin: &Origin,
+) -> Result<std::path::PathBuf, Failure> {
+    let Some(named) = named else { return Ok(otherwise) };
+    let dir = crate::workspace::absolute(&origin.cwd, &named);
+    if dir.is_dir() { Ok(dir) } else { Err(Failure::Failed(format!("{} is not a directory", dir.display()))) }
 }
 
 /// The client that a key binding runs for.
