@@ -99,14 +99,15 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs `work` on a thread and `then` in the loop with its result.
+    /// Runs `work` on a thread and `then` in the loop with its result. What works on one is bounded by
+    /// `SLOW_WORKERS`; more waits.
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
         then: impl FnOnce(&mut Server, T) + Send + 'static,
     ) {
         let events = self.events.clone();
-        std::thread::spawn(move || {
+        self.runtime.spawn_blocking(move || {
             let result = work();
             let _ = events.blocking_send(Event::Task(Box::new(move |server| then(server, result))));
         });
