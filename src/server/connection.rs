@@ -1,6 +1,7 @@
 //! One task pair per connected socket: frames in become events of the loop, frames out leave in order.
 use super::{
     Event,
+    authority::Caller,
     protocol::{Exit, Hello, Kind, PROTOCOL, Welcome, json_frame, read_frame, write_all},
 };
 use std::sync::Arc;
@@ -120,7 +121,8 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
     let Ok(Ok(Some((Kind::Hello, payload)))) = hello else { return };
     let Ok(hello) = serde_json::from_slice::<Hello>(&payload) else { return };
     let (out, mut queue) = mpsc::channel(OUT_QUEUE);
-    if events.send(Event::Hello { id, pid, hello: Box::new(hello), out }).await.is_err() {
+    let Ok(caller) = tokio::task::spawn_blocking(move || Caller::look_up(pid)).await else { return };
+    if events.send(Event::Hello { id, caller, hello: Box::new(hello), out }).await.is_err() {
         return;
     }
     let drained = events.clone();
