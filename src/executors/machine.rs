@@ -11,7 +11,6 @@ use crate::{
 use std::{collections::BTreeMap, path::Path};
 
 /// Where a machine's facts are read from.
-#[derive(Debug)]
 pub struct Machine<'a> {
     /// The environment of the person who asks.
     pub env: &'a BTreeMap<String, String>,

@@ -25,7 +25,7 @@ pub enum Home {
 }
 
 /// Where the loopback gateway listens and the token that names the pane there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GatewayAccess {
     /// `http://127.0.0.1:PORT`, no trailing slash.
     pub base_url: String,
@@ -43,7 +43,6 @@ pub enum SessionChoice {
 }
 
 /// Everything that a launch depends on.
-#[derive(Debug)]
 pub struct LaunchRequest<'a> {
     /// The CLI to run.
     pub binary: &'a Path,
@@ -70,7 +69,7 @@ pub struct LaunchRequest<'a> {
 }
 
 /// A file that a launch generates, in our own directories.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GeneratedFile {
     /// Absolute.
     pub path: PathBuf,
@@ -90,7 +89,7 @@ pub struct GeneratedLink {
 }
 
 /// How to start a harness. Making a plan touches nothing; `apply` in `launch.rs` writes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LaunchPlan {
     /// Program and arguments.
     pub argv: Vec<String>,

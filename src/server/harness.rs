@@ -42,7 +42,7 @@ pub struct Start {
 }
 
 /// The loop's side of a harness.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Runtime {
     /// Names the pane at the gateway.
     pub token: String,

@@ -247,7 +247,10 @@ impl Server {
         };
         let dir = self.pane_dir(&pane.key);
         let conversation = runtime.conversation.clone();
-        self.files.keep(dir.join("conversation.json"), move || serde_json::to_vec(&*conversation).ok());
+        let vault = Arc::clone(&self.vault);
+        self.files.keep(dir.join("conversation.json"), move || {
+            serde_json::to_vec(&crate::switch::without_secrets(&conversation, &vault)).ok()
+        });
     }
 
     fn kept_conversation(&self, key: &str) -> Arc<Conversation> {

@@ -133,6 +133,7 @@ impl Server {
         let known = runtime.map(|runtime| Arc::clone(&runtime.conversation)).unwrap_or_default();
         let home = runtime.map(|runtime| runtime.config_home.clone()).unwrap_or_default();
         let executor = self.executor_of(plan.pane);
+        let vault = Arc::clone(&self.vault);
         let session = plan.from.as_ref().and_then(|harness| harness.session.clone());
         self.tasks.spawn(
             move || {
@@ -143,9 +144,9 @@ impl Server {
                         session.or_else(|| executor.sessions(&home, cwd).first().map(|s| s.id.clone()))?;
                     executor.transcript(&home, cwd, &session)
                 };
-                let conversation = if known.turns.is_empty() { told() } else { Some((*known).clone()) };
+                let told = if known.turns.is_empty() { told().unwrap_or_default() } else { (*known).clone() };
                 let ground = switch::gather(cwd);
-                plan.telling.conversation = conversation.unwrap_or_default();
+                plan.telling.conversation = switch::without_secrets(&told, &vault);
                 (plan, ground)
             },
             move |server, (plan, ground)| then(server, plan, ground),

@@ -2,9 +2,10 @@
 //!
 //! The loop drives it (`server/switching.rs`) and journals each step. Must not know: sockets, keys, drawing.
 use crate::{
-    handoff::{Conversation, Handoff, HandoffInput, Mode, Party, build},
+    handoff::{Conversation, Handoff, HandoffInput, Mode, Party, Turn, build},
     router::Route,
     state::{GitSummary, Parked},
+    vault::Vault,
     workspace::{self, CheckpointError, Fingerprint},
 };
 use serde::Serialize;
@@ -83,6 +84,13 @@ pub fn gather(dir: &Path) -> Ground {
         Ok(fingerprint) => Ground { git, dirty, fingerprint: Some(fingerprint), error: None },
         Err(error) => Ground { git, dirty, fingerprint: None, error: Some(error.to_string()) },
     }
+}
+
+/// A conversation without the values of known credentials, as it may be kept and told. A key that no pattern would
+/// recognise is known here by its value: a program may have printed it, or a person pasted it.
+pub fn without_secrets(conversation: &Conversation, vault: &Vault) -> Conversation {
+    let turn = |turn: &Turn| Turn { text: vault.scrub(&turn.text), ..turn.clone() };
+    Conversation { turns: conversation.turns.iter().map(turn).collect() }
 }
 
 /// What a switch kept of the tree.
@@ -215,4 +223,19 @@ pub fn label(route: &Route) -> String {
 /// The first digits of a commit.
 pub fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handoff::Role;
+
+    #[test]
+    fn a_known_key_is_told_to_nobody() {
+        let vault = Vault::new(["env:TEAM_KEY"]);
+        vault.learn_env(&[("TEAM_KEY".to_owned(), "plain-looking-words".to_owned())].into());
+        let said = |text: &str| Conversation { turns: vec![Turn { role: Role::User, text: text.into() }] };
+        let kept = without_secrets(&said("why does plain-looking-words not work?"), &vault);
+        assert_eq!(kept, said("why does [redacted] not work?"));
+    }
 }
