@@ -256,6 +256,10 @@ impl Executor for Gemini {
         )
     }
 
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("gemini/.gemini", overlay::SHARED)
+    }
+
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         history::sessions(config_home, cwd)
     }

@@ -25,6 +25,10 @@ use tokio::{
 /// Threads that parse panes and serve sockets. More buy contention, not speed.
 const PANE_WORKERS: usize = 2;
 
+/// Threads for slow work: questions to git, to the record, to a vendor's CLI. Nearly all of it waits, some of it for
+/// seconds; a checkout on a dead mount must not use up every thread of the machine.
+const SLOW_WORKERS: usize = 64;
+
 /// Orphans are reaped at most this often.
 const REAP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -154,6 +158,7 @@ fn serve(prepared: Prepared) -> Result<()> {
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
     let panes_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(PANE_WORKERS)
+        .max_blocking_threads(SLOW_WORKERS)
         .thread_name("panes")
         .enable_all()
         .build()?;
@@ -174,7 +179,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         vault.refer(&reference);
     }
     let routes = gateway::RouteTable::default();
-    let gateway = start_gateway(&routes, &recorder, &vault, &events);
+    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle());
     let keys = input::KeyTable::new(&settings);
     let mut server = Server {
         state: State::default(),
@@ -191,6 +196,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         gateway: None,
         routes,
         recorder,
+        files: Arc::new(record::Files::start().context("cannot start the thread that writes files")?),
         vault,
         trusted: BTreeSet::new(),
         left_to_harness: BTreeSet::new(),
@@ -262,6 +268,7 @@ fn start_gateway(
     recorder: &record::Recorder,
     vault: &Arc<Vault>,
     events: &mpsc::Sender<Event>,
+    runtime: &tokio::runtime::Handle,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
     let gateway = gateway::start(gateway::GatewayConfig {
@@ -273,13 +280,13 @@ fn start_gateway(
         price: None,
     })?;
     let events = events.clone();
-    std::thread::Builder::new().name("gateway-events".into()).spawn(move || {
-        while let Some(event) = receiver.blocking_recv() {
-            if events.blocking_send(Event::Gateway(event)).is_err() {
+    runtime.spawn(async move {
+        while let Some(event) = receiver.recv().await {
+            if events.send(Event::Gateway(event)).await.is_err() {
                 break;
             }
         }
-    })?;
+    });
     Ok(gateway)
 }
 

@@ -25,6 +25,9 @@ const SETTLE: Duration = Duration::from_millis(120);
 
 /// How long after the final answer the CLI may take to show that it is idle.
 const ANSWER_WAIT: Duration = Duration::from_millis(1500);
+/// How long a failed request leaves a CLI to say that it tries again before "idle" means that it gave up: its state file
+/// was seen to follow by a few hundred milliseconds.
+const FAILED_WAIT: Duration = Duration::from_millis(1000);
 
 /// Lines at the live bottom of a screen that status rules may read.
 const BOTTOM_LINES: usize = 14;
@@ -93,9 +96,8 @@ impl Server {
             return;
         };
         runtime.observed.insert(report.source, (report.clone(), now));
-        if matches!(report.status, Status::Working | Status::NeedsYou) {
-            runtime.submitted = None;
-        }
+        let answers = matches!(report.status, Status::Working | Status::NeedsYou);
+        let submitted = answers && runtime.submitted.take().is_some();
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
@@ -114,11 +116,14 @@ impl Server {
             if runtime.submitted.is_some() {
                 return;
             }
+            if runtime.failed.is_some() && runtime.failed_at.is_some_and(|at| at.elapsed() < FAILED_WAIT) {
+                return;
+            }
             self.settled(id, report);
         } else {
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
-                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
+                && (submitted || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
                 self.look_at_login(id, |_, _, _| {});
@@ -158,6 +163,8 @@ impl Server {
         let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
         if failed {
             runtime.failed = Some(row.error.clone());
+            runtime.failed_at = Some(Instant::now());
+            self.tasks.after(FAILED_WAIT, move |server| server.watch_soon(id));
         }
         if row.status == 429 {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
