@@ -90,11 +90,7 @@ impl Server {
         self.check_startable(&executor, &facts, false)?;
         if let Some(from) = &from {
             if from.switch.as_ref().is_some_and(|s| s.failed.is_none()) {
-                return Err(Failure::from(Refusal {
-                    rule: "switch.busy".into(),
-                    reason: format!("a switch of {id} is under way"),
-                    remedies: vec!["wait for it".into()],
-                }));
+                return Err(Failure::from(busy(id)));
             }
             if from.route.executor == to.executor && self.screens.get(&id).is_some_and(|s| s.pty.is_some()) {
                 let model = to.model.clone().unwrap_or_default();
@@ -210,7 +206,12 @@ impl Server {
         if let Some(why) = self.in_turn(id) {
             if when_done {
                 let waiting = Waiting { verb: again, origin: origin.clone(), reply: reply.take() };
-                self.waiting_switches.insert(id, waiting);
+                if let Some(before) = self.waiting_switches.insert(id, waiting) {
+                    fail(
+                        before.reply,
+                        &Failure::Failed(format!("a newer switch of {id} waits in its place")),
+                    );
+                }
                 self.tell_all(&format!("{id} switches to {executor} when its turn is done"));
                 return Ok(Outcome::Later);
             }
@@ -296,6 +297,19 @@ impl Server {
             }
             fail(reply, &failure);
             return;
+        }
+        // Both were planned before either began.
+        if self.switches.contains_key(&id) {
+            let failure = Failure::from(busy(id));
+            if let Some(client) = client {
+                self.show_failure(client, &failure);
+            }
+            fail(reply, &failure);
+            return;
+        }
+        // What waits for the end of this turn was asked for another harness, and this is the newer word.
+        if let Some(waiting) = self.waiting_switches.remove(&id) {
+            fail(waiting.reply, &Failure::Failed(format!("another switch of {id} came first")));
         }
         let key = ulid::Ulid::r#gen().to_string();
         let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
@@ -568,6 +582,14 @@ impl Server {
         }
         fail(running.reply, &Failure::Failed(message.clone()));
         self.tell_all(&message);
+    }
+}
+
+fn busy(id: PaneId) -> Refusal {
+    Refusal {
+        rule: "switch.busy".into(),
+        reason: format!("a switch of {id} is under way"),
+        remedies: vec!["wait for it".into()],
     }
 }
 
