@@ -71,31 +71,33 @@ impl Server {
         }
     }
 
-    fn watch(&mut self, id: PaneId) {
-        let Some(executor) = self.executor_of(id) else { return };
-        let (Some(screen), Some(pane), Some(runtime)) =
-            (self.screens.get(&id), self.state.panes.get(&id), self.harnesses.get(&id))
-        else {
-            return;
-        };
+    /// What the CLI shows of its state at this moment.
+    pub(super) fn look(&self, id: PaneId) -> Option<StatusReport> {
+        let executor = self.executor_of(id)?;
+        let (screen, pane, runtime) =
+            (self.screens.get(&id)?, self.state.panes.get(&id)?, self.harnesses.get(&id)?);
         if screen.pty.is_none() || pane.exit.is_some() {
-            return;
+            return None;
         }
         let bottom = lock(&screen.emulator).bottom_lines(BOTTOM_LINES);
-        let signals = Signals {
+        executor.watch(&Signals {
             title: &pane.title,
             osc7501: screen.agent_state.as_deref(),
             bottom: &bottom,
             pid: pane.pid,
             config_home: Some(&runtime.config_home),
-        };
-        let Some(report) = executor.watch(&signals) else { return };
+        })
+    }
+
+    fn watch(&mut self, id: PaneId) {
+        let Some(report) = self.look(id) else { return };
         let now = Self::now();
-        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        let (Some(pane), Some(runtime)) = (self.state.panes.get(&id), self.harnesses.get_mut(&id)) else {
+            return;
+        };
         runtime.observed.insert(report.source, (report.clone(), now));
-        if matches!(report.status, Status::Working | Status::NeedsYou) {
-            runtime.submitted = None;
-        }
+        let answers = matches!(report.status, Status::Working | Status::NeedsYou);
+        let submitted = answers && runtime.submitted.take().is_some();
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
@@ -121,7 +123,7 @@ impl Server {
         } else {
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
-                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
+                && (submitted || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
                 self.look_at_login(id, |_, _, _| {});
