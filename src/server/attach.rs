@@ -124,6 +124,12 @@ impl Server {
             ));
             return;
         }
+        if hello.env.get("TERM").is_some_and(|term| term == "dumb") {
+            reply.fail(&Failure::Failed(
+                "this terminal calls itself TERM=dumb, which cannot place text; set TERM to what it really is".into(),
+            ));
+            return;
+        }
         let Some(size) = hello.terminal else {
             reply.fail(&Failure::Failed("attaching needs a terminal".into()));
             return;

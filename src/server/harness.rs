@@ -643,7 +643,10 @@ pub fn missing(executor: &ExecutorId) -> Refusal {
     Refusal {
         rule: "executor.missing".into(),
         reason: format!("{executor} is neither on your PATH nor installed by inspan"),
-        remedies: vec![format!("inspan install {executor}"), "or add --install to do it in the pane".into()],
+        remedies: vec![
+            format!("inspan install {executor}"),
+            "or start it in a pane of its own with --install".into(),
+        ],
     }
 }
 

@@ -304,6 +304,10 @@ impl Server {
             fail(reply, &failure);
             return;
         }
+        // What waits for the end of this turn was asked for another harness, and this is the newer word.
+        if let Some(waiting) = self.waiting_switches.remove(&id) {
+            fail(waiting.reply, &Failure::Failed(format!("another switch of {id} came first")));
+        }
         let key = ulid::Ulid::r#gen().to_string();
         let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
         self.recorder.switch_begin(

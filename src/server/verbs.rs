@@ -192,7 +192,8 @@ impl Server {
             }
             Verb::Paste { target, text } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                self.paste(pane, text.as_bytes());
+                let bracketed = self.modes(pane).is_some_and(|modes| modes.bracketed_paste);
+                self.write(pane, crate::term::encode::encode_paste(text.as_bytes(), bracketed))?;
                 silent()
             }
             Verb::CapturePane { target, styled, join, start, end, .. } => {

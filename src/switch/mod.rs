@@ -147,7 +147,11 @@ impl Telling {
             to: Party { executor: &self.to.0, model: self.to.1.as_deref() },
             workspace: &self.workspace.to_string_lossy(),
             branch: (ground.git.repository && branch != "detached").then_some(branch),
-            head: (!ground.git.head.is_empty()).then_some(ground.git.head.as_str()),
+            head: match ground.git.head.as_str() {
+                _ if !ground.git.repository => Some("none, this is not a git repository"),
+                "" => None,
+                head => Some(head),
+            },
             dirty: &ground.dirty,
             checkpoint,
             budget_tokens: budget,
@@ -202,7 +206,9 @@ impl Report {
         }
         text.push_str(&format!("session {}, handoff {} tokens\n", self.session, self.handoff_tokens));
         if self.workspace_same {
-            text.push_str(&format!("workspace unchanged: {} {}\n", self.branch, self.head));
+            let at = format!("{} {}", self.branch, self.head);
+            let at = if self.branch.is_empty() { "no repository" } else { at.trim_end() };
+            text.push_str(&format!("workspace unchanged: {at}\n"));
         } else {
             for change in &self.workspace_changes {
                 text.push_str(&format!("workspace: {change}\n"));
