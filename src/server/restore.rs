@@ -133,8 +133,12 @@ impl Server {
         let saved: Saved = match serde_json::from_str::<Saved>(&json) {
             Ok(saved) if saved.format == FORMAT => saved,
             Ok(_) | Err(_) => {
+                // The next change saves over them.
+                let aside = self.place.state.join(format!("sessions-{}.json", Self::now()));
+                let shown = aside.display().to_string();
+                self.files.keep(aside, move || Some(json.into_bytes()));
                 self.state.warning =
-                    Some("the saved sessions are of another version; they were left alone".into());
+                    Some(format!("the saved sessions are of another version; they are kept in {shown}"));
                 return;
             }
         };
@@ -165,7 +169,10 @@ impl Server {
                             "a switch was interrupted at the step {step:?}; nothing of it is lost"
                         ));
                     }
-                    let conversation = self.kept_conversation(&pane.key);
+                    let conversation = self.kept_conversation(&pane.key).unwrap_or_else(|why| {
+                        notes.push(format!("what was said here could not be read again: {why}"));
+                        Arc::default()
+                    });
                     if pane.harness.is_some() {
                         let runtime = super::harness::Runtime { conversation, ..Default::default() };
                         self.harnesses.insert(pane.id, runtime);
@@ -253,9 +260,12 @@ impl Server {
         });
     }
 
-    fn kept_conversation(&self, key: &str) -> Arc<Conversation> {
-        let text = std::fs::read(self.pane_dir(key).join("conversation.json")).unwrap_or_default();
-        Arc::new(serde_json::from_slice(&text).unwrap_or_default())
+    fn kept_conversation(&self, key: &str) -> Result<Arc<Conversation>, String> {
+        match std::fs::read(self.pane_dir(key).join("conversation.json")) {
+            Ok(text) => serde_json::from_slice(&text).map(Arc::new).map_err(|e| e.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Arc::default()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Stops everything that runs and says goodbye.

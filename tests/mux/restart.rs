@@ -175,3 +175,35 @@ fn a_closed_panes_directory_goes_and_a_session_that_lies_only_there_stays() {
     assert!(!gone.exists() && !empty.exists());
     assert!(kept.join("codex/sessions/rollout.jsonl").exists());
 }
+
+#[test]
+fn saved_sessions_that_cannot_be_read_are_kept_beside_the_new_ones() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    crash(&sandbox);
+    let record = inspan::record::Recorder::open(&sandbox.state_dir().join("inspan.db")).unwrap();
+    record.save_state(r#"{"format":99,"sessions":[{"name":"precious"}]}"#);
+    drop(record);
+
+    sandbox.inspan(&["new-session", "-d", "-s", "new", "--", "sh"]).ok();
+    sandbox.inspan(&["kill-server"]).ok();
+    let entries = std::fs::read_dir(sandbox.state_dir()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = entries
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("sessions-"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].contains("precious"), "{kept:?}");
+}
+
+#[test]
+fn a_conversation_that_cannot_be_read_again_is_said_on_the_card() {
+    let sandbox = Sandbox::new();
+    stub_session(&sandbox, "claude");
+    let key = panes(&sandbox)[0]["key"].as_str().unwrap().to_owned();
+    crash(&sandbox);
+    std::fs::write(sandbox.state_dir().join("panes").join(key).join("conversation.json"), "{").unwrap();
+    let rows = panes(&sandbox);
+    let notes = rows[0]["notes"].to_string();
+    assert!(notes.contains("what was said here could not be read again"), "{notes}");
+}
