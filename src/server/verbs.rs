@@ -199,20 +199,18 @@ impl Server {
             Verb::CapturePane { target, styled, join, start, end, .. } => {
                 self.capture_pane(&target, styled, join, start.as_deref(), end.as_deref(), origin)
             }
-            Verb::ListSessions { format } => {
-                Ok(Outcome::Done(listing::print(&format, &self.session_rows())?))
-            }
+            Verb::ListSessions { format } => Ok(Outcome::Done(listing::print(&format, &self.session_rows()))),
             Verb::ListWindows { format, target } => {
                 let session =
                     target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
-                Ok(Outcome::Done(listing::print(&format, &self.window_rows(session))?))
+                Ok(Outcome::Done(listing::print(&format, &self.window_rows(session))))
             }
             Verb::ListPanes { format, target, .. } => {
                 let session =
                     target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
-                Ok(Outcome::Done(listing::print(&format, &self.pane_rows(session))?))
+                Ok(Outcome::Done(listing::print(&format, &self.pane_rows(session))))
             }
-            Verb::ListClients { format } => Ok(Outcome::Done(listing::print(&format, &self.client_rows())?)),
+            Verb::ListClients { format } => Ok(Outcome::Done(listing::print(&format, &self.client_rows()))),
             Verb::DisplayMessage { target, print, message } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let text = listing::expand(&message.join(" "), &self.pane_row(pane));

@@ -16,6 +16,9 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Prompts that wait for a harness's turn to end. A person queues a few; more is a script that does not look.
+const PENDING_MAX: usize = 64;
+
 fn pretty(value: &Value) -> Outcome {
     Outcome::Done(serde_json::to_string_pretty(value).unwrap_or_default() + "\n")
 }
@@ -55,6 +58,11 @@ impl Server {
             }
             _ => {
                 if let Some(runtime) = self.harnesses.get_mut(&id) {
+                    if runtime.pending.len() >= PENDING_MAX {
+                        return Err(Failure::Failed(format!(
+                            "{PENDING_MAX} prompts wait for {id} already; nothing was added"
+                        )));
+                    }
                     runtime.pending.push_back(text.to_owned());
                 }
                 self.watch_soon(id);
