@@ -1,20 +1,14 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
 use super::{Versions, by_id, find, registry};
 use crate::{
-    config::{Settings, load_policy},
+    config::{Settings, load_policy, paths::policy_files},
     router::{
         AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy,
     },
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
 };
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
-
-/// The administrator's rules; lower layers may only tighten them.
-const ADMINISTRATOR_POLICY: &str = "/etc/inspan/policy.toml";
+use std::{collections::BTreeMap, path::Path};
 
 /// Where a machine's facts are read from.
 #[derive(Debug)]
@@ -41,7 +35,7 @@ pub const UNTESTED: &str = "ready · untested";
 impl Machine<'_> {
     /// The rules in force, and what is wrong in their files.
     pub fn policy(&self) -> (Policy, Vec<Problem>) {
-        load_policy([PathBuf::from(ADMINISTRATOR_POLICY), self.config_dir.join("policy.toml")])
+        load_policy(policy_files(self.config_dir))
     }
 
     /// Everything that planning asks for.

@@ -273,10 +273,6 @@ pub trait Executor: Send + Sync {
     }
     /// How to type and submit a prompt.
     fn submit(&self, text: &str) -> Vec<SubmitStep>;
-    /// How to interrupt a running turn.
-    fn interrupt(&self) -> Vec<SubmitStep>;
-    /// How to leave politely when idle.
-    fn quit(&self) -> Vec<SubmitStep>;
     /// Reads the state from outside; `None` when the signals say nothing. Bottom-line rules come last.
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport>;
     /// How a model changes when the gateway is not involved.
