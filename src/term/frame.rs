@@ -322,15 +322,19 @@ impl FrameWriter {
         let symbol = cell.symbol();
         let taken = if wide { 2 } else { 1 };
         let printed = printable(symbol, wide, self.caps.utf8);
+        // Terminals disagree on the width of clusters and of newer symbols, and on where the cursor is behind the last
+        // column: what follows is then placed anew, so that one disagreement does not shift the rest of the row.
+        let mut chars = printed.chars();
+        let certain = chars.next().is_none_or(width_is_certain) && chars.next().is_none();
+        if wide && !certain {
+            // Where it turns out narrow, what stood in its second column must not remain.
+            self.out.extend_from_slice(b"\x1b[2X");
+        }
         self.out.extend_from_slice(printed.as_bytes());
         if !self.caps.utf8 && wide {
             self.out.push(b' ');
         }
-        // Terminals disagree on the width of clusters and of newer symbols, and on where the cursor is behind the last
-        // column: what follows is then placed anew, so that one disagreement does not shift the rest of the row.
-        let mut chars = printed.chars();
-        let certain = chars.next().is_none_or(width_is_certain) && chars.next().is_none() && x + taken < end;
-        self.at = certain.then_some((x + taken, y));
+        self.at = (certain && x + taken < end).then_some((x + taken, y));
     }
 
     fn pen_for(&self, canvas: &Canvas, cell: &Cell, side: Side) -> Pen {
@@ -410,6 +414,9 @@ fn printable(symbol: &str, wide: bool, utf8: bool) -> &str {
     if !utf8 {
         return ascii(symbol);
     }
+    // A joiner at the end joins nothing here, where the neighbour has cells of its own; some terminals would draw the
+    // neighbour into this cell and leave its own columns as they were.
+    let symbol = symbol.trim_end_matches('\u{200d}');
     let columns = unicode_width::UnicodeWidthStr::width(symbol);
     // A wide character in the last column has no room, a lone mark has no base.
     if columns == 0 || (columns > 1 && !wide) || symbol.chars().any(char::is_control) { " " } else { symbol }
