@@ -93,7 +93,7 @@ fn welcome(mut stream: UnixStream) -> Result<Connection> {
 /// # Errors
 /// When the socket cannot be used; `Ok(None)` when no server runs.
 pub fn connect(address: &ServerAddress) -> Result<Option<Connection>> {
-    socket::check_name(&address.name).map_err(anyhow::Error::msg)?;
+    config::paths::check_name(&address.name)?;
     socket::check_dir(&address.dir).map_err(anyhow::Error::msg)?;
     let path = address.socket();
     let Some(stream) = socket::connect(&path).with_context(|| format!("cannot use {}", path.display()))?

@@ -10,8 +10,9 @@ const ADMIN_POLICY: &str = "/etc/inspan/policy.toml";
 /// Where sockets go unless told otherwise; unlike the runtime directory it survives the last logout.
 const DEFAULT_TMPDIR: &str = "/tmp";
 
-/// The longest path that a socket address holds on Linux, its closing zero left out.
-const MAX_SOCKET_PATH: usize = 107;
+/// The longest path that a socket address holds on Linux, its closing zero left out; the kernel's own message about a
+/// longer one is understood by nobody.
+pub const MAX_SOCKET_PATH: usize = 107;
 
 /// The name of the server that runs without `-L`.
 pub const DEFAULT_SERVER: &str = "default";
@@ -104,16 +105,23 @@ impl Paths {
     /// # Errors
     /// A name that is none, or a socket path that the system would refuse.
     pub fn server(&self, name: &str) -> Result<ServerPaths, PathsError> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(fits) {
-            return Err(PathsError::ServerName(name.to_owned()));
-        }
+        check_name(name)?;
         let socket = self.sockets.join(format!("{name}.sock"));
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
             return Err(PathsError::SocketPath(socket));
         }
         Ok(ServerPaths { socket, state: self.state.join(name) })
     }
+}
+
+/// Refuses server names that would leave the directory of sockets or be hard to type.
+///
+/// # Errors
+/// Names the characters that may be used.
+pub fn check_name(name: &str) -> Result<(), PathsError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fine = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
+    if fine { Ok(()) } else { Err(PathsError::ServerName(name.to_owned())) }
 }
 
 /// The policy layers of a configuration directory, the administrator's first; lower ones may only tighten.

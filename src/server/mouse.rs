@@ -5,7 +5,7 @@ use crate::{
     mux::{
         ClientId, PaneId,
         keys::{Key, KeyCode, Mods},
-        layout::{Axis, Dir},
+        layout::Dir,
     },
     term::{
         encode,
@@ -105,12 +105,12 @@ impl Server {
         let Some(rect) = window.layout.rect_of(pane, area) else { return };
         // The border under the pointer follows it: to the right or left edge, to the lower or upper one.
         let moves = [
-            (Axis::Horizontal, event.x, rect.x, rect.w, Dir::Left, Dir::Right),
-            (Axis::Vertical, event.y, rect.y, rect.h, Dir::Up, Dir::Down),
+            (event.x, rect.x, rect.w, area.w, Dir::Left, Dir::Right),
+            (event.y, rect.y, rect.h, area.h, Dir::Up, Dir::Down),
         ];
-        for (_, at, start, size, back, forth) in moves {
+        for (at, start, size, room, back, forth) in moves {
             let end = start + size.saturating_sub(1);
-            if at > end && start + size < if back == Dir::Left { area.w } else { area.h } {
+            if at > end && start + size < room {
                 window.layout.resize(pane, forth, at - end, area);
             } else if at < end && at > start + size / 2 {
                 window.layout.resize(pane, back, end - at, area);

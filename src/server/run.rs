@@ -79,7 +79,6 @@ fn private_dir(dir: &std::path::Path) -> Result<()> {
 }
 
 fn prepare(name: &str) -> Result<Prepared> {
-    socket::check_name(name).map_err(anyhow::Error::msg)?;
     // Already a session leader when started by hand from a shell's job control; that is as good.
     let _ = rustix::process::setsid();
     // Orphans of panes come to us, so that nothing outlives its pane unseen.
