@@ -8,7 +8,7 @@ use super::{
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
-    handoff::{Conversation, Role, Turn},
+    handoff::{Role, Turn},
     mux::{ClientId, PaneId, SessionId},
     state::{Status, StatusReport, StatusSource},
     term::emulator::TermEvent,
@@ -151,9 +151,8 @@ impl Server {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         let answer = answer.unwrap_or_default();
         if !answer.is_empty() {
-            let mut turns = runtime.conversation.turns.clone();
-            turns.push(Turn { role: Role::Assistant, text: answer.clone() });
-            runtime.conversation = Arc::new(Conversation { turns });
+            let turn = Turn { role: Role::Assistant, text: answer.clone() };
+            Arc::make_mut(&mut runtime.conversation).turns.push(turn);
             runtime.last_answer = answer;
         }
         runtime.tools_running = calls_tools;
