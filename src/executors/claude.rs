@@ -249,6 +249,10 @@ impl Executor for Claude {
         ))
     }
 
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("claude", overlay::SHARED)
+    }
+
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         history::sessions(config_home, cwd)
     }

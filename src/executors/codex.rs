@@ -252,6 +252,10 @@ impl Executor for Codex {
         ))
     }
 
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("codex", overlay::SHARED)
+    }
+
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         history::sessions(config_home, cwd)
     }

@@ -30,6 +30,9 @@ const ENTER_PAUSE: Duration = Duration::from_millis(200);
 /// While it starts, or on a busy machine, it may take this long to take in a text. An Enter that overtakes the text is
 /// swallowed: the prompt line is still empty then.
 const ECHO_WAIT: Duration = Duration::from_secs(4);
+/// After so long a turn that an Enter began is seen. While a session is being resumed the prompt line shows the text
+/// and still takes no Enter.
+const AGAIN: Duration = Duration::from_millis(1_500);
 /// Characters at a text's end by which it is recognised on the screen.
 const RECOGNISED: usize = 16;
 /// A paste of more lines or characters than this is shown as a placeholder.
@@ -201,6 +204,7 @@ impl Executor for Gemini {
             SubmitStep::Shown(shown(text), ECHO_WAIT),
             SubmitStep::Pause(ENTER_PAUSE),
             SubmitStep::Write(b"\r".to_vec()),
+            SubmitStep::Again(b"\r".to_vec(), AGAIN, shown(text)),
         ]
     }
 
@@ -250,6 +254,10 @@ impl Executor for Gemini {
             self.submit(&format!("/model set {model}")),
             format!("typed /model set {model} into Gemini CLI"),
         )
+    }
+
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("gemini/.gemini", overlay::SHARED)
     }
 
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {

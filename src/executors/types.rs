@@ -123,6 +123,9 @@ pub enum SubmitStep {
     Pause(Duration),
     /// Wait until the screen shows what was written before, by these last words of it, but at most so long.
     Shown(String, Duration),
+    /// Write these bytes again each time that so long later the CLI still is idle and its prompt line, at the bottom of
+    /// the screen, still shows these last words of what was written.
+    Again(Vec<u8>, Duration, String),
 }
 
 /// What a model request is for.
@@ -278,6 +281,8 @@ pub trait Executor: Send + Sync {
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport>;
     /// How a model changes when the gateway is not involved.
     fn change_model(&self, model: &str) -> ModelChange;
+    /// Where the CLI leaves its sessions in an overlay: the overlay below a pane's directory, and the names in it.
+    fn records(&self) -> (&'static str, &'static [&'static str]);
     /// The native sessions of `cwd`, newest first.
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession>;
     /// The native session that the running CLI is in, as far as that shows from outside. Asked under `login`, where

@@ -76,6 +76,8 @@ pub struct Runtime {
     pub files: Vec<PathBuf>,
     /// Why the newest `Main` request failed, until another begins.
     pub failed: Option<String>,
+    /// When it failed: a CLI that tries again says so a moment later.
+    pub failed_at: Option<Instant>,
     /// When the process was started.
     pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
@@ -151,14 +153,19 @@ impl Server {
         let Some(name) = &what.executor else { return Ok(None) };
         let executor = ExecutorId::from(name.as_str());
         let auth = what.auth.as_deref().map(str::parse).transpose().map_err(Failure::Usage)?;
-        let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
-        let facts = self.facts(env);
-        let route = plan(&request, &facts)?;
-        self.check_startable(&executor, &facts, what.install)?;
         let permission = match &what.permission {
             Some(word) => parse_permission(word)?,
             None => self.settings.executor(&executor).permission,
         };
+        let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
+        let facts = self.facts(env);
+        let planned = plan(&request, &facts);
+        if planned.as_ref().is_err_and(|refusal| refusal.rule.starts_with("auth.")) {
+            // A key or a login would not help an executor that cannot start anyway.
+            self.check_startable(&executor, &facts, true)?;
+        }
+        let route = planned?;
+        self.check_startable(&executor, &facts, what.install)?;
         if what.trust {
             self.trust(cwd, true);
         }

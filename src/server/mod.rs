@@ -40,7 +40,7 @@ use crate::{
     config::{Paths, ServerPaths, Settings, Theme},
     gateway::{Gateway, GatewayEvent, RouteTable},
     mux::{ClientId, PaneId},
-    record::Recorder,
+    record::{Files, Recorder},
     state::State,
     vault::Vault,
 };
@@ -101,14 +101,15 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs `work` on a thread and `then` in the loop with its result.
+    /// Runs `work` on a thread and `then` in the loop with its result. What works on one is bounded by
+    /// `SLOW_WORKERS`; more waits.
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
         then: impl FnOnce(&mut Server, T) + Send + 'static,
     ) {
         let events = self.events.clone();
-        std::thread::spawn(move || {
+        self.runtime.spawn_blocking(move || {
             let result = work();
             let _ = events.blocking_send(Event::Task(Box::new(move |server| then(server, result))));
         });
@@ -163,6 +164,7 @@ pub struct Server {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) routes: RouteTable,
     pub(crate) recorder: Recorder,
+    pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,

@@ -1,7 +1,6 @@
 //! Opening what lies over the panes.
 use super::{
     Server, refusals,
-    reply::Failure,
     verbs::{Answer, need_client, silent},
 };
 use crate::{
@@ -143,14 +142,9 @@ impl Server {
         prompt: Option<String>,
         command: Vec<String>,
         origin: &Origin,
-        env: &BTreeMap<String, String>,
     ) -> Answer {
-        let Some(client) = origin.client else {
-            // A shell has its own ways to ask.
-            let verb = crate::commands::parse(&command).map_err(|e| Failure::Usage(e.to_string()))?;
-            self.run(verb, origin, env, super::reply::Reply::nobody());
-            return silent();
-        };
+        // Without anyone to ask nothing runs: who wrote "confirm" did not mean "at once".
+        let client = super::verbs::need_client(origin)?;
         let pane = self.state.focused_pane(client).and_then(|p| self.state.panes.get(&p));
         let what = pane.map(|pane| format!("{} {}", pane.id, in_words(pane))).unwrap_or_default();
         let question = match (prompt, commands::parse(&command)) {

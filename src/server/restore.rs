@@ -247,16 +247,7 @@ impl Server {
         };
         let dir = self.pane_dir(&pane.key);
         let conversation = runtime.conversation.clone();
-        std::thread::spawn(move || {
-            let Ok(json) = serde_json::to_vec(&*conversation) else { return };
-            let next = dir.join("conversation.next");
-            let kept = std::fs::create_dir_all(&dir)
-                .and_then(|()| std::fs::write(&next, json))
-                .and_then(|()| std::fs::rename(&next, dir.join("conversation.json")));
-            if let Err(error) = kept {
-                tracing::warn!(%error, "a conversation could not be kept");
-            }
-        });
+        self.files.keep(dir.join("conversation.json"), move || serde_json::to_vec(&*conversation).ok());
     }
 
     fn kept_conversation(&self, key: &str) -> Arc<Conversation> {

@@ -90,11 +90,7 @@ impl Server {
         self.check_startable(&executor, &facts, false)?;
         if let Some(from) = &from {
             if from.switch.as_ref().is_some_and(|s| s.failed.is_none()) {
-                return Err(Failure::from(Refusal {
-                    rule: "switch.busy".into(),
-                    reason: format!("a switch of {id} is under way"),
-                    remedies: vec!["wait for it".into()],
-                }));
+                return Err(busy(id));
             }
             if from.route.executor == to.executor && self.screens.get(&id).is_some_and(|s| s.pty.is_some()) {
                 let model = to.model.clone().unwrap_or_default();
@@ -112,11 +108,10 @@ impl Server {
             // A session that the gateway served, maybe by a foreign provider, is not resumed outside it.
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
             .cloned();
-        let conversation = self.conversation_of(id);
         let context =
             to.model.as_deref().and_then(|m| Catalogue::builtin().model(m).ok()).and_then(|m| m.context);
         let telling = Telling {
-            conversation: (*conversation).clone(),
+            conversation: Conversation::default(),
             from: match &from {
                 Some(h) => (h.route.executor.to_string(), h.route.model.clone()),
                 None => ("shell".into(), None),
@@ -131,22 +126,30 @@ impl Server {
         Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted })
     }
 
-    /// What was said in a pane: as the gateway saw it, else as the executor's own transcript tells it.
-    pub(super) fn conversation_of(&self, id: PaneId) -> Arc<Conversation> {
-        let Some(runtime) = self.harnesses.get(&id) else { return Arc::default() };
-        if !runtime.conversation.turns.is_empty() {
-            return runtime.conversation.clone();
-        }
-        let told = || {
-            let pane = self.state.panes.get(&id)?;
-            let session = pane.harness.as_ref()?.session.clone();
-            let executor = self.executor_of(id)?;
-            let home = &runtime.config_home;
-            let session =
-                session.or_else(|| executor.sessions(home, &pane.cwd).first().map(|s| s.id.clone()))?;
-            executor.transcript(home, &pane.cwd, &session)
-        };
-        Arc::new(told().unwrap_or_default())
+    /// Asks git, and where the gateway saw nothing of the conversation the executor's own records, off the loop; then
+    /// goes on with both.
+    fn gather(&self, mut plan: Plan, then: impl FnOnce(&mut Self, Plan, Ground) + Send + 'static) {
+        let runtime = self.harnesses.get(&plan.pane);
+        let known = runtime.map(|runtime| Arc::clone(&runtime.conversation)).unwrap_or_default();
+        let home = runtime.map(|runtime| runtime.config_home.clone()).unwrap_or_default();
+        let executor = self.executor_of(plan.pane);
+        let session = plan.from.as_ref().and_then(|harness| harness.session.clone());
+        self.tasks.spawn(
+            move || {
+                let cwd = &plan.telling.workspace;
+                let told = || {
+                    let executor = executor?;
+                    let session =
+                        session.or_else(|| executor.sessions(&home, cwd).first().map(|s| s.id.clone()))?;
+                    executor.transcript(&home, cwd, &session)
+                };
+                let conversation = if known.turns.is_empty() { told() } else { Some((*known).clone()) };
+                let ground = switch::gather(cwd);
+                plan.telling.conversation = conversation.unwrap_or_default();
+                (plan, ground)
+            },
+            move |server, (plan, ground)| then(server, plan, ground),
+        );
     }
 
     fn in_turn(&self, id: PaneId) -> Option<String> {
@@ -170,12 +173,11 @@ impl Server {
         };
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
         let plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, fresh)?;
-        let dir = plan.telling.workspace.clone();
         if dry_run {
             let mut reply = reply.take();
-            self.tasks.spawn(
-                move || switch::gather(&dir),
-                move |server, ground| {
+            self.gather(
+                plan,
+                move |server, plan, ground| {
                     let handoff = plan.telling.handoff(&ground, Some("(made at the switch)"));
                     let lines = server.preview_lines(&plan, &ground, handoff.tokens_estimate, handoff_word(&plan));
                     if let Some(mut reply) = reply.take() {
@@ -210,7 +212,9 @@ impl Server {
         if let Some(why) = self.in_turn(id) {
             if when_done {
                 let waiting = Waiting { verb: again, origin: origin.clone(), reply: reply.take() };
-                self.waiting_switches.insert(id, waiting);
+                if let Some(before) = self.waiting_switches.insert(id, waiting) {
+                    fail(before.reply, &Failure::Failed(format!("{id} is to switch to {executor} instead")));
+                }
                 self.tell_all(&format!("{id} switches to {executor} when its turn is done"));
                 return Ok(Outcome::Later);
             }
@@ -227,10 +231,7 @@ impl Server {
         }
         let reply = reply.take();
         let client = origin.client;
-        self.tasks.spawn(
-            move || switch::gather(&dir),
-            move |server, ground| server.begin_switch(plan, ground, yes, reply, client),
-        );
+        self.gather(plan, move |server, plan, ground| server.begin_switch(plan, ground, yes, reply, client));
         Ok(Outcome::Later)
     }
 
@@ -277,6 +278,11 @@ impl Server {
         let id = plan.pane;
         if !self.state.panes.contains_key(&id) {
             fail(reply, &Failure::Failed(format!("{id} is gone")));
+            return;
+        }
+        // Another one may have begun while git was asked.
+        if self.switches.contains_key(&id) {
+            fail(reply, &busy(id));
             return;
         }
         if !ground.git.repository && !yes {
@@ -353,12 +359,7 @@ impl Server {
         let file = self.place.handoffs().join(format!("{}.md", running.key));
         let text = running.handoff.text.clone();
         if !text.is_empty() {
-            std::thread::spawn(move || {
-                let dir = file.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-                if let Err(error) = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&file, text)) {
-                    tracing::warn!(%error, "a handoff could not be kept");
-                }
-            });
+            self.files.keep(file, move || Some(text.into_bytes()));
         }
         self.step(id, Step::Handoff);
         self.step(id, Step::Stop);
@@ -569,6 +570,14 @@ impl Server {
         fail(running.reply, &Failure::Failed(message.clone()));
         self.tell_all(&message);
     }
+}
+
+fn busy(id: PaneId) -> Failure {
+    Failure::from(Refusal {
+        rule: "switch.busy".into(),
+        reason: format!("a switch of {id} is under way"),
+        remedies: vec!["wait for it".into()],
+    })
 }
 
 fn fail(reply: Option<Reply>, failure: &Failure) {

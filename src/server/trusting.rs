@@ -3,6 +3,7 @@
 use super::{
     Server,
     harness::home_of,
+    reply::Failure,
     verbs::{Answer, silent},
 };
 use crate::{
@@ -53,6 +54,9 @@ impl Server {
         origin: &Origin,
     ) -> Answer {
         let dir = workspace::absolute(&origin.cwd, dir);
+        if !forget && !dir.is_dir() {
+            return Err(Failure::Failed(format!("{} is not a directory", dir.display())));
+        }
         self.trust(&dir, !forget && !ask);
         if ask {
             self.left_to_harness.insert(dir.clone());

@@ -55,12 +55,21 @@ impl Server {
             verb,
             Verb::SplitWindow { .. } | Verb::NewWindow { .. } | Verb::NewSession { .. } | Verb::Model { .. }
         );
-        match self.carry_out(verb, origin, env, &mut slot) {
+        let answer = self.carry_out(verb, origin, env, &mut slot);
+        match answer {
+            Ok(Outcome::Done(text)) if quiet => self.answer(Ok(Outcome::Done(text)), None, slot),
+            answer => self.answer(answer, client, slot),
+        }
+    }
+
+    /// Tells who asked how a verb ended: a client on its screen, a connection through its reply.
+    fn answer(&mut self, answer: Answer, client: Option<crate::mux::ClientId>, reply: Option<Reply>) {
+        match answer {
             Ok(Outcome::Done(text)) => {
-                if let Some(client) = client.filter(|_| !quiet) {
+                if let Some(client) = client {
                     self.show_text(client, &text);
                 }
-                if let Some(mut reply) = slot {
+                if let Some(mut reply) = reply {
                     reply.text(text);
                     reply.done();
                 }
@@ -70,7 +79,7 @@ impl Server {
                 if let Some(client) = client {
                     self.show_failure(client, &failure);
                 }
-                if let Some(reply) = slot {
+                if let Some(reply) = reply {
                     reply.fail(&failure);
                 }
             }
@@ -227,8 +236,8 @@ impl Server {
             Verb::Route { target, json } => self.route_verb(&target, json, origin),
             Verb::Explain { target, json } => self.explain_verb(&target, json, origin),
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
-            Verb::Usage { by, json } => self.usage_verb(by, json),
-            Verb::Events { count, json } => self.events_verb(count, json),
+            Verb::Usage { by, json } => self.usage_verb(by, json, origin, reply),
+            Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
@@ -243,7 +252,7 @@ impl Server {
                 self.open(client, overlays::palette(initial.unwrap_or_default()));
                 silent()
             }
-            Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin, env),
+            Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin),
             Verb::SendPrefix { target, second } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let key = self.keys.prefix(second).ok_or("no second prefix is set")?;
@@ -333,6 +342,17 @@ pub(super) fn beyond(pane: crate::mux::PaneId) -> Refusal {
             "harness_authority = true in config.toml grants harnesses everything".into(),
         ],
     }
+}
+
+/// The directory that `-c` names, or the one to fall back on.
+pub(super) fn chosen_dir(
+    named: Option<std::path::PathBuf>,
+    otherwise: std::path::PathBuf,
+    origin: &Origin,
+) -> Result<std::path::PathBuf, Failure> {
+    let Some(named) = named else { return Ok(otherwise) };
+    let dir = crate::workspace::absolute(&origin.cwd, &named);
+    if dir.is_dir() { Ok(dir) } else { Err(Failure::Failed(format!("{} is not a directory", dir.display()))) }
 }
 
 /// The client that a key binding runs for.

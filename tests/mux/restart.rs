@@ -144,3 +144,34 @@ fn kill_server_forgets_the_sessions() {
     other.ok();
     assert_eq!(panes(&sandbox).len(), 1);
 }
+
+#[test]
+fn a_closed_panes_directory_goes_and_a_session_that_lies_only_there_stays() {
+    let sandbox = Sandbox::new();
+    let of = |key: &str| sandbox.state_dir().join("panes").join(key);
+    let key = |pane: &str| {
+        let row = panes(&sandbox).into_iter().find(|row| row["id"] == pane).unwrap();
+        row["key"].as_str().unwrap().to_owned()
+    };
+    let rehearsed = stub_session(&sandbox, "claude");
+    let gone = of(&key(&rehearsed));
+    wait_for_path(&gone);
+    std::fs::create_dir_all(gone.join("claude/projects/p")).unwrap();
+    std::fs::write(gone.join("claude/projects/p/s.jsonl"), "of the scripted model").unwrap();
+
+    let shell = sandbox.inspan(&["new-session", "-d", "-s", "own", "--", "sh"]).ok().to_owned();
+    let other = sandbox.inspan(&["split-window", "-t", &shell, "--", "sh"]).ok().to_owned();
+    let (kept, empty) = (of(&key(&shell)), of(&key(&other)));
+    std::fs::create_dir_all(kept.join("codex/sessions")).unwrap();
+    std::fs::write(kept.join("codex/sessions/rollout.jsonl"), "a conversation").unwrap();
+    std::fs::create_dir_all(empty.join("codex/sessions")).unwrap();
+
+    let server = sandbox.server().unwrap().pid;
+    for pane in [&rehearsed, &other, &shell] {
+        sandbox.inspan(&["kill-pane", "-t", pane]).ok();
+    }
+    // The last pane takes the server along, which ends when its files are as they should be.
+    assert!(wait_gone(server, Duration::from_secs(30)), "the server goes on without a session");
+    assert!(!gone.exists() && !empty.exists());
+    assert!(kept.join("codex/sessions/rollout.jsonl").exists());
+}

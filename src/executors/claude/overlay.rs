@@ -23,7 +23,7 @@ const LINKED: &[&str] = &[
 ];
 
 /// Where sessions live; shared, so that history is one.
-const SHARED: &[&str] = &["projects", "file-history", "history.jsonl", "plans", "tasks", "todos"];
+pub(super) const SHARED: &[&str] = &["projects", "file-history", "history.jsonl", "plans", "tasks", "todos"];
 
 /// What `.claude.json` says about the person's taste and tools. Everything else of it (accounts, keys, caches,
 /// counters) stays in the user's home.

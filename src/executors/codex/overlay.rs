@@ -16,7 +16,7 @@ const LINKED: &[&str] =
     &["AGENTS.md", "AGENTS.override.md", "prompts", "rules", "agents", "themes", "hooks.json", "hooks"];
 
 /// Where sessions live; shared, so that history is one.
-const SHARED: &[&str] = &["sessions", "archived_sessions", "history.jsonl", "session_index.jsonl"];
+pub(super) const SHARED: &[&str] = &["sessions", "archived_sessions", "history.jsonl", "session_index.jsonl"];
 
 /// Settings that would choose another provider, account or payer, or answer a question of trust for us.
 const OVERRULED: &[&str] = &[

@@ -1,5 +1,5 @@
 //! Verbs about panes and layouts.
-use super::{Answer, Outcome, silent};
+use super::{Answer, Outcome, chosen_dir, silent};
 use crate::{
     commands::{Respawn, Target, Verb},
     executors::SessionChoice,
@@ -16,7 +16,6 @@ use crate::{
         reply::Failure,
     },
     state::{Parked, Status, ops::SplitPlace, target::Origin},
-    workspace,
 };
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -41,7 +40,7 @@ impl Server {
             .map(|s| (s.id, s.rehearse))
             .ok_or("the pane is in no session")?;
         let cwd = self.state.panes.get(&split).map(|p| p.cwd.clone()).unwrap_or_default();
-        let dir = dir.map_or(cwd, |d| workspace::absolute(&origin.cwd, &d));
+        let dir = chosen_dir(dir, cwd, origin)?;
         let session_env = self.session_env.get(&session.0).cloned().unwrap_or_else(|| env.clone());
         let axis = if horizontal { Axis::Horizontal } else { Axis::Vertical };
         let area = self.state.area_of(split);
