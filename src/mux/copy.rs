@@ -242,6 +242,27 @@ impl Copy {
         true
     }
 
+    /// Puts the cursor onto a place, or onto the text nearest to it.
+    pub fn point(&mut self, pos: Pos, lines: &dyn Lines) {
+        self.cursor = pos;
+        self.settle(lines);
+        self.goal = self.cursor.col;
+        self.show(lines);
+    }
+
+    /// Selects from the cursor on, whatever was selected.
+    pub fn select_here(&mut self) {
+        self.selection = Some(Selection { anchor: self.cursor, kind: Kind::Chars });
+    }
+
+    /// What copying comes to now: leaving, when nothing is selected.
+    pub fn copy(&self, lines: &dyn Lines) -> Outcome {
+        match self.covered() {
+            Some(covered) => copied(covered, lines),
+            None => Outcome::Leave,
+        }
+    }
+
     /// Does what a key means.
     pub fn key(&mut self, key: &Key, lines: &dyn Lines) -> Outcome {
         self.settle(lines);
@@ -273,7 +294,7 @@ impl Copy {
             Command::Move(motion) => self.go(motion, lines),
             Command::Digit(digit) => self.count = (self.count * 10 + digit).min(MAX_COUNT),
             Command::Select(kind) => self.select(kind),
-            Command::Anew => self.selection = Some(Selection { anchor: self.cursor, kind: Kind::Chars }),
+            Command::Anew => self.select_here(),
             Command::Rectangle => {
                 let rectangle = self.selection.is_some_and(|s| s.kind == Kind::Rectangle);
                 let kind = if rectangle { Kind::Chars } else { Kind::Rectangle };
@@ -293,10 +314,7 @@ impl Copy {
                 }
             }
             Command::Leave => return Outcome::Leave,
-            Command::Copy => match self.covered() {
-                Some(covered) => return copied(covered, lines),
-                None => return Outcome::Leave,
-            },
+            Command::Copy => return self.copy(lines),
             Command::CopyLines => {
                 let last = (self.cursor.line + self.count.max(1) - 1).min(lines.count().saturating_sub(1));
                 let selection = Selection { anchor: self.cursor, kind: Kind::Lines };

@@ -73,6 +73,8 @@ pub struct Link {
     pub(super) prefix_seen: bool,
     /// Panes over which this client has copy mode.
     pub(super) copies: BTreeMap<PaneId, super::copying::Copying>,
+    /// Where the left button went down, while it is held.
+    pub(super) pressed: Option<super::copying::Pressed>,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
@@ -245,6 +247,7 @@ impl Server {
                 ticks_by_second: false,
                 prefix_seen: false,
                 copies: BTreeMap::new(),
+                pressed: None,
                 drag: None,
                 asked: Vec::new(),
                 palette: None,

@@ -74,6 +74,12 @@ impl Copying {
         true
     }
 
+    /// Puts the cursor onto a cell of the pane.
+    fn point(&mut self, (x, y): (u16, u16), emulator: &Emulator) {
+        let line = self.copy.top() + usize::from(y);
+        self.copy.point(Pos { line, col: x }, emulator);
+    }
+
     /// Lines between the view and the live screen.
     fn back(&self, emulator: &Emulator) -> usize {
         emulator.history_len().saturating_sub(self.copy.top())
@@ -113,9 +119,9 @@ impl Copying {
         let corner = Rect { x: area.right() - width, y: area.y, width, height: 1.min(area.height) };
         write(canvas, corner, &place, reversed(Role::Accent));
         if let Some(prompt) = now.copy.prompt() {
-            let bottom =
-                Rect { y: area.y + prompt_row(emulator).min(area.height.max(1) - 1), height: 1, ..area };
-            write(canvas, bottom, &prompt, theme.style(Role::Text));
+            let y = area.y + now.prompt_row(emulator).min(area.height.max(1) - 1);
+            let width = if y == area.y { area.width - width } else { area.width };
+            write(canvas, Rect { y, width, height: 1, ..area }, &prompt, theme.style(Role::Text));
         }
     }
 
@@ -124,7 +130,7 @@ impl Copying {
         let convert = |n: usize| u16::try_from(n).ok();
         if let Some(prompt) = self.copy.prompt() {
             let shape = CursorShape::Bar { blink: true };
-            return Some(CanvasCursor { x: convert(prompt.width())?, y: prompt_row(emulator), shape });
+            return Some(CanvasCursor { x: convert(prompt.width())?, y: self.prompt_row(emulator), shape });
         }
         let Pos { line, col } = self.copy.cursor();
         let y = convert(line.checked_sub(self.copy.top())?)?;
@@ -132,10 +138,21 @@ impl Copying {
         let x = col.min(emulator.size().0.saturating_sub(1));
         Some(CanvasCursor { x, y, shape: CursorShape::Default })
     }
+
+    /// The row of the pattern being typed: the last one, or the first where the last one has what was found.
+    fn prompt_row(&self, emulator: &Emulator) -> u16 {
+        let last = emulator.size().1.saturating_sub(1);
+        let covers = self.copy.cursor().line == self.copy.top() + usize::from(last);
+        if covers { 0 } else { last }
+    }
 }
 
-fn prompt_row(emulator: &Emulator) -> u16 {
-    emulator.size().1.saturating_sub(1)
+/// The left button is held since it went down here, in cells of the pane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pressed {
+    pane: PaneId,
+    at: (u16, u16),
+    dragged: bool,
 }
 
 /// Writes a text over a part of one row.
@@ -388,6 +405,59 @@ impl Server {
         }
         if event.kind == MouseKind::Wheel {
             self.copy_wheel(client, pane, event.button);
+        }
+        self.press_for_copy(client, pane, event);
+        true
+    }
+
+    /// The left button went down in a pane whose program has no use for it.
+    pub(super) fn press_for_copy(&mut self, client: ClientId, pane: PaneId, event: &MouseEvent) {
+        if let Some(link) = self.links.get_mut(&client) {
+            link.pressed = (event.kind == MouseKind::Press && event.button == MouseButton::Left)
+                .then_some(Pressed { pane, at: (event.x, event.y), dragged: false });
+        }
+    }
+
+    /// The pointer moves with the button held, or lets go: what lies between is selected, then copied. True when the
+    /// button went down in a pane.
+    pub(super) fn drag_for_copy(
+        &mut self,
+        client: ClientId,
+        event: &MouseEvent,
+        geometry: &crate::ui::Geometry,
+    ) -> bool {
+        let Some(pressed) = self.links.get(&client).and_then(|link| link.pressed) else { return false };
+        let Pressed { pane, at, dragged } = pressed;
+        let drag = event.kind == MouseKind::Drag;
+        if let Some(link) = self.links.get_mut(&client) {
+            link.pressed = drag.then_some(Pressed { dragged: true, ..pressed });
+        }
+        let inner = geometry.panes.iter().find(|(id, ..)| *id == pane).map(|(.., inner)| *inner);
+        let Some(inner) = inner.filter(|inner| !inner.is_empty()) else { return true };
+        if !drag && !dragged {
+            self.with_copy(client, pane, |copying, emulator| copying.point(at, emulator));
+            return true;
+        }
+        if !dragged {
+            self.enter_copy(client, pane, false);
+            self.with_copy(client, pane, |copying, emulator| {
+                copying.point(at, emulator);
+                copying.copy.select_here();
+            });
+        }
+        let x = event.x.clamp(inner.x, inner.right() - 1) - inner.x;
+        let y = event.y.clamp(inner.y, inner.bottom() - 1) - inner.y;
+        let (above, below) = (event.y < inner.y, event.y >= inner.bottom());
+        let outcome = self.with_copy(client, pane, |copying, emulator| {
+            if above || below {
+                copying.copy.scroll(emulator, above, 1);
+            }
+            copying.point((x, y), emulator);
+            copying.copy.copy(emulator)
+        });
+        if !drag && let Some(copy::Outcome::Copied { text, cut }) = outcome {
+            self.leave_copy(client, pane);
+            self.copied(client, text, cut);
         }
         true
     }

@@ -1,5 +1,5 @@
-//! What the mouse does: it goes to the pane's process when that asked for it, else it focuses, drags borders and
-//! scrolls in copy mode.
+//! What the mouse does: it goes to the pane's process when that asked for it, else it focuses, drags borders, and
+//! scrolls and selects in copy mode.
 use super::{Server, copying::WHEEL_LINES, input::mouse_modes};
 use crate::{
     mux::{
@@ -19,6 +19,11 @@ impl Server {
         if self.state.clients.get(&id).is_none_or(|c| c.overlay.is_some()) {
             return;
         }
+        if event.kind == MouseKind::Press
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            link.pressed = None;
+        }
         let geometry = ui::geometry(&self.state, id);
         if event.kind == MouseKind::Press && event.button == MouseButton::Left && event.y >= geometry.status.y
         {
@@ -31,6 +36,11 @@ impl Server {
             && let Some(pane) = self.links.get(&id).and_then(|l| l.drag)
         {
             self.drag_border(id, pane, event);
+            return;
+        }
+        if (event.kind == MouseKind::Release || event.kind == MouseKind::Drag)
+            && self.drag_for_copy(id, event, &geometry)
+        {
             return;
         }
         let Some((pane, x, y)) = geometry.pane_at(event.x, event.y) else {
@@ -53,15 +63,16 @@ impl Server {
             self.focus_pane(pane);
         }
         let Some(modes) = self.modes(pane) else { return };
-        if self.mouse_for_copy(id, pane, event) {
-            return;
-        }
         let shift = event.mods.contains(Mods::SHIFT);
         let inner = MouseEvent { x, y, ..*event };
+        if self.mouse_for_copy(id, pane, &inner) {
+            return;
+        }
         if !shift && let Some(bytes) = encode::encode_mouse(&inner, &mouse_modes(&modes)) {
             let _ = self.write(pane, bytes);
             return;
         }
+        self.press_for_copy(id, pane, &inner);
         if event.kind == MouseKind::Wheel {
             self.wheel(id, pane, event.button, modes.alt_screen && modes.alternate_scroll);
         }

@@ -154,6 +154,80 @@ fn the_wheel_begins_copy_mode_and_ends_it_at_the_end() {
     terminal.wait_for("alive");
 }
 
+/// A mouse report of the SGR kind; columns and rows count from 0.
+fn mouse(terminal: &Terminal, button: u8, (column, row): (usize, usize), end: char) {
+    terminal.send(format!("\x1b[<{button};{};{}{end}", column + 1, row + 1));
+}
+
+/// Where a text stands on the screen, as column and row.
+fn place(terminal: &Terminal, text: &str) -> (usize, usize) {
+    let mut found = None;
+    terminal.wait_until(&format!("{text:?} is shown"), |screen| {
+        found = rows(screen).iter().enumerate().find_map(|(row, line)| {
+            let at = line.find(text)?;
+            Some((line[..at].chars().count(), row))
+        });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+#[test]
+fn what_the_mouse_drags_over_is_copied() {
+    let sandbox = Sandbox::new();
+    let terminal = counted(&sandbox);
+    let (column, row) = place(&terminal, "line 50.");
+    mouse(&terminal, 0, (column + 5, row), 'M');
+    mouse(&terminal, 32, (column + 6, row), 'M');
+    terminal.wait_for("copy mode");
+    mouse(&terminal, 32, (column + 6, row + 1), 'M');
+    mouse(&terminal, 0, (column + 6, row + 1), 'm');
+    wait_for_buffer(&sandbox, "50.\nline 51");
+    terminal.wait_for("copied 2 lines");
+    wait_for_end(&terminal);
+    // A click alone copies nothing and leaves the keys to the pane.
+    mouse(&terminal, 0, (column, row), 'M');
+    mouse(&terminal, 0, (column, row), 'm');
+    terminal.send("echo al''ive\r");
+    terminal.wait_for("alive");
+    // In copy mode it puts the cursor there, and dragging out of the pane scrolls.
+    enter(&terminal);
+    let (column, row) = place(&terminal, "line 55.");
+    mouse(&terminal, 0, (column, row), 'M');
+    mouse(&terminal, 0, (column, row), 'm');
+    terminal.keys("v e y");
+    wait_for_buffer(&sandbox, "line");
+    mouse(&terminal, 0, (column, row), 'M');
+    mouse(&terminal, 32, (column, 0), 'M');
+    terminal.wait_for("[1/");
+    mouse(&terminal, 32, (column, 0), 'M');
+    terminal.wait_for("[2/");
+    mouse(&terminal, 0, (column, 5), 'm');
+    wait_for_end(&terminal);
+}
+
+#[test]
+fn a_program_that_took_the_mouse_keeps_it() {
+    let sandbox = Sandbox::new();
+    session(&sandbox, &["sh", "-c", r"stty raw -echo; printf '\033[?1002h\033[?1006hready'; exec cat -v"]);
+    let terminal = attach(&sandbox);
+    terminal.wait_for("ready");
+    mouse(&terminal, 0, (10, 5), 'M');
+    mouse(&terminal, 32, (12, 5), 'M');
+    mouse(&terminal, 0, (12, 5), 'm');
+    mouse(&terminal, 64, (10, 5), 'M');
+    terminal.wait_for("^[[<64;");
+    assert!(!terminal.screen().contains("copy mode"), "{}", terminal.screen());
+    assert!(terminal.screen().contains("^[[<32;"), "{}", terminal.screen());
+    // With Shift it is ours.
+    mouse(&terminal, 4, (3, 1), 'M');
+    mouse(&terminal, 36, (5, 1), 'M');
+    terminal.wait_for("copy mode");
+    mouse(&terminal, 4, (5, 1), 'm');
+    wait_for_end(&terminal);
+    assert!(!terminal.screen().contains("<36;"), "{}", terminal.screen());
+}
+
 #[test]
 fn copy_mode_belongs_to_one_client_and_one_pane() {
     let sandbox = Sandbox::new();

@@ -4,7 +4,7 @@ use crate::mux::copy::{Lines, Row};
 use alacritty_terminal::{
     grid::Dimensions as _,
     index::{Column, Line},
-    term::cell::Flags,
+    term::cell::{Cell, Flags},
 };
 
 /// A line of history by which later lines are counted.
@@ -81,7 +81,12 @@ impl Lines for Emulator {
     fn read(&self, line: usize, row: &mut Row) {
         row.clear();
         let Some(at) = self.core_line(line) else { return };
-        for (col, cell) in (0..).zip(&self.screen.term.grid()[at][Column(0)..]) {
+        let cells = &self.screen.term.grid()[at][Column(0)..];
+        let wrapped = self.wrapped(line);
+        // Most lines are short: what would be trimmed is not read, so that searching a long history stays quick.
+        let shows = |cell: &Cell| cell.c > ' ' || cell.extra.is_some();
+        let len = if wrapped { cells.len() } else { cells.iter().rposition(shows).map_or(0, |at| at + 1) };
+        for (col, cell) in (0..).zip(&cells[..len]) {
             if cell.flags.intersects(Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER) {
                 continue;
             }
@@ -90,7 +95,7 @@ impl Lines for Emulator {
             row.push(c, col, if cell.flags.contains(Flags::WIDE_CHAR) { 2 } else { 1 });
             cell.zerowidth().into_iter().flatten().for_each(|mark| row.mark(*mark));
         }
-        if !self.wrapped(line) {
+        if !wrapped {
             row.trim();
         }
     }
