@@ -13,6 +13,7 @@ use crate::{
     config::{Paths, Settings},
     router::Refusal,
     server,
+    term::pty::MAX_QUEUE,
 };
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, error::ErrorKind};
@@ -244,6 +245,11 @@ fn words(verb: &Option<Verb>) -> Result<Vec<String>> {
     {
         let mut input = String::new();
         std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
+        anyhow::ensure!(
+            input.len() < MAX_QUEUE,
+            "standard input holds {} bytes and a paste less than {MAX_QUEUE}; let the program read it from a file",
+            input.len()
+        );
         if let Some(last) = words.iter().rposition(|w| w == "-") {
             // Behind `--` it may begin with anything.
             words.splice(last..=last, ["--".to_owned(), input]);

@@ -91,22 +91,12 @@ impl Paths {
 
     /// The policy layers, the administrator's first.
     pub fn policy_files(&self) -> [PathBuf; 2] {
-        [PathBuf::from(ADMIN_POLICY), self.config.join("policy.toml")]
+        policy_files(&self.config)
     }
 
     /// The user's own themes.
     pub fn themes(&self) -> PathBuf {
         self.config.join("themes")
-    }
-
-    /// Credential references, never secrets.
-    pub fn vault_file(&self) -> PathBuf {
-        self.data.join("vault.toml")
-    }
-
-    /// Executors that inspan installed.
-    pub fn executors(&self) -> PathBuf {
-        self.data.join("executors")
     }
 
     /// The files of the server of that name.
@@ -124,6 +114,11 @@ impl Paths {
         }
         Ok(ServerPaths { socket, state: self.state.join(name) })
     }
+}
+
+/// The policy layers of a configuration directory, the administrator's first; lower ones may only tighten.
+pub fn policy_files(config: &Path) -> [PathBuf; 2] {
+    [PathBuf::from(ADMIN_POLICY), config.join("policy.toml")]
 }
 
 impl ServerPaths {
@@ -161,8 +156,7 @@ mod tests {
         let paths = paths(&[("HOME", "/home/ada")]).unwrap();
         assert_eq!(paths.config_file(), Path::new("/home/ada/.config/inspan/config.toml"));
         assert_eq!(paths.themes(), Path::new("/home/ada/.config/inspan/themes"));
-        assert_eq!(paths.vault_file(), Path::new("/home/ada/.local/share/inspan/vault.toml"));
-        assert_eq!(paths.executors(), Path::new("/home/ada/.local/share/inspan/executors"));
+        assert_eq!(paths.data, Path::new("/home/ada/.local/share/inspan"));
         let [admin, user] = paths.policy_files();
         assert_eq!(admin, Path::new("/etc/inspan/policy.toml"));
         assert_eq!(user, Path::new("/home/ada/.config/inspan/policy.toml"));

@@ -203,14 +203,6 @@ impl Executor for Claude {
         vec![SubmitStep::Write(super::launch::pasted(text, b"\r"))]
     }
 
-    fn interrupt(&self) -> Vec<SubmitStep> {
-        vec![SubmitStep::Write(b"\x1b".to_vec())]
-    }
-
-    fn quit(&self) -> Vec<SubmitStep> {
-        self.submit("/exit")
-    }
-
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
         if let Some(line) = line_with(signals.bottom, &["retrying in "]) {
             return report(Status::Retrying, StatusSource::Screen, line);

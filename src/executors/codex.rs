@@ -201,14 +201,6 @@ impl Executor for Codex {
         vec![SubmitStep::Write(pasted(text, b"\r"))]
     }
 
-    fn interrupt(&self) -> Vec<SubmitStep> {
-        vec![SubmitStep::Write(b"\x1b".to_vec())]
-    }
-
-    fn quit(&self) -> Vec<SubmitStep> {
-        self.submit("/quit")
-    }
-
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
         let asks = question_above(signals.bottom, QUESTIONS);
         let state = signals.osc7501.and_then(|payload| field(payload, "state"));

@@ -208,14 +208,6 @@ impl Executor for Gemini {
         ]
     }
 
-    fn interrupt(&self) -> Vec<SubmitStep> {
-        vec![SubmitStep::Write(b"\x1b".to_vec())]
-    }
-
-    fn quit(&self) -> Vec<SubmitStep> {
-        self.submit("/quit")
-    }
-
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
         // Its title goes on saying "Working" while this dialog waits.
         if let Some(line) = line_with(signals.bottom, &["Usage limit reached for"]) {

@@ -25,7 +25,7 @@ pub enum Home {
 }
 
 /// Where the loopback gateway listens and the token that names the pane there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GatewayAccess {
     /// `http://127.0.0.1:PORT`, no trailing slash.
     pub base_url: String,
@@ -43,7 +43,6 @@ pub enum SessionChoice {
 }
 
 /// Everything that a launch depends on.
-#[derive(Debug)]
 pub struct LaunchRequest<'a> {
     /// The CLI to run.
     pub binary: &'a Path,
@@ -70,7 +69,7 @@ pub struct LaunchRequest<'a> {
 }
 
 /// A file that a launch generates, in our own directories.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GeneratedFile {
     /// Absolute.
     pub path: PathBuf,
@@ -90,7 +89,7 @@ pub struct GeneratedLink {
 }
 
 /// How to start a harness. Making a plan touches nothing; `apply` in `launch.rs` writes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LaunchPlan {
     /// Program and arguments.
     pub argv: Vec<String>,
@@ -273,10 +272,6 @@ pub trait Executor: Send + Sync {
     }
     /// How to type and submit a prompt.
     fn submit(&self, text: &str) -> Vec<SubmitStep>;
-    /// How to interrupt a running turn.
-    fn interrupt(&self) -> Vec<SubmitStep>;
-    /// How to leave politely when idle.
-    fn quit(&self) -> Vec<SubmitStep>;
     /// Reads the state from outside; `None` when the signals say nothing. Bottom-line rules come last.
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport>;
     /// How a model changes when the gateway is not involved.

@@ -25,7 +25,6 @@ pub const BASE_URL_VARS: &[&str] = &[
 const MODEL_VARS: &[&str] = &["ANTHROPIC_MODEL", "GEMINI_MODEL"];
 
 /// What a pane's environment depends on.
-#[derive(Debug)]
 pub struct Pane<'a> {
     /// The creating client's environment, refreshed at attach.
     pub base: &'a BTreeMap<String, String>,
@@ -42,7 +41,6 @@ pub struct Pane<'a> {
 }
 
 /// What a harness's environment depends on.
-#[derive(Debug)]
 pub struct Harness<'a> {
     /// Knows which variables hold keys.
     pub vault: &'a Vault,

@@ -42,7 +42,7 @@ pub struct Start {
 }
 
 /// The loop's side of a harness.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Runtime {
     /// Names the pane at the gateway.
     pub token: String,
@@ -643,7 +643,10 @@ pub fn missing(executor: &ExecutorId) -> Refusal {
     Refusal {
         rule: "executor.missing".into(),
         reason: format!("{executor} is neither on your PATH nor installed by inspan"),
-        remedies: vec![format!("inspan install {executor}"), "or add --install to do it in the pane".into()],
+        remedies: vec![
+            format!("inspan install {executor}"),
+            "or start it in a pane of its own with --install".into(),
+        ],
     }
 }
 

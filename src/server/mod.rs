@@ -3,6 +3,7 @@
 //! The loop runs alone on its thread and never blocks. Slow work goes to a thread and hands back a callback that the
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
+mod authority;
 mod buffers;
 mod connection;
 mod copying;
@@ -44,6 +45,7 @@ use crate::{
     state::State,
     vault::Vault,
 };
+use authority::Caller;
 use connection::{ConnectionId, OutSender};
 use protocol::Hello;
 use std::{
@@ -67,7 +69,7 @@ pub enum Event {
         /// Which connection.
         id: ConnectionId,
         /// The process at its other end.
-        pid: i32,
+        caller: Caller,
         /// What it wants.
         hello: Box<Hello>,
         /// Where answers go.
@@ -207,7 +209,7 @@ impl Server {
     /// One event.
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Hello { id, pid, hello, out } => self.hello(id, pid, *hello, out),
+            Event::Hello { id, caller, hello, out } => self.hello(id, &caller, *hello, out),
             Event::Input(id, bytes) => self.client_bytes(id, &bytes),
             Event::Resize(id, cols, rows) => self.client_resized(id, cols, rows),
             Event::Drained(id) => self.client_drained(id),

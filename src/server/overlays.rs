@@ -70,8 +70,8 @@ impl Server {
             }
             None => (asked.first().cloned().unwrap_or_else(|| refusal.rule.to_string()), Vec::new()),
         };
-        let mut dialog = RefusalDialog::new(title, refusal.clone(), &[], &[]);
-        for (command, remedy) in dialog.commands.iter_mut().zip(&refusal.remedies) {
+        let mut commands = Vec::new();
+        for remedy in &refusal.remedies {
             let way = ways.iter().find(|(text, _)| text == remedy);
             let words = match way {
                 Some((_, way)) => refusals::varied(&self.state, &asked, verb.as_ref(), way, &origin),
@@ -83,9 +83,9 @@ impl Server {
                 }
                 None => refusals::written(remedy, &asked),
             };
-            *command = words.unwrap_or_default();
+            commands.push(words.unwrap_or_default());
         }
-        self.open(client, Overlay::Refusal(dialog));
+        self.open(client, Overlay::Refusal(RefusalDialog { title, refusal: refusal.clone(), commands }));
     }
 
     /// Reads readiness anew for a client that looks at it: its person may have logged in or installed something in

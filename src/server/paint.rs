@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     mux::{ClientId, PaneId},
-    term::canvas::{Canvas, CanvasCursor},
+    term::canvas::{Canvas, CanvasCursor, Stretch},
     ui,
 };
 use ratatui::layout::Rect;
@@ -54,7 +54,7 @@ impl ui::Screens for Screens<'_> {
         }
     }
 
-    fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, rows: &mut Vec<u16>) {
+    fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, touched: &mut Vec<Stretch>) {
         let Some(screen) = self.screens.get(&pane) else { return };
         let before = self.drawn.borrow().get(&pane).copied();
         if let Some(generation) = before
@@ -62,13 +62,13 @@ impl ui::Screens for Screens<'_> {
         {
             let emulator = lock(&screen.emulator);
             if emulator.generation() != generation {
-                emulator.draw_since(canvas, area, generation, rows);
+                emulator.draw_since(canvas, area, generation, touched);
                 self.drawn.borrow_mut().insert(pane, emulator.generation());
             }
             return;
         }
         self.draw(pane, canvas, area);
-        rows.extend(area.top()..area.bottom());
+        touched.extend(Stretch::rows(area));
     }
 
     fn cursor(&self, pane: PaneId) -> Option<CanvasCursor> {
@@ -145,20 +145,17 @@ impl Server {
         let mut canvas = std::mem::replace(&mut link.canvas, Canvas::new(0, 0));
         let drawn = RefCell::new(std::mem::take(&mut link.drawn));
         let whole = link.dirty;
-        let mut rows = Vec::new();
-        self.draw(id, &drawn, |scene| {
-            // Most frames show that a pane printed something: then only its changed rows are drawn and compared.
-            if whole || !ui::output(scene, &mut canvas, &mut rows) {
-                ui::frame(scene, &mut canvas);
-                rows.clear();
-                rows.extend(0..canvas.area().height);
-            }
-        });
-        rows.sort_unstable();
-        rows.dedup();
+        let mut touched = Vec::new();
+        // Most frames show that a pane printed something: then only its changed cells are drawn and compared.
+        if whole || !self.draw(id, &drawn, "", |scene| ui::output(scene, &mut canvas, &mut touched)) {
+            self.draw(id, &drawn, &self.clock(), |scene| ui::frame(scene, &mut canvas));
+            touched.clear();
+            touched.extend(Stretch::rows(canvas.area()));
+        }
+        touched.sort_unstable();
         let drawn = drawn.into_inner();
         let Some(link) = self.links.get_mut(&id) else { return };
-        let bytes = link.writer.render_rows(&canvas, rows.into_iter());
+        let bytes = link.writer.render_cells(&canvas, touched.into_iter());
         link.canvas = canvas;
         link.drawn = drawn;
         link.dirty = false;
@@ -186,11 +183,16 @@ impl Server {
 
     /// Everything that a client's frame is made from.
     pub(super) fn with_scene<T>(&self, id: ClientId, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
-        self.draw(id, &RefCell::default(), then)
+        self.draw(id, &RefCell::default(), &self.clock(), then)
     }
 
-    fn draw<T>(&self, id: ClientId, drawn: &RefCell<Drawn>, then: impl FnOnce(&ui::Scene<'_>) -> T) -> T {
-        let clock = self.clock();
+    fn draw<T>(
+        &self,
+        id: ClientId,
+        drawn: &RefCell<Drawn>,
+        clock: &str,
+        then: impl FnOnce(&ui::Scene<'_>) -> T,
+    ) -> T {
         let home = self.links.get(&id).and_then(|l| l.env.get("HOME").cloned()).unwrap_or_default();
         let copies = self.links.get(&id).map(|link| &link.copies);
         let screens = Screens { screens: &self.screens, drawn, copies, theme: &self.theme };
@@ -201,7 +203,7 @@ impl Server {
             theme: &self.theme,
             reference: self.keys.reference(),
             home: std::path::Path::new(&home),
-            clock: &clock,
+            clock,
             now: Self::now(),
         };
         then(&scene)

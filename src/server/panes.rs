@@ -87,7 +87,7 @@ pub struct Screen {
 pub type OnExit = Box<dyn FnOnce(&mut Server, PaneId, &ExitStatus) + Send>;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Launch {
     /// Program and arguments; empty means the user's shell.
     pub argv: Vec<String>,

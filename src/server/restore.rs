@@ -247,7 +247,10 @@ impl Server {
         };
         let dir = self.pane_dir(&pane.key);
         let conversation = runtime.conversation.clone();
-        self.files.keep(dir.join("conversation.json"), move || serde_json::to_vec(&*conversation).ok());
+        let vault = Arc::clone(&self.vault);
+        self.files.keep(dir.join("conversation.json"), move || {
+            serde_json::to_vec(&crate::switch::without_secrets(&conversation, &vault)).ok()
+        });
     }
 
     fn kept_conversation(&self, key: &str) -> Arc<Conversation> {
@@ -256,7 +259,7 @@ impl Server {
     }
 
     /// Stops everything that runs and says goodbye.
-    pub(super) fn shut_down(&mut self, ending: Ending, panes: &tokio::runtime::Runtime) {
+    pub(super) fn shut_down(&mut self, ending: Ending) {
         match ending {
             Ending::Kill => {
                 let trusted = Saved {
@@ -291,8 +294,12 @@ impl Server {
         for stop in stops {
             let _ = stop.join();
         }
-        // Last words are on their way through the workers; they leave within a moment or never.
-        panes.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(30)).await });
+        // Who still waits for an answer is told that there will be none.
+        for runtime in self.harnesses.values_mut() {
+            runtime.process_ended();
+        }
+        self.switches.clear();
+        self.waiting_switches.clear();
     }
 }
 

@@ -237,7 +237,8 @@ fn serve(prepared: Prepared) -> Result<()> {
     }
     server.restore();
     server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
-    panes_runtime.spawn(connection::accept(accepted, events.clone()));
+    let places = connection::Places::default();
+    panes_runtime.spawn(connection::accept(accepted, events.clone(), places.clone()));
     server.listen_on(listener)?;
     say("ready");
     let ending = runtime.block_on(server.turn(queue, events));
@@ -245,7 +246,8 @@ fn serve(prepared: Prepared) -> Result<()> {
     // Programs that write while they leave must still be read.
     let (over, last_turn) = tokio::sync::oneshot::channel::<()>();
     let reading = std::thread::spawn(move || drop(runtime.block_on(last_turn)));
-    server.shut_down(ending, &panes_runtime);
+    server.shut_down(ending);
+    panes_runtime.block_on(places.emptied());
     let _ = fs::remove_file(&server.place.socket);
     let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
     if !server.recorder.flush() {

@@ -133,6 +133,7 @@ impl Server {
         let known = runtime.map(|runtime| Arc::clone(&runtime.conversation)).unwrap_or_default();
         let home = runtime.map(|runtime| runtime.config_home.clone()).unwrap_or_default();
         let executor = self.executor_of(plan.pane);
+        let vault = Arc::clone(&self.vault);
         let session = plan.from.as_ref().and_then(|harness| harness.session.clone());
         self.tasks.spawn(
             move || {
@@ -143,9 +144,9 @@ impl Server {
                         session.or_else(|| executor.sessions(&home, cwd).first().map(|s| s.id.clone()))?;
                     executor.transcript(&home, cwd, &session)
                 };
-                let conversation = if known.turns.is_empty() { told() } else { Some((*known).clone()) };
+                let told = if known.turns.is_empty() { told().unwrap_or_default() } else { (*known).clone() };
                 let ground = switch::gather(cwd);
-                plan.telling.conversation = conversation.unwrap_or_default();
+                plan.telling.conversation = switch::without_secrets(&told, &vault);
                 (plan, ground)
             },
             move |server, (plan, ground)| then(server, plan, ground),
@@ -302,6 +303,10 @@ impl Server {
             }
             fail(reply, &failure);
             return;
+        }
+        // What waits for the end of this turn was asked for another harness, and this is the newer word.
+        if let Some(waiting) = self.waiting_switches.remove(&id) {
+            fail(waiting.reply, &Failure::Failed(format!("another switch of {id} came first")));
         }
         let key = ulid::Ulid::r#gen().to_string();
         let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();

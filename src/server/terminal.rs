@@ -61,11 +61,7 @@ impl Terminal {
         }
         let fd = {
             let _inside = runtime.enter();
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            // SAFETY: an `OwnedFd` always names the same open descriptor until it is dropped; nothing replaces it here.
-            #[allow(unsafe_code)]
-            let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
-            Arc::new(registered.ok()?)
+            Arc::new(watch(fd, Interest::READABLE)?)
         };
         Some(Self {
             fd,
@@ -109,9 +105,17 @@ impl Terminal {
         if !self.pending.is_empty() && self.waiter.as_ref().is_none_or(JoinHandle::is_finished) {
             let (fd, events, connection) = (Arc::clone(&self.fd), self.events.clone(), self.connection);
             self.waiter = Some(self.runtime.spawn(async move {
+                // Watched only while something waits: else each frame would wake the loop once more.
+                let room = fd.get_ref().try_clone().ok().and_then(|fd| watch(fd, Interest::WRITABLE));
                 while !takes_more(fd.get_ref()) {
                     // Pseudo-terminals do not announce every byte of room, so it is also looked for.
-                    if let Ok(Ok(mut ready)) = timeout(RETRY, fd.writable()).await
+                    let told = timeout(RETRY, async {
+                        match &room {
+                            Some(room) => room.writable().await.ok(),
+                            None => std::future::pending().await,
+                        }
+                    });
+                    if let Ok(Some(mut ready)) = told.await
                         && !takes_more(fd.get_ref())
                     {
                         ready.clear_ready();
@@ -132,6 +136,14 @@ impl Drop for Terminal {
     }
 }
 
+/// Hands a descriptor to the reactor of the runtime that is entered.
+fn watch(fd: OwnedFd, interest: Interest) -> Option<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` always names the same open descriptor until it is dropped, and nothing here replaces it.
+    #[allow(unsafe_code)]
+    let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
+    registered.ok()
+}
+
 fn takes_more(fd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(fd, PollFlags::OUT)];
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
@@ -149,6 +161,10 @@ async fn read(fd: Arc<AsyncFd<OwnedFd>>, connection: ConnectionId, events: mpsc:
                 return;
             }
             Ok(count) => {
+                if count < slice.len() {
+                    // All of it; what comes later is announced anew.
+                    ready.clear_ready();
+                }
                 if events.send(Event::Input(connection, slice[..count].to_vec())).await.is_err() {
                     return;
                 }

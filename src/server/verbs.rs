@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     commands::Verb,
-    router::Refusal,
     state::{
         overlay::{Overlay, Palette, Printed},
         target::Origin,
@@ -193,7 +192,8 @@ impl Server {
             }
             Verb::Paste { target, text } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                self.paste(pane, text.as_bytes());
+                let bracketed = self.modes(pane).is_some_and(|modes| modes.bracketed_paste);
+                self.write(pane, crate::term::encode::encode_paste(text.as_bytes(), bracketed))?;
                 silent()
             }
             Verb::CapturePane { target, styled, join, start, end, .. } => {
@@ -270,77 +270,6 @@ impl Server {
             Verb::Copying(verb) => self.copy_verb(verb, origin, reply),
             Verb::Local(_) => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
         }
-    }
-
-    /// Authority follows the caller's pid: inside a harness's process tree only what that pane may do.
-    ///
-    /// A shell pane is the person at the keyboard, so it is granted everything.
-    pub(super) fn authorise(&self, pid: i32, verb: &Verb, origin: &Origin) -> Result<(), Refusal> {
-        let Some(pane) = self.confined(pid) else { return Ok(()) };
-        let own = |target: &crate::commands::Target| {
-            self.state.find_pane(target.target.as_deref(), origin).is_ok_and(|p| p == pane)
-        };
-        let allowed = match verb {
-            Verb::ListSessions { .. }
-            | Verb::ListWindows { .. }
-            | Verb::ListPanes { .. }
-            | Verb::ListKeys { .. }
-            | Verb::HasSession { .. } => true,
-            Verb::CapturePane { target, .. }
-            | Verb::DisplayMessage { target, .. }
-            | Verb::Route { target, .. }
-            | Verb::Files { target, .. }
-            | Verb::Explain { target, .. } => own(target),
-            _ => false,
-        };
-        if allowed { Ok(()) } else { Err(beyond(pane)) }
-    }
-
-    /// The harness pane whose rights a process has; `None` for the owner.
-    pub(super) fn confined(&self, pid: i32) -> Option<crate::mux::PaneId> {
-        let pane = self.caller_pane(pid)?;
-        let harness = self.state.panes.get(&pane).is_some_and(|p| p.harness.is_some());
-        (harness && !self.settings.harness_authority).then_some(pane)
-    }
-
-    /// The pane in whose process tree a process is. One that left the tree is known by the pane's key in its
-    /// environment.
-    pub(super) fn caller_pane(&self, pid: i32) -> Option<crate::mux::PaneId> {
-        self.pane_above(pid).or_else(|| {
-            let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-            let key = environ.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"INSPAN_PANE_KEY="))?;
-            self.state.pane_by_key(std::str::from_utf8(key).ok()?).map(|p| p.id)
-        })
-    }
-
-    fn pane_above(&self, pid: i32) -> Option<crate::mux::PaneId> {
-        /// Deeper trees than this are a loop in what `/proc` told us.
-        const DEPTH: usize = 64;
-        let mut pid = pid;
-        for _ in 0..DEPTH {
-            if let Some(pane) = self.state.panes.values().find(|p| p.pid == Some(pid)) {
-                return Some(pane.id);
-            }
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let behind_name = stat.rsplit_once(')')?.1;
-            pid = behind_name.split_ascii_whitespace().nth(1)?.parse().ok()?;
-            if pid <= 1 {
-                return None;
-            }
-        }
-        None
-    }
-}
-
-/// The refusal for a process that reaches out of its harness's pane.
-pub(super) fn beyond(pane: crate::mux::PaneId) -> Refusal {
-    Refusal {
-        rule: "authority.pane".into(),
-        reason: format!("this process runs inside the harness in {pane}, which may only read itself"),
-        remedies: vec![
-            "run it from a shell pane or another terminal".into(),
-            "harness_authority = true in config.toml grants harnesses everything".into(),
-        ],
     }
 }
 

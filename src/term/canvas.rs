@@ -100,6 +100,24 @@ pub struct CanvasCursor {
     pub shape: CursorShape,
 }
 
+/// Neighbouring cells of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch {
+    /// The row.
+    pub y: u16,
+    /// The first column.
+    pub from: u16,
+    /// The column behind the last one.
+    pub to: u16,
+}
+
+impl Stretch {
+    /// Every row of an area.
+    pub fn rows(area: Rect) -> impl Iterator<Item = Self> {
+        (area.top()..area.bottom()).map(move |y| Self { y, from: area.left(), to: area.right() })
+    }
+}
+
 /// One frame before it is diffed.
 #[derive(Clone, Debug)]
 pub struct Canvas {

@@ -6,7 +6,7 @@ mod pen;
 #[cfg(test)]
 mod tests;
 
-use super::canvas::{Canvas, CanvasCursor, CursorShape, Side, is_blank, width};
+use super::canvas::{Canvas, CanvasCursor, CursorShape, Side, Stretch, is_blank, width};
 use super::palette::Rgb;
 use pen::Pen;
 use ratatui::{buffer::Cell, style::Modifier};
@@ -83,6 +83,8 @@ pub struct FrameWriter {
     at: Option<(u16, u16)>,
     cursor_shown: bool,
     shape: CursorShape,
+    /// The frame under way moved the cursor by a sequence: text at the cursor alone cannot flicker.
+    moved: bool,
     out: Vec<u8>,
 }
 
@@ -96,6 +98,7 @@ impl FrameWriter {
             at: None,
             cursor_shown: true,
             shape: CursorShape::Default,
+            moved: false,
             out: Vec::new(),
         }
     }
@@ -122,13 +125,14 @@ impl FrameWriter {
     ///
     /// The caller must send them all, or call `invalidate`.
     pub fn render(&mut self, canvas: &Canvas) -> Vec<u8> {
-        self.render_rows(canvas, 0..canvas.area().height)
+        self.render_cells(canvas, Stretch::rows(canvas.area()))
     }
 
-    /// As `render` for a canvas that differs from the one before in these rows only. Where the client's screen is not
-    /// known all rows are painted.
-    pub fn render_rows(&mut self, canvas: &Canvas, rows: impl Iterator<Item = u16>) -> Vec<u8> {
+    /// As `render` for a canvas that differs from the one before in these cells only. Where the client's screen is not
+    /// known all are painted.
+    pub fn render_cells(&mut self, canvas: &Canvas, cells: impl Iterator<Item = Stretch>) -> Vec<u8> {
         self.out.clear();
+        self.moved = false;
         let mut known = true;
         let area = canvas.area();
         let mut sent = match self.sent.take() {
@@ -144,18 +148,19 @@ impl FrameWriter {
             known = false;
         }
         if known {
-            rows.filter(|y| *y < area.height).for_each(|y| self.row(canvas, &mut sent, y));
+            cells.for_each(|stretch| self.row(canvas, &mut sent, stretch));
         } else {
             self.out.extend_from_slice(b"\x1b[m\x1b[H\x1b[2J");
+            self.moved = true;
             self.pen = Pen::default();
             self.at = Some((0, 0));
-            (0..area.height).for_each(|y| self.row(canvas, &mut sent, y));
+            Stretch::rows(area).for_each(|stretch| self.row(canvas, &mut sent, stretch));
         }
         if self.pen.link.is_some() {
             self.pen.link = None;
             self.out.extend_from_slice(b"\x1b]8;;\x1b\\");
         }
-        let painted = !self.out.is_empty();
+        let painted = !self.out.is_empty() && self.moved;
         self.sent = Some(sent);
         self.finish(canvas.cursor, painted)
     }
@@ -192,23 +197,38 @@ impl FrameWriter {
         frame
     }
 
-    fn row(&mut self, canvas: &Canvas, sent: &mut Canvas, y: u16) {
+    fn row(&mut self, canvas: &Canvas, sent: &mut Canvas, Stretch { y, from, to }: Stretch) {
         let (cells, sides) = canvas.row(y);
         let end = u16::try_from(cells.len()).unwrap_or(u16::MAX);
+        // The second half of a wide character goes with its first.
+        let halved = from.checked_sub(1).and_then(|at| cells.get(usize::from(at)));
+        let from = if halved.is_some_and(|cell| width(cell.symbol()) == 2) { from - 1 } else { from };
+        let to = to.min(end);
+        if from >= to {
+            return;
+        }
         {
             let (old_cells, old_sides) = sent.row(y);
+            let range = usize::from(from)..usize::from(to);
             // Most rows of most frames are as they were.
             let plain = |sides: &[Side]| sides.iter().all(|side| side.link == 0);
-            if old_cells == cells && old_sides == sides && plain(sides) {
+            if old_cells.get(range.clone()) == cells.get(range.clone())
+                && old_sides.get(range.clone()) == sides.get(range.clone())
+                && sides.get(range).is_none_or(plain)
+            {
                 return;
             }
         }
         // From here to the end of the row there is nothing but blanks.
         let tail = cells.iter().rposition(|cell| !is_blank(cell)).map_or(0, |at| at + 1);
         let tail = u16::try_from(tail).unwrap_or(end);
-        let mut x = 0;
-        while x < end {
+        let mut x = from;
+        while x < to {
             let (cell, side) = (&cells[usize::from(x)], sides[usize::from(x)]);
+            if Self::same_ascii(cell, side, sent, x, y) {
+                x += 1;
+                continue;
+            }
             let wide = width(cell.symbol()) == 2 && x + 1 < end;
             if self.same(canvas, cell, side, sent, x, y) {
                 x += if wide { 2 } else { 1 };
@@ -262,6 +282,15 @@ impl FrameWriter {
         }
     }
 
+    /// True for what most cells of most rows are: one column of ASCII that stands there already.
+    fn same_ascii(cell: &Cell, side: Side, sent: &Canvas, x: u16, y: u16) -> bool {
+        let (old_cells, old_sides) = sent.row(y);
+        old_cells.get(usize::from(x)) == Some(cell)
+            && old_sides.get(usize::from(x)) == Some(&side)
+            && side.link == 0
+            && matches!(cell.symbol().as_bytes(), [b' '..=b'~'])
+    }
+
     /// True if the client shows this cell already.
     fn same(&self, canvas: &Canvas, cell: &Cell, side: Side, sent: &Canvas, x: u16, y: u16) -> bool {
         let (old_cells, old_sides) = sent.row(y);
@@ -293,15 +322,19 @@ impl FrameWriter {
         let symbol = cell.symbol();
         let taken = if wide { 2 } else { 1 };
         let printed = printable(symbol, wide, self.caps.utf8);
+        // Terminals disagree on the width of clusters and of newer symbols, and on where the cursor is behind the last
+        // column: what follows is then placed anew, so that one disagreement does not shift the rest of the row.
+        let mut chars = printed.chars();
+        let certain = chars.next().is_none_or(width_is_certain) && chars.next().is_none();
+        if wide && !certain {
+            // Where it turns out narrow, what stood in its second column must not remain.
+            self.out.extend_from_slice(b"\x1b[2X");
+        }
         self.out.extend_from_slice(printed.as_bytes());
         if !self.caps.utf8 && wide {
             self.out.push(b' ');
         }
-        // Terminals disagree on the width of clusters and of newer symbols, and on where the cursor is behind the last
-        // column: what follows is then placed anew, so that one disagreement does not shift the rest of the row.
-        let mut chars = printed.chars();
-        let certain = chars.next().is_none_or(width_is_certain) && chars.next().is_none() && x + taken < end;
-        self.at = certain.then_some((x + taken, y));
+        self.at = (certain && x + taken < end).then_some((x + taken, y));
     }
 
     fn pen_for(&self, canvas: &Canvas, cell: &Cell, side: Side) -> Pen {
@@ -348,6 +381,7 @@ impl FrameWriter {
     }
 
     fn move_to(&mut self, x: u16, y: u16) {
+        self.moved = true;
         let out = &mut self.out;
         let _ = match self.at {
             Some((from, row)) if row == y && x > from => relative(out, x - from, 'C'),
@@ -380,6 +414,9 @@ fn printable(symbol: &str, wide: bool, utf8: bool) -> &str {
     if !utf8 {
         return ascii(symbol);
     }
+    // A joiner at the end joins nothing here, where the neighbour has cells of its own; some terminals would draw the
+    // neighbour into this cell and leave its own columns as they were.
+    let symbol = symbol.trim_end_matches('\u{200d}');
     let columns = unicode_width::UnicodeWidthStr::width(symbol);
     // A wide character in the last column has no room, a lone mark has no base.
     if columns == 0 || (columns > 1 && !wide) || symbol.chars().any(char::is_control) { " " } else { symbol }

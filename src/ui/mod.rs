@@ -27,7 +27,7 @@ use crate::{
         Client, State,
         overlay::{Overlay, ReferenceRow},
     },
-    term::canvas::{Canvas, CanvasCursor, CursorShape},
+    term::canvas::{Canvas, CanvasCursor, CursorShape, Stretch},
 };
 use paint::Pen;
 use pane::Place;
@@ -38,10 +38,10 @@ use std::path::Path;
 pub trait Screens {
     /// Draws a pane's screen into `area`, cutting what does not fit.
     fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect);
-    /// Draws again what changed since it was drawn there last, and adds the canvas's rows that this touched.
-    fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, rows: &mut Vec<u16>) {
+    /// Draws again what changed since it was drawn there last, and adds the cells that this touched.
+    fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, touched: &mut Vec<Stretch>) {
         self.draw(pane, canvas, area);
-        rows.extend(area.top()..area.bottom());
+        touched.extend(Stretch::rows(area));
     }
     /// Where the pane shows its cursor, from its own top left corner; `None` when hidden or scrolled back.
     fn cursor(&self, pane: PaneId) -> Option<CanvasCursor>;
@@ -86,10 +86,10 @@ pub fn frame(scene: &Scene<'_>, canvas: &mut Canvas) {
     canvas.cursor = shapes(scene, client, canvas);
 }
 
-/// Brings a canvas that `frame` drew for this client up to date with what its panes printed since, and adds the rows
-/// that this touched. False where something else than a pane's text stands in a pane's place: then the whole frame is
+/// Brings a canvas that `frame` drew for this client up to date with what its panes printed since, and adds the
+/// cells that this touched. False where something else than a pane's text stands in a pane's place: then the whole frame is
 /// to be drawn. Whatever is drawn over panes without being an overlay must be refused here.
-pub fn output(scene: &Scene<'_>, canvas: &mut Canvas, rows: &mut Vec<u16>) -> bool {
+pub fn output(scene: &Scene<'_>, canvas: &mut Canvas, touched: &mut Vec<Stretch>) -> bool {
     let Some(client) = scene.state.clients.get(&scene.client) else { return false };
     let size = (canvas.area().width, canvas.area().height);
     if client.overlay.is_some() || client.size != size || canvas.link_table_is_full() {
@@ -105,7 +105,7 @@ pub fn output(scene: &Scene<'_>, canvas: &mut Canvas, rows: &mut Vec<u16>) -> bo
         }
         let visible = inner.intersection(geometry.area);
         if !visible.is_empty() {
-            scene.screens.redraw(*id, canvas, visible, rows);
+            scene.screens.redraw(*id, canvas, visible, touched);
         }
         if window.active == *id {
             canvas.cursor = pane_cursor(scene.screens, *id, visible);

@@ -2,41 +2,59 @@
 use super::{Emulator, screen::Overrides};
 use alacritty_terminal::{grid::Dimensions as _, term::TermDamage};
 
-/// The generation in which each row changed last, and the colours that all rows were judged with.
+/// How far beyond what the core names a change may reach: text written over one half of a wide character takes the
+/// other half away.
+const REACH: usize = 2;
+
+/// What happened to a row.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    /// The generation in which it changed last, and the columns that changed then.
+    last: u64,
+    from: usize,
+    to: usize,
+    /// The generation in which it changed before that.
+    earlier: u64,
+}
+
+/// When and where each row changed, and the colours that all rows were judged with.
 #[derive(Default)]
 pub struct Changes {
-    rows: Vec<u64>,
+    rows: Vec<Row>,
     overrides: Overrides,
 }
 
 impl Emulator {
-    /// Takes over what the core says it touched. Every move of its cursor to another row names both rows, so text
-    /// that is written past the core is covered too.
+    /// Takes over what the core says it touched. Every move of its cursor by other ways than writing names both ends,
+    /// so text that is written past the core is covered too.
     pub(super) fn note_changes(&mut self) {
         let now = self.generation;
-        let rows = self.screen.term.screen_lines();
+        let (rows, columns) = (self.screen.term.screen_lines(), self.screen.term.columns());
         let changes = &mut self.changes;
         let recoloured = changes.overrides != self.screen.colours.overrides;
         if recoloured {
             changes.overrides.clone_from(&self.screen.colours.overrides);
         }
         let resized = changes.rows.len() != rows;
-        changes.rows.resize(rows, now);
+        changes.rows.resize(rows, Row::default());
         match self.screen.term.damage() {
             TermDamage::Partial(lines) if !recoloured && !resized => {
                 for line in lines {
                     if let Some(row) = changes.rows.get_mut(line.line) {
-                        *row = now;
+                        let from = line.left.saturating_sub(REACH);
+                        *row = Row { last: now, from, to: line.right + 1 + REACH, earlier: row.last };
                     }
                 }
             }
-            _ => changes.rows.fill(now),
+            _ => changes.rows.fill(Row { last: now, from: 0, to: columns, earlier: now }),
         }
         self.screen.term.reset_damage();
     }
 
-    /// True if a row of the live screen may look different than in that generation.
-    pub fn row_changed_since(&self, row: u16, generation: u64) -> bool {
-        self.changes.rows.get(usize::from(row)).is_none_or(|changed| *changed > generation)
+    /// The columns of a row of the live screen that may look different than in that generation.
+    pub(super) fn changed_since(&self, row: usize, generation: u64) -> Option<(usize, usize)> {
+        let row = self.changes.rows.get(row).filter(|row| row.last > generation)?;
+        // Only of the newest change is known where it was.
+        Some(if row.earlier <= generation { (row.from, row.to) } else { (0, usize::MAX) })
     }
 }

@@ -1,7 +1,7 @@
 //! Owns the way from the core's cells to a canvas.
 use super::{Colours, Emulator};
 use crate::term::{
-    canvas::{Canvas, Link, Side, Underline},
+    canvas::{Canvas, Link, Side, Stretch, Underline},
     osc::ColourSlot,
 };
 use alacritty_terminal::{
@@ -23,7 +23,8 @@ impl Emulator {
         let area = area.intersection(canvas.area());
         let grid = self.screen.term.grid();
         let (cols, rows) = self.drawn_size(area);
-        self.draw_rows(canvas, area, scroll_offset.min(grid.history_size()), 0..rows);
+        let screen = Rect { x: 0, y: 0, width: cols, height: rows };
+        self.draw_cells(canvas, area, scroll_offset.min(grid.history_size()), Stretch::rows(screen));
         if cols < area.width {
             canvas.clear(Rect { x: area.x + cols, width: area.width - cols, ..area });
         }
@@ -32,13 +33,20 @@ impl Emulator {
         }
     }
 
-    /// Draws again, over what `draw` left of that generation, only what changed since; names the canvas's rows.
-    pub fn draw_since(&self, canvas: &mut Canvas, area: Rect, generation: u64, rows: &mut Vec<u16>) {
+    /// Draws again, over what `draw` left of that generation, only what changed since; adds the canvas's cells.
+    pub fn draw_since(&self, canvas: &mut Canvas, area: Rect, generation: u64, touched: &mut Vec<Stretch>) {
         let area = area.intersection(canvas.area());
-        let from = rows.len();
-        rows.extend((0..self.drawn_size(area).1).filter(|row| self.row_changed_since(*row, generation)));
-        self.draw_rows(canvas, area, 0, rows[from..].iter().copied());
-        rows[from..].iter_mut().for_each(|row| *row += area.y);
+        let (cols, rows) = self.drawn_size(area);
+        let begin = touched.len();
+        touched.extend((0..rows).filter_map(|y| {
+            let (from, to) = self.changed_since(usize::from(y), generation)?;
+            let within = |column: usize| u16::try_from(column).unwrap_or(cols).min(cols);
+            Some(Stretch { y, from: within(from), to: within(to) })
+        }));
+        self.draw_cells(canvas, area, 0, touched[begin..].iter().copied());
+        for Stretch { y, from, to } in &mut touched[begin..] {
+            (*y, *from, *to) = (*y + area.y, *from + area.x, *to + area.x);
+        }
     }
 
     /// How much of the screen an area shows.
@@ -48,24 +56,21 @@ impl Emulator {
         (fit(area.width, grid.columns()), fit(area.height, grid.screen_lines()))
     }
 
-    fn draw_rows(&self, canvas: &mut Canvas, area: Rect, back: usize, rows: impl Iterator<Item = u16>) {
+    fn draw_cells(&self, canvas: &mut Canvas, area: Rect, back: usize, cells: impl Iterator<Item = Stretch>) {
         let grid = self.screen.term.grid();
         let offset = i32::try_from(back).unwrap_or(0);
         let cols = self.drawn_size(area).0;
         let colours = &self.screen.colours;
-        let columns = usize::from(area.x)..usize::from(area.x + cols);
-        for y in rows {
-            let row = &grid[Line(i32::from(y) - offset)];
+        for Stretch { y, from, to } in cells {
+            let row = &grid[Line(i32::from(y) - offset)][Column(from.into())..Column(to.into())];
+            let columns = usize::from(area.x + from)..usize::from(area.x + to);
             let (drawn, sides) = canvas.row_mut(area.y + y);
-            let (Some(drawn), Some(sides)) = (drawn.get_mut(columns.clone()), sides.get_mut(columns.clone()))
-            else {
+            let (Some(drawn), Some(sides)) = (drawn.get_mut(columns.clone()), sides.get_mut(columns)) else {
                 continue;
             };
             let mut linked = false;
-            for (x, (cell, (drawn, side))) in
-                row[Column(0)..].iter().zip(drawn.iter_mut().zip(sides)).enumerate()
-            {
-                cell_into(drawn, cell, colours, x + 1 == usize::from(cols));
+            for (x, (cell, (drawn, side))) in (from..).zip(row.iter().zip(drawn.iter_mut().zip(sides))) {
+                cell_into(drawn, cell, colours, x + 1 == cols);
                 *side = Side { underline: underline(cell.flags), ..Side::default() };
                 if cell.extra.is_some() {
                     if let Some(colour) = cell.underline_color() {
@@ -75,7 +80,7 @@ impl Emulator {
                 }
             }
             if linked {
-                number_links(canvas, area.x, area.y + y, &row[Column(0)..Column(usize::from(cols))]);
+                number_links(canvas, area.x + from, area.y + y, row);
             }
         }
     }

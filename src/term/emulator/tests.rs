@@ -565,7 +565,8 @@ proptest! {
 
 /// What is drawn step by step is what would be drawn at once, whatever is printed.
 #[test]
-fn rows_that_changed_are_all_that_need_to_be_drawn_again() {
+fn what_changed_is_all_that_needs_to_be_drawn_again() {
+    use crate::term::frame::{Caps, FrameWriter};
     let printed = prop_oneof![
         "[a-z ]{1,30}".prop_map(String::into_bytes),
         Just(b"\r\n".to_vec()),
@@ -616,14 +617,22 @@ fn rows_that_changed_are_all_that_need_to_be_drawn_again() {
         let area = Rect::new(1, 1, width, 6);
         let (mut stepwise, mut whole) = (Canvas::new(26, 9), Canvas::new(26, 9));
         emulator.draw(&mut stepwise, area, 0);
+        let mut writer = FrameWriter::new(Caps { truecolor: true, ..Caps::default() });
+        let mut client = Emulator::new(26, 9, 0, Palette::default());
+        client.feed(&writer.render(&stepwise), Instant::now(), &mut FeedOutput::default());
         let mut generation = emulator.generation();
         for slice in slices {
             emulator.feed(&slice.concat(), Instant::now(), &mut FeedOutput::default());
-            let mut rows = Vec::new();
-            emulator.draw_since(&mut stepwise, area, generation, &mut rows);
+            let mut touched = Vec::new();
+            emulator.draw_since(&mut stepwise, area, generation, &mut touched);
+            let sent = writer.render_cells(&stepwise, touched.into_iter());
+            client.feed(&sent, Instant::now(), &mut FeedOutput::default());
             generation = emulator.generation();
             emulator.draw(&mut whole, area, 0);
             prop_assert_eq!(&stepwise.buffer, &whole.buffer);
+            let mut shown = Canvas::new(26, 9);
+            client.draw(&mut shown, Rect::new(0, 0, 26, 9), 0);
+            prop_assert_eq!(shown.text(), whole.text());
             for y in 0..9 {
                 prop_assert_eq!(stepwise.row(y).1.len(), whole.row(y).1.len());
                 for (a, b) in stepwise.row(y).1.iter().zip(whole.row(y).1) {

@@ -55,7 +55,7 @@ fn a_changed_letter_costs_a_few_bytes() {
     writer.render(&canvas);
     canvas.buffer.set_string(3, 1, "x", Style::new());
     canvas.cursor = Some(CanvasCursor { x: 4, y: 1, shape: CursorShape::Default });
-    assert_eq!(printed(&mut writer, &canvas), "\x1b[?25lx\x1b[?25h");
+    assert_eq!(printed(&mut writer, &canvas), "x");
     let mut synced = FrameWriter::new(all_caps());
     synced.render(&canvas);
     canvas.buffer.set_string(0, 2, "T", Style::new());
@@ -91,8 +91,8 @@ fn styles_change_by_the_shortest_way() {
     canvas.buffer.set_string(5, 0, "f", Style::new());
     assert_eq!(
         printed(&mut writer, &canvas),
-        "\x1b[?2026h\x1b[1;2ma\x1b[0;1mb\x1b[0;4:3;58:2::1:2:3;31mc\x1b[0;38;2;1;2;3;48;5;99md\
-         \x1b[92;101me\x1b[mf\x1b[?2026l"
+        "\x1b[1;2ma\x1b[0;1mb\x1b[0;4:3;58:2::1:2:3;31mc\x1b[0;38;2;1;2;3;48;5;99md\
+         \x1b[92;101me\x1b[mf"
     );
 }
 
@@ -122,7 +122,7 @@ fn links_are_opened_shared_and_closed() {
     for x in 0..2 {
         canvas.set_side(x, 0, Side { link, ..Side::default() });
     }
-    let first = "\x1b[?2026h\x1b]8;id=7;https://a/\x1b\\ab\x1b]8;;\x1b\\c\x1b[?2026l";
+    let first = "\x1b]8;id=7;https://a/\x1b\\ab\x1b]8;;\x1b\\c";
     assert_eq!(printed(&mut writer, &canvas), first);
     assert_eq!(printed(&mut writer, &canvas), "");
     canvas.set_side(1, 0, Side::default());
@@ -243,4 +243,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_symbol_that_a_terminal_draws_narrow_leaves_nothing_of_what_stood_there() {
+    let mut writer = FrameWriter::new(all_caps());
+    let before = canvas(8, &["abcdefg"]);
+    let mut after = before.clone();
+    after.buffer.set_string(1, 0, "❤\u{fe0f}", Style::new());
+    writer.render(&before);
+    // Terminals that give the heart one column would go on showing the c.
+    let sent = printed(&mut writer, &after);
+    assert!(sent.contains("\x1b[2X❤\u{fe0f}"), "{sent:?}");
+}
+
+#[test]
+fn a_cell_does_not_invite_its_neighbour() {
+    let mut canvas = canvas(8, &[""]);
+    canvas.buffer[(0, 0)].set_symbol("👨\u{200d}");
+    canvas.buffer[(2, 0)].set_symbol("👩");
+    let sent = printed(&mut FrameWriter::new(all_caps()), &canvas);
+    assert!(sent.contains('👨') && sent.contains('👩') && !sent.contains('\u{200d}'), "{sent:?}");
 }

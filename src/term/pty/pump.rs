@@ -20,6 +20,9 @@ use tokio::{
 /// Output within `WINDOW` from which on a program prints more than a person's keys and a spinner bring about.
 const BUSY: usize = 32 * 1024;
 
+/// A read that brings less took everything: the kernel hands out up to 4 KiB at a time.
+const SHORT: usize = 1024;
+
 /// The time over which output is counted, and the silence after which a program counts as quiet again.
 const WINDOW: Duration = Duration::from_millis(20);
 
@@ -43,9 +46,8 @@ pub fn start(
     sink: Arc<dyn PaneSink>,
 ) -> io::Result<()> {
     let _inside = readers.busy.enter();
-    let input = register(shared.master.try_clone()?, Interest::WRITABLE)?;
     let exit = watch(&readers.busy, child, shared.pid);
-    let writer = readers.busy.spawn(write_queue(Arc::clone(&shared), input));
+    let writer = readers.busy.spawn(write_queue(Arc::clone(&shared)));
     let pump = Pump {
         shared,
         readers: readers.clone(),
@@ -110,9 +112,22 @@ fn convert(status: std::process::ExitStatus) -> ExitStatus {
     ExitStatus { code: status.code(), signal: status.signal() }
 }
 
-async fn write_queue(shared: Arc<Shared>, fd: AsyncFd<OwnedFd>) {
+async fn write_queue(shared: Arc<Shared>) {
     loop {
         shared.waiting.notified().await;
+        if !shared.flush().1 {
+            if lock(&shared.queue).closed {
+                return;
+            }
+            continue;
+        }
+        // Watched only while something waits: every key that is written directly would wake a worker for nothing.
+        let Ok(fd) = shared.master.try_clone().and_then(|fd| register(fd, Interest::WRITABLE)) else {
+            // No descriptor to spare just now.
+            tokio::time::sleep(RETRY).await;
+            shared.waiting.notify_one();
+            continue;
+        };
         let mut idle_turns = 0;
         loop {
             let (written, left) = shared.flush();
@@ -157,7 +172,8 @@ struct Pump {
 
 /// What one turn at the terminal brought.
 enum Read {
-    Bytes(usize),
+    /// How many, and whether that was all.
+    Bytes(usize, bool),
     Nothing,
     End,
 }
@@ -185,8 +201,11 @@ impl Pump {
             tokio::select! {
                 ready = fd.readable(), if self.open => {
                     let Ok(mut ready) = ready else { self.open = false; continue };
-                    match read_slice(&fd, &mut self.slice) {
-                        Read::Bytes(count) => {
+                    match read_slice(&fd, &mut self.slice, busy) {
+                        Read::Bytes(count, drained) => {
+                            if drained {
+                                ready.clear_ready();
+                            }
                             self.feed(count);
                             // Without a descriptor to spare a pane stays where it is.
                             if self.is_busy(busy, count) != busy
@@ -194,8 +213,10 @@ impl Pump {
                             {
                                 return self.spawn(moved, !busy);
                             }
-                            // Other panes share this thread.
-                            tokio::task::yield_now().await;
+                            if !drained {
+                                // Other panes share this thread.
+                                tokio::task::yield_now().await;
+                            }
                         }
                         Read::Nothing => ready.clear_ready(),
                         Read::End => self.open = false,
@@ -262,16 +283,25 @@ async fn until(deadline: Option<tokio::time::Instant>) {
 
 /// Reads until nothing is left or the slice is full. The kernel hands out about 4 KiB at a time; parsing and waking
 /// once for many of those is what keeps a busy pane cheap.
-fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8]) -> Read {
+///
+/// A quiet pane's short read counts as all there is: its echo is shown before anything else is looked for, and what
+/// comes later is announced anew.
+fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8], busy: bool) -> Read {
     let mut filled = 0;
-    let mut ended = false;
+    let (mut ended, mut drained) = (false, false);
     while filled < slice.len() {
         match rustix::io::read(fd.get_ref(), &mut slice[filled..]) {
             Ok(0) => {
                 ended = true;
                 break;
             }
-            Ok(count) => filled += count,
+            Ok(count) => {
+                filled += count;
+                drained = !busy && count < SHORT;
+                if drained {
+                    break;
+                }
+            }
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => break,
             // EIO: the other side is closed and everything has been read.
@@ -284,6 +314,6 @@ fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8]) -> Read {
     match (filled, ended) {
         (0, true) => Read::End,
         (0, false) => Read::Nothing,
-        _ => Read::Bytes(filled),
+        _ => Read::Bytes(filled, drained && !ended),
     }
 }
