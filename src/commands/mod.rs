@@ -3,10 +3,12 @@
 //!
 //! Pure. Must not know: how a command is carried out.
 mod args;
+mod copying;
 mod local;
 mod verbs;
 
 pub use args::*;
+pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use verbs::Verb;
 

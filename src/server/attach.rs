@@ -71,6 +71,10 @@ pub struct Link {
     pub(super) ticks_by_second: bool,
     /// The prefix arrived at least once.
     pub(super) prefix_seen: bool,
+    /// Panes over which this client has copy mode.
+    pub(super) copies: BTreeMap<PaneId, super::copying::Copying>,
+    /// Where the left button went down, while it is held.
+    pub(super) pressed: Option<super::copying::Pressed>,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
@@ -215,6 +219,7 @@ impl Server {
                 panel_docked: crate::ui::docks_by_itself(size.0) && session.is_some(),
                 overlay,
                 message: None,
+                hint: None,
                 utf8: environment::is_utf8(&hello.env),
                 unseen: BTreeSet::new(),
             },
@@ -241,6 +246,8 @@ impl Server {
                 tick_due: None,
                 ticks_by_second: false,
                 prefix_seen: false,
+                copies: BTreeMap::new(),
+                pressed: None,
                 drag: None,
                 asked: Vec::new(),
                 palette: None,

@@ -4,7 +4,9 @@
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
 mod authority;
+mod buffers;
 mod connection;
+mod copying;
 mod due;
 mod environment;
 mod facts;
@@ -185,6 +187,7 @@ pub struct Server {
     pub(crate) panes_runtime: tokio::runtime::Handle,
     /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
     pub(crate) loop_runtime: tokio::runtime::Handle,
+    pub(crate) buffers: buffers::Buffers,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

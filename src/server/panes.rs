@@ -75,8 +75,6 @@ pub struct Screen {
     /// The live process's terminal.
     pub pty: Option<Pty>,
     sink: Arc<Sink>,
-    /// Lines scrolled back from the live end.
-    pub scroll: usize,
     /// The newest OSC 7501 payload.
     pub agent_state: Option<String>,
     /// When the status is to be looked at again.
@@ -119,7 +117,6 @@ impl Server {
                 emulator: Arc::new(Mutex::new(emulator)),
                 pty: None,
                 sink: Sink::new(pane, self.wake.clone()),
-                scroll: 0,
                 agent_state: None,
                 watch_due: None,
                 on_exit: None,
@@ -168,7 +165,6 @@ impl Server {
         let (cols, rows) = pane.size;
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.agent_state = None;
-        screen.scroll = 0;
         // A sink of its own: the last words of the process before must not be taken for this one's.
         screen.sink = Sink::new(id, self.wake.clone());
         let spec = SpawnSpec {
@@ -341,9 +337,6 @@ impl Server {
     /// Writes to a pane's process. A full queue is said, never waited for.
     pub(crate) fn write(&mut self, id: PaneId, bytes: Vec<u8>) -> Result<(), String> {
         let Some(screen) = self.screens.get_mut(&id) else { return Err(format!("no pane {id}")) };
-        if screen.scroll != 0 {
-            screen.scroll = 0;
-        }
         let Some(pty) = &screen.pty else { return Err(format!("nothing runs in {id}")) };
         pty.write(bytes).map_err(|_| format!("{id} does not read its input; nothing was sent"))
     }

@@ -214,6 +214,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         wake: Arc::new(Wake::default()),
         panes_runtime: panes_runtime.handle().clone(),
         loop_runtime: runtime.handle().clone(),
+        buffers: super::buffers::Buffers::default(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),

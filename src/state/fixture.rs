@@ -184,6 +184,7 @@ pub fn state(size: (u16, u16)) -> State {
         overlay: None,
         message: None,
         utf8: true,
+        hint: None,
         unseen: Default::default(),
     };
     let session = Session {
