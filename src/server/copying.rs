@@ -184,7 +184,7 @@ impl Server {
             }
             CopyVerb::ListBuffers { format } => {
                 let rows: Vec<listing::Row> = self.buffers.iter().map(buffer_row).collect();
-                Ok(Outcome::Done(listing::print(&format, &rows)?))
+                Ok(Outcome::Done(listing::print(&format, &rows)))
             }
             CopyVerb::ShowBuffer { buffer } => {
                 Ok(Outcome::Done(self.buffers.find(buffer.as_deref())?.text.clone()))
