@@ -534,9 +534,16 @@ impl Copy {
                 let empty = prompt.text.is_empty();
                 let back = prompt.back;
                 self.prompt = None;
-                if let (true, Some(searched)) = (empty, &mut self.searched) {
-                    searched.back = back;
-                    self.search_again(false, lines);
+                match &mut self.searched {
+                    Some(searched) if empty => {
+                        searched.back = back;
+                        self.search_again(false, lines);
+                    }
+                    // While it is typed the tally says so.
+                    Some(searched) if searched.tally.of == 0 => {
+                        self.notice = Some(format!("{} is not there", searched.pattern.text()));
+                    }
+                    _ => {}
                 }
                 return;
             }
@@ -583,7 +590,6 @@ impl Copy {
                 self.goal = pos.col;
             }
             None => {
-                self.notice = Some(format!("{} is not there", pattern.text()));
                 self.searched = Some(Searched { pattern, back, tally: Tally::default() });
                 (self.cursor, self.top) = (from, top);
             }

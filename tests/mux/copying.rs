@@ -72,7 +72,7 @@ fn searches_count_their_matches_and_say_when_there_are_none() {
     terminal.keys("?");
     terminal.send("LINE 5");
     // Capitals matter: nothing is found until they are gone.
-    terminal.wait_for("LINE 5 is not there");
+    terminal.wait_for("(0/0)");
     terminal.keys("C-u");
     terminal.send("line 5");
     terminal.wait_for("(11/11)");
@@ -85,6 +85,11 @@ fn searches_count_their_matches_and_say_when_there_are_none() {
     terminal.keys("g n N 0 v $ y");
     // From the top backwards is from the bottom: the last match, and then the one behind it, the first.
     wait_for_buffer(&sandbox, "line 5.");
+    enter(&terminal);
+    terminal.keys("/ z Enter");
+    terminal.wait_for("z is not there");
+    terminal.keys("q");
+    wait_for_end(&terminal);
     // Left by Escape, nothing of all that reached the shell.
     enter(&terminal);
     terminal.keys("v Escape Escape");

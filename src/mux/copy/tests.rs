@@ -233,6 +233,8 @@ fn searches_go_on_around_the_text_and_are_counted() {
     assert_eq!(cursor(&text, "j / t h BSpace BSpace BSpace"), at(1, 0));
     let (mut copy, _) = press(ModeKeys::Vi, &text, 4, "j / q");
     assert_eq!((copy.cursor(), copy.tally()), (at(1, 0), Some(Tally::default())));
+    assert_eq!(copy.take_notice(), None);
+    copy.key(&Key::from_str("Enter").unwrap(), &text);
     assert_eq!(copy.take_notice().as_deref(), Some("q is not there"));
     let (mut copy, _) = press(ModeKeys::Vi, &text, 4, "n");
     assert!(copy.take_notice().is_some());
