@@ -1,7 +1,7 @@
 //! inspan: the terminal multiplexer for coding-agent harnesses.
 //!
-//! The rooms, from the top down; a room may use rooms below it, never above. *Pure* rooms know no tokio, file
-//! system, environment or clock. `ARCHITECTURE.md` holds the whole plan.
+//! Each module is a room of the house and begins with what it owns. `ARCHITECTURE.md` has their order, from the top
+//! down; a room may use rooms below it, never above.
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -27,7 +27,7 @@ fn machine() -> Sandbox {
     sandbox
 }
 
-fn start<'a>(sandbox: &Sandbox, more: &[&'a str]) -> common::Output {
+fn start(sandbox: &Sandbox, more: &[&str]) -> common::Output {
     let dir = sandbox.path("shop");
     let new = ["new-session", "-d", "-s", "work", "-c", dir.to_str().unwrap(), "--executor"];
     sandbox.inspan(&[&new[..], more].concat())
@@ -219,4 +219,23 @@ fn under_login_the_session_is_found_and_resumed_with_another_model() {
     assert_eq!(second, format!("resume --no-daemon -m gpt-5.3-codex -- {id}"));
     assert_eq!(fs::read_to_string(sandbox.path("home/.codex/config.toml")).unwrap(), theirs);
     assert!(!Path::new(&sandbox.path("home/.claude")).exists());
+}
+
+#[test]
+fn only_our_own_installation_is_kept_from_updating_itself() {
+    let sandbox = Sandbox::new();
+    sandbox.repository("shop");
+    sandbox.write("home/.claude/.credentials.json", r#"{"claudeAiOauth": {"accessToken": "fake"}}"#);
+    let theirs = sandbox.stub("claude", &noting("2.1.328", CLAUDE_FLAGS));
+    start(&sandbox, &["claude"]).ok();
+    let pane = wait_for_pane(&sandbox, "theirs runs", runs);
+    assert_eq!(pane["auth"], "login");
+    let held = |pane: &Value| environment_of(pane["pid"].as_i64().unwrap()).contains("DISABLE_AUTOUPDATER=1");
+    assert!(!held(&pane), "their own updates itself as at home");
+
+    let ours = sandbox.dir("data/inspan/executors/claude/current/node_modules/.bin").join("claude");
+    fs::rename(theirs, ours).unwrap();
+    sandbox.inspan(&["split-window", "-t", "work", "--executor", "claude"]).ok();
+    let pane = wait_for_pane(&sandbox, "ours runs", |p| runs(p) && p["pid"] != pane["pid"]);
+    assert!(held(&pane), "ours is exact and stays so");
 }

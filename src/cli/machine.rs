@@ -141,7 +141,7 @@ pub fn executors(as_json: bool) -> Result<i32> {
         };
         let paid = match &row.route {
             Ok(route) => format!("{} · {}", route.auth, route.payer),
-            Err(refusal) => refusal.rule.to_string(),
+            Err(_) => "—".into(),
         };
         let login = row.login.as_deref().unwrap_or("not logged in");
         println!(

@@ -13,6 +13,7 @@ use crate::{
     config::{Paths, Settings},
     router::Refusal,
     server,
+    term::pty::MAX_QUEUE,
 };
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, error::ErrorKind};
@@ -134,7 +135,29 @@ fn needs_running(verb: &Verb) -> bool {
     !matches!(verb, Verb::NewSession { .. } | Verb::Try { .. } | Verb::StartServer | Verb::RestartServer)
 }
 
+/// How often a verb that may start a server is tried anew when the one it found was just ending.
+const ENDING_TRIES: u32 = 3;
+
 fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
+    let starts = verb.as_ref().is_none_or(|verb| !needs_running(verb));
+    let mut tries = 0;
+    loop {
+        match remote_once(name, verb.clone()) {
+            Err(error) if starts && tries < ENDING_TRIES && error.is::<client::Unanswered>() => tries += 1,
+            // It was ending anyway, which is what kill-server wants and leaves nothing for the others.
+            Err(error) if error.is::<client::Unanswered>() => {
+                return match &verb {
+                    Some(Verb::KillServer) => Ok(0),
+                    Some(verb) => Ok(no_server(name, verb)),
+                    None => Err(error),
+                };
+            }
+            result => return result,
+        }
+    }
+}
+
+fn remote_once(name: &str, verb: Option<Verb>) -> Result<i32> {
     let paths = paths()?;
     let address = ServerAddress { dir: paths.sockets.clone(), name: name.to_owned() };
     paths.server(name)?;
@@ -160,7 +183,13 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
     let restart = matches!(verb, Some(Verb::RestartServer));
     let argv = words(&verb)?;
     let pid = connection.server_pid;
-    let code = client::run(connection, argv, attach)?;
+    let code = match client::run(connection, argv, attach) {
+        Err(error) if error.is::<client::Unanswered>() => {
+            wait_gone(pid);
+            return Err(error);
+        }
+        result => result?,
+    };
     if restart && code == 0 {
         wait_gone(pid);
         client::connect_or_start(&address)?;
@@ -216,6 +245,11 @@ fn words(verb: &Option<Verb>) -> Result<Vec<String>> {
     {
         let mut input = String::new();
         std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
+        anyhow::ensure!(
+            input.len() < MAX_QUEUE,
+            "standard input holds {} bytes and a paste less than {MAX_QUEUE}; let the program read it from a file",
+            input.len()
+        );
         if let Some(last) = words.iter().rposition(|w| w == "-") {
             // Behind `--` it may begin with anything.
             words.splice(last..=last, ["--".to_owned(), input]);

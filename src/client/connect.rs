@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     os::unix::{net::UnixStream, process::CommandExt},
     path::PathBuf,
     process::{Command, Stdio},
@@ -55,9 +55,12 @@ const WELCOME_WAIT: Duration = Duration::from_secs(10);
 fn welcome(mut stream: UnixStream) -> Result<Connection> {
     stream.set_read_timeout(Some(WELCOME_WAIT))?;
     let mut head = [0u8; 5];
-    stream
-        .read_exact(&mut head)
-        .context("the server does not answer; is it stopped? (inspan kill-server ends it)")?;
+    match stream.read_exact(&mut head) {
+        Err(e) if matches!(e.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            return Err(super::Unanswered.into());
+        }
+        read => read.context("the server does not answer; is it stopped? (inspan kill-server ends it)")?,
+    }
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     if length > FRAME_LIMIT || head[4] != Kind::Welcome as u8 {
         bail!("something else than inspan listens on this socket");
@@ -90,7 +93,7 @@ fn welcome(mut stream: UnixStream) -> Result<Connection> {
 /// # Errors
 /// When the socket cannot be used; `Ok(None)` when no server runs.
 pub fn connect(address: &ServerAddress) -> Result<Option<Connection>> {
-    socket::check_name(&address.name).map_err(anyhow::Error::msg)?;
+    config::paths::check_name(&address.name)?;
     socket::check_dir(&address.dir).map_err(anyhow::Error::msg)?;
     let path = address.socket();
     let Some(stream) = socket::connect(&path).with_context(|| format!("cannot use {}", path.display()))?
@@ -105,15 +108,14 @@ pub fn connect(address: &ServerAddress) -> Result<Option<Connection>> {
 /// # Errors
 /// What the new server said when it could not start.
 pub fn connect_or_start(address: &ServerAddress) -> Result<Connection> {
-    if let Some(connection) = connect(address)? {
-        return Ok(connection);
-    }
-    start(address)?;
     for _ in 0..STARTING_TRIES {
         if let Some(connection) = connect(address)? {
             return Ok(connection);
         }
-        std::thread::sleep(STARTING_PAUSE);
+        // Another client may be starting one, or the one before may still be ending.
+        if start(address)? == Started::Elsewhere {
+            std::thread::sleep(STARTING_PAUSE);
+        }
     }
     bail!("the server did not come up; its log is under the state directory (inspan config path)")
 }
@@ -131,8 +133,17 @@ fn key_names() -> Vec<String> {
     names
 }
 
+/// What became of a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Started {
+    /// The new server listens.
+    Here,
+    /// Another one holds the name: it is starting or ending.
+    Elsewhere,
+}
+
 /// Executes `inspan server` and waits until it listens or says why it cannot.
-fn start(address: &ServerAddress) -> Result<()> {
+fn start(address: &ServerAddress) -> Result<Started> {
     socket::prepare_dir(&address.dir).map_err(anyhow::Error::msg)?;
     let binary = std::env::current_exe().context("cannot find inspan's own binary")?;
     let mut command = Command::new(binary);
@@ -153,7 +164,8 @@ fn start(address: &ServerAddress) -> Result<()> {
         BufReader::new(out).read_line(&mut line).context("the server said nothing")?;
     }
     match line.trim() {
-        "ready" | "taken" => Ok(()),
+        "ready" => Ok(Started::Here),
+        "taken" => Ok(Started::Elsewhere),
         "" => bail!("the server ended at once; its log is under the state directory (inspan config path)"),
         why => bail!("the server could not start: {why}"),
     }

@@ -33,6 +33,11 @@ const HANG_UP: Duration = Duration::from_millis(500);
 /// the server cannot open that terminal.
 const CARRY: &str = "INSPAN_CARRY";
 
+/// The server ended before it said anything: it was about to end when it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the server ended before it answered")]
+pub struct Unanswered;
+
 /// The environment as the server is told it; variables that are not UTF-8 are left out.
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
@@ -102,11 +107,13 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
         }
     });
     let code;
+    let mut heard = false;
     loop {
         tokio::select! {
             biased;
             received = frames.recv() => match received {
                 Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
+                    heard = true;
                     if let Some(sender) = sender.take_if(|_| kind == Kind::Paint) {
                         raw = Some(Raw::enter()?);
                         std::thread::spawn(move || read_terminal(&sender));
@@ -140,6 +147,9 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                 }
                 Some(Ok(Some(_))) => {}
                 Some(Ok(None)) | None => {
+                    if raw.is_none() && !heard {
+                        return Err(Unanswered.into());
+                    }
                     drop(raw);
                     let _ = std::io::stderr().write_all(&last_words);
                     // The terminal may be gone as well; a failed write must not become a panic.

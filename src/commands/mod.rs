@@ -3,10 +3,12 @@
 //!
 //! Pure. Must not know: how a command is carried out.
 mod args;
+mod copying;
 mod local;
 mod verbs;
 
 pub use args::*;
+pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use verbs::Verb;
 
@@ -113,8 +115,8 @@ pub fn split_words(line: &str) -> Result<Vec<String>, String> {
             }
         }
     }
-    if quote.is_some() {
-        return Err("a quote is not closed".into());
+    if let Some(open) = quote {
+        return Err(format!("the quote {open} is not closed"));
     }
     if in_word {
         words.push(word);
@@ -153,6 +155,8 @@ mod tests {
     #[test]
     fn words_split_as_in_a_shell() {
         assert_eq!(split_words(r#"a "b c" 'd\e' f\ g ''"#).unwrap(), ["a", "b c", "d\\e", "f g", ""]);
+        assert_eq!(split_words(r#"it\'s 'a "b"' """#).unwrap(), ["it's", "a \"b\"", ""]);
+        assert_eq!(split_words("  ").unwrap(), Vec::<String>::new());
         assert!(split_words("a 'b").is_err());
     }
 

@@ -1,6 +1,6 @@
 //! Verbs that the server carries out, and their arguments.
 use super::args::{Format, HandoffMode, Respawn, Target, Toward, UsageBy, What};
-use super::local::LocalVerb;
+use super::{copying::CopyVerb, local::LocalVerb};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -701,6 +701,9 @@ pub enum Verb {
         /// Which executor.
         executor: String,
     },
+    /// Verbs of copy mode and of the paste buffers.
+    #[command(flatten)]
+    Copying(CopyVerb),
     /// Verbs about this machine.
     #[command(flatten)]
     Local(LocalVerb),

@@ -10,8 +10,9 @@ const ADMIN_POLICY: &str = "/etc/inspan/policy.toml";
 /// Where sockets go unless told otherwise; unlike the runtime directory it survives the last logout.
 const DEFAULT_TMPDIR: &str = "/tmp";
 
-/// The longest path that a socket address holds on Linux, its closing zero left out.
-const MAX_SOCKET_PATH: usize = 107;
+/// The longest path that a socket address holds on Linux, its closing zero left out; the kernel's own message about a
+/// longer one is understood by nobody.
+pub const MAX_SOCKET_PATH: usize = 107;
 
 /// The name of the server that runs without `-L`.
 pub const DEFAULT_SERVER: &str = "default";
@@ -91,7 +92,7 @@ impl Paths {
 
     /// The policy layers, the administrator's first.
     pub fn policy_files(&self) -> [PathBuf; 2] {
-        [PathBuf::from(ADMIN_POLICY), self.config.join("policy.toml")]
+        policy_files(&self.config)
     }
 
     /// The user's own themes.
@@ -99,31 +100,33 @@ impl Paths {
         self.config.join("themes")
     }
 
-    /// Credential references, never secrets.
-    pub fn vault_file(&self) -> PathBuf {
-        self.data.join("vault.toml")
-    }
-
-    /// Executors that inspan installed.
-    pub fn executors(&self) -> PathBuf {
-        self.data.join("executors")
-    }
-
     /// The files of the server of that name.
     ///
     /// # Errors
     /// A name that is none, or a socket path that the system would refuse.
     pub fn server(&self, name: &str) -> Result<ServerPaths, PathsError> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(fits) {
-            return Err(PathsError::ServerName(name.to_owned()));
-        }
+        check_name(name)?;
         let socket = self.sockets.join(format!("{name}.sock"));
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
             return Err(PathsError::SocketPath(socket));
         }
         Ok(ServerPaths { socket, state: self.state.join(name) })
     }
+}
+
+/// Refuses server names that would leave the directory of sockets or be hard to type.
+///
+/// # Errors
+/// Names the characters that may be used.
+pub fn check_name(name: &str) -> Result<(), PathsError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fine = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
+    if fine { Ok(()) } else { Err(PathsError::ServerName(name.to_owned())) }
+}
+
+/// The policy layers of a configuration directory, the administrator's first; lower ones may only tighten.
+pub fn policy_files(config: &Path) -> [PathBuf; 2] {
+    [PathBuf::from(ADMIN_POLICY), config.join("policy.toml")]
 }
 
 impl ServerPaths {
@@ -161,8 +164,7 @@ mod tests {
         let paths = paths(&[("HOME", "/home/ada")]).unwrap();
         assert_eq!(paths.config_file(), Path::new("/home/ada/.config/inspan/config.toml"));
         assert_eq!(paths.themes(), Path::new("/home/ada/.config/inspan/themes"));
-        assert_eq!(paths.vault_file(), Path::new("/home/ada/.local/share/inspan/vault.toml"));
-        assert_eq!(paths.executors(), Path::new("/home/ada/.local/share/inspan/executors"));
+        assert_eq!(paths.data, Path::new("/home/ada/.local/share/inspan"));
         let [admin, user] = paths.policy_files();
         assert_eq!(admin, Path::new("/etc/inspan/policy.toml"));
         assert_eq!(user, Path::new("/home/ada/.config/inspan/policy.toml"));

@@ -26,6 +26,7 @@ pub(super) enum Want {
     List,
     Executor,
     Permission,
+    ModeKeys,
     Credential,
     /// A credential, or `none`.
     CredentialOrNone,
@@ -33,11 +34,12 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 19] = [
+const TOP: [(&str, Want); 20] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
     ("mouse", Want::Flag),
+    ("mode_keys", Want::ModeKeys),
     ("history", Want::Count(0, MAX_HISTORY)),
     ("theme", Want::Text),
     ("status", Want::Flag),
@@ -57,6 +59,7 @@ const TOP: [(&str, Want); 19] = [
 
 const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
 const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
+const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
 fn find(keys: &[(&str, Want)], name: &str) -> Option<Want> {
@@ -147,6 +150,10 @@ impl Want {
                 &format!("one of {}", PERMISSIONS.join(", ")),
                 !text.is_some_and(|t| PERMISSIONS.contains(&t)),
             ),
+            Self::ModeKeys => wants(
+                &format!("one of {}", MODE_KEYS.join(", ")),
+                !text.is_some_and(|t| MODE_KEYS.contains(&t)),
+            ),
             Self::Credential => wants(CREDENTIAL, !text.is_some_and(is_reference)),
             Self::CredentialOrNone => wants(
                 &format!("{CREDENTIAL}, or \"none\""),
@@ -161,6 +168,7 @@ impl Want {
         match self {
             Self::Executor => executors().collect(),
             Self::Permission => PERMISSIONS.to_vec(),
+            Self::ModeKeys => MODE_KEYS.to_vec(),
             _ => Vec::new(),
         }
     }

@@ -28,6 +28,8 @@ pub struct Settings {
     escape_time: u64,
     /// The mouse chooses panes, moves borders and scrolls.
     pub mouse: bool,
+    /// Whose keys copy mode has, `vi` or `emacs`.
+    pub mode_keys: String,
     /// Rows of history that each pane keeps.
     pub history: usize,
     /// The theme's name.

@@ -171,6 +171,10 @@ impl Executor for Claude {
         Ok(plan)
     }
 
+    fn hold_version(&self, plan: &mut LaunchPlan) {
+        plan.env_set.insert("DISABLE_AUTOUPDATER".into(), "1".into());
+    }
+
     /// Probes, titles and the safety check carry no tools; a sub-agent names itself in a header.
     fn classify(&self, request: &RequestFacts<'_>) -> Class {
         let path = request.path.split('?').next().unwrap_or_default();
@@ -197,14 +201,6 @@ impl Executor for Claude {
             ];
         }
         vec![SubmitStep::Write(super::launch::pasted(text, b"\r"))]
-    }
-
-    fn interrupt(&self) -> Vec<SubmitStep> {
-        vec![SubmitStep::Write(b"\x1b".to_vec())]
-    }
-
-    fn quit(&self) -> Vec<SubmitStep> {
-        self.submit("/exit")
     }
 
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
@@ -243,6 +239,10 @@ impl Executor for Claude {
             "Claude Code was stopped and resumed with --model {model}: typing /model would change your default for \
              new sessions"
         ))
+    }
+
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("claude", overlay::SHARED)
     }
 
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {

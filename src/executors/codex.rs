@@ -129,8 +129,9 @@ impl Executor for Codex {
             SessionChoice::New(_) => None,
             SessionChoice::Resume(id) => Some(plain_word("session", id)?),
         };
+        let forks = resumed.is_some_and(|id| other_provider(request, id));
         if resumed.is_some() {
-            plan.argv.push("resume".into());
+            plan.argv.push(if forks { "fork" } else { "resume" }.into());
         }
         // Otherwise the TUI starts a daemon and an updater that outlive the pane, and copies itself into its home.
         plan.argv.push("--no-daemon".into());
@@ -151,7 +152,13 @@ impl Executor for Codex {
         }
         if let Some(id) = resumed {
             plan.argv.push(id.into());
-            plan.session = Some(id.into());
+            if forks {
+                plan.notes.push(format!(
+                    "Codex goes on with a thread only under the provider that it began with: this is a copy of {id}"
+                ));
+            } else {
+                plan.session = Some(id.into());
+            }
         }
         if let Some(prompt) = prompt {
             plan.argv.push(prompt.into());
@@ -192,14 +199,6 @@ impl Executor for Codex {
             ];
         }
         vec![SubmitStep::Write(pasted(text, b"\r"))]
-    }
-
-    fn interrupt(&self) -> Vec<SubmitStep> {
-        vec![SubmitStep::Write(b"\x1b".to_vec())]
-    }
-
-    fn quit(&self) -> Vec<SubmitStep> {
-        self.submit("/quit")
     }
 
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
@@ -245,6 +244,10 @@ impl Executor for Codex {
         ))
     }
 
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("codex", overlay::SHARED)
+    }
+
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         history::sessions(config_home, cwd)
     }
@@ -256,6 +259,13 @@ impl Executor for Codex {
     fn transcript(&self, config_home: &Path, _cwd: &Path, session: &str) -> Option<Conversation> {
         history::transcript(config_home, session)
     }
+}
+
+/// Whether a session began under another provider than this launch's, so that the CLI would refuse to resume it.
+fn other_provider(request: &LaunchRequest<'_>, session: &str) -> bool {
+    let homes = [home(request.env), Some(request.pane_dir.join("codex"))];
+    let began = homes.iter().flatten().find_map(|home| history::provider(home, session));
+    began.is_some_and(|began| (began == overlay::PROVIDER) == (request.home == Home::Users))
 }
 
 /// A field of the JSON that the CLI puts into a header.

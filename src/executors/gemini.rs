@@ -10,7 +10,7 @@ use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
     SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
-    overlay::{read_text, user_dir},
+    overlay::{plain_json, read_text, user_dir},
     screen::{line_with, question, report},
 };
 use crate::{
@@ -30,6 +30,9 @@ const ENTER_PAUSE: Duration = Duration::from_millis(200);
 /// While it starts, or on a busy machine, it may take this long to take in a text. An Enter that overtakes the text is
 /// swallowed: the prompt line is still empty then.
 const ECHO_WAIT: Duration = Duration::from_secs(4);
+/// After so long a turn that an Enter began is seen. While a session is being resumed the prompt line shows the text
+/// and still takes no Enter.
+const AGAIN: Duration = Duration::from_millis(1_500);
 /// Characters at a text's end by which it is recognised on the screen.
 const RECOGNISED: usize = 16;
 /// A paste of more lines or characters than this is shown as a placeholder.
@@ -52,6 +55,10 @@ const REPORT_TOOL: &str = "complete_task";
 /// session. In the user's own home the setting that prevents it is theirs.
 const RETENTION_NOTE: &str = "Gemini CLI may remove a resumed session when it next starts in this directory: \
      general.sessionRetention.enabled = false in its settings prevents that";
+
+/// Its updater runs `npm install -g`, also from an installation that is not global.
+const UPDATE_NOTE: &str = "Gemini CLI may install a newer version of itself for the whole machine: \
+     general.enableAutoUpdate = false in its settings prevents that";
 
 /// The executor `gemini`.
 pub struct Gemini;
@@ -162,6 +169,18 @@ impl Executor for Gemini {
         Ok(plan)
     }
 
+    /// In a home of ours a setting does it; in the user's own there is no variable or flag for it.
+    fn hold_version(&self, plan: &mut LaunchPlan) {
+        if plan.env_set.contains_key("GEMINI_CLI_HOME") {
+            return;
+        }
+        let settings = read_text(&plan.config_home.join("settings.json")).unwrap_or_default();
+        let settings: Value = serde_json::from_str(&plain_json(&settings)).unwrap_or_default();
+        if settings.pointer("/general/enableAutoUpdate") != Some(&Value::Bool(false)) {
+            plan.notes.push(UPDATE_NOTE.into());
+        }
+    }
+
     /// The conversation streams and offers tools; the router, summaries and token counts do not. A sub-agent is told
     /// by its tools, for no header names it.
     fn classify(&self, request: &RequestFacts<'_>) -> Class {
@@ -185,15 +204,8 @@ impl Executor for Gemini {
             SubmitStep::Shown(shown(text), ECHO_WAIT),
             SubmitStep::Pause(ENTER_PAUSE),
             SubmitStep::Write(b"\r".to_vec()),
+            SubmitStep::Again(b"\r".to_vec(), AGAIN, shown(text)),
         ]
-    }
-
-    fn interrupt(&self) -> Vec<SubmitStep> {
-        vec![SubmitStep::Write(b"\x1b".to_vec())]
-    }
-
-    fn quit(&self) -> Vec<SubmitStep> {
-        self.submit("/quit")
     }
 
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
@@ -234,6 +246,10 @@ impl Executor for Gemini {
             self.submit(&format!("/model set {model}")),
             format!("typed /model set {model} into Gemini CLI"),
         )
+    }
+
+    fn records(&self) -> (&'static str, &'static [&'static str]) {
+        ("gemini/.gemini", overlay::SHARED)
     }
 
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {

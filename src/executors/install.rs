@@ -35,7 +35,7 @@ const QUEUED_LINES: usize = 256;
 const UNFINISHED: &str = ".unfinished-";
 
 /// What an installation depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct InstallOptions<'a> {
     /// Where npm, node and the user's npm configuration are found.
     pub env: &'a BTreeMap<String, String>,

@@ -1,23 +1,16 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
 use super::{Versions, by_id, find, registry};
 use crate::{
-    config::{Settings, load_policy},
+    config::{Settings, load_policy, paths::policy_files},
     router::{
         AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy,
     },
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
 };
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
-
-/// The administrator's rules; lower layers may only tighten them.
-const ADMINISTRATOR_POLICY: &str = "/etc/inspan/policy.toml";
+use std::{collections::BTreeMap, path::Path};
 
 /// Where a machine's facts are read from.
-#[derive(Debug)]
 pub struct Machine<'a> {
     /// The environment of the person who asks.
     pub env: &'a BTreeMap<String, String>,
@@ -41,7 +34,7 @@ pub const UNTESTED: &str = "ready · untested";
 impl Machine<'_> {
     /// The rules in force, and what is wrong in their files.
     pub fn policy(&self) -> (Policy, Vec<Problem>) {
-        load_policy([PathBuf::from(ADMINISTRATOR_POLICY), self.config_dir.join("policy.toml")])
+        load_policy(policy_files(self.config_dir))
     }
 
     /// Everything that planning asks for.

@@ -21,6 +21,7 @@ mod versions;
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};
 pub use install::{InstallError, InstallOptions, Installed, Progress, install};
 pub use launch::{ApplyError, LOGIN_VARS, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
+pub use overlay::holds_records;
 pub use project::project_loads;
 pub use types::*;
 pub use versions::{Probe, Versions};

@@ -100,6 +100,20 @@ pub(super) fn share(plan: &mut LaunchPlan, from: &Path, overlay: &Path, name: &s
     }
 }
 
+/// Whether a pane's directory holds what a person may want to resume and what lies nowhere else: sessions in an overlay
+/// that did not share the user's own. What cannot be read counts as wanted.
+pub fn holds_records(pane_dir: &Path) -> bool {
+    let full = |path: PathBuf| match fs::symlink_metadata(&path) {
+        Ok(meta) if meta.is_dir() => fs::read_dir(&path).map_or(true, |mut entries| entries.next().is_some()),
+        Ok(meta) => meta.is_file() && meta.len() > 0,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
+    super::registry().iter().any(|executor| {
+        let (overlay, names) = executor.records();
+        names.iter().any(|name| full(pane_dir.join(overlay).join(name)))
+    })
+}
+
 /// Links each entry of the user's directory `name`, so that the CLI can add its own beside them without writing
 /// into the user's home. Hidden entries stay out.
 pub(super) fn link_entries(plan: &mut LaunchPlan, from: &Path, overlay: &Path, name: &str) {
@@ -162,6 +176,21 @@ mod tests {
         assert!(plan.notes[0].contains("settings.json was left out"), "{:?}", plan.notes);
         assert_eq!(read_json(&dir.path().join("none"), &mut plan), serde_json::json!({}));
         assert_eq!(plan.notes.len(), 1);
+    }
+
+    #[test]
+    fn sessions_that_lie_in_the_pane_alone_are_records_and_shared_ones_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pane, home) = (dir.path().join("pane"), dir.path().join("home"));
+        fs::create_dir_all(home.join("projects")).unwrap();
+        fs::write(home.join("projects/past.jsonl"), "past").unwrap();
+        fs::create_dir_all(pane.join("claude/cache")).unwrap();
+        std::os::unix::fs::symlink(home.join("projects"), pane.join("claude/projects")).unwrap();
+        fs::create_dir_all(pane.join("codex/sessions")).unwrap();
+        assert!(!holds_records(&pane));
+        assert!(!holds_records(&dir.path().join("none")));
+        fs::write(pane.join("codex/sessions/rollout.jsonl"), "past").unwrap();
+        assert!(holds_records(&pane));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Home {
 }
 
 /// Where the loopback gateway listens and the token that names the pane there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GatewayAccess {
     /// `http://127.0.0.1:PORT`, no trailing slash.
     pub base_url: String,
@@ -43,7 +43,6 @@ pub enum SessionChoice {
 }
 
 /// Everything that a launch depends on.
-#[derive(Debug)]
 pub struct LaunchRequest<'a> {
     /// The CLI to run.
     pub binary: &'a Path,
@@ -70,7 +69,7 @@ pub struct LaunchRequest<'a> {
 }
 
 /// A file that a launch generates, in our own directories.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GeneratedFile {
     /// Absolute.
     pub path: PathBuf,
@@ -90,7 +89,7 @@ pub struct GeneratedLink {
 }
 
 /// How to start a harness. Making a plan touches nothing; `apply` in `launch.rs` writes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LaunchPlan {
     /// Program and arguments.
     pub argv: Vec<String>,
@@ -123,6 +122,9 @@ pub enum SubmitStep {
     Pause(Duration),
     /// Wait until the screen shows what was written before, by these last words of it, but at most so long.
     Shown(String, Duration),
+    /// Write these bytes again each time that so long later the CLI still is idle and its prompt line, at the bottom of
+    /// the screen, still shows these last words of what was written.
+    Again(Vec<u8>, Duration, String),
 }
 
 /// What a model request is for.
@@ -259,6 +261,9 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// A sentence when the request cannot be launched at all.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String>;
+    /// Keeps an installation of ours, exact and tested, from being replaced by the CLI's own updater, which would even
+    /// install for the whole machine. A CLI of the user's own updates itself as at home.
+    fn hold_version(&self, _plan: &mut LaunchPlan) {}
     /// What a model request is for.
     fn classify(&self, request: &RequestFacts<'_>) -> Class;
     /// The native session that a model request belongs to, when the request names it.
@@ -267,14 +272,12 @@ pub trait Executor: Send + Sync {
     }
     /// How to type and submit a prompt.
     fn submit(&self, text: &str) -> Vec<SubmitStep>;
-    /// How to interrupt a running turn.
-    fn interrupt(&self) -> Vec<SubmitStep>;
-    /// How to leave politely when idle.
-    fn quit(&self) -> Vec<SubmitStep>;
     /// Reads the state from outside; `None` when the signals say nothing. Bottom-line rules come last.
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport>;
     /// How a model changes when the gateway is not involved.
     fn change_model(&self, model: &str) -> ModelChange;
+    /// Where the CLI leaves its sessions in an overlay: the overlay below a pane's directory, and the names in it.
+    fn records(&self) -> (&'static str, &'static [&'static str]);
     /// The native sessions of `cwd`, newest first.
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession>;
     /// The native session that the running CLI is in, as far as that shows from outside. Asked under `login`, where

@@ -2,7 +2,7 @@
 use crate::{
     executors::Class,
     handoff::Conversation,
-    router::{Dialect, ExecutorId, Policy, Route},
+    router::{ExecutorId, Policy, Route},
 };
 use arc_swap::ArcSwap;
 use std::{collections::HashMap, sync::Arc};
@@ -80,14 +80,4 @@ pub enum GatewayEvent {
         /// The answer calls tools, so the turn goes on.
         calls_tools: bool,
     },
-}
-
-/// The path below which a pane reaches each dialect, given the gateway's base URL and the pane's token. The token
-/// travels in the executor's own credential header, never in the path.
-pub fn base_path(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Messages => "",
-        Dialect::Chat | Dialect::Responses => "/v1",
-        Dialect::Gemini => "",
-    }
 }

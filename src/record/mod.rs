@@ -1,15 +1,17 @@
-//! Owns what outlives the server: journal, ledger, saved state. One writer thread owns SQLite behind a bounded
-//! channel.
+//! Owns what outlives the server: journal, ledger, saved state, and the files beside them. One writer thread owns SQLite
+//! behind a bounded channel, another the files.
 //!
 //! Writing never waits for the disk and never fails: rows queue for the writer, and what cannot be kept is counted
 //! and turned into a standing warning. Reading asks the writer and waits for it, so what was written before is seen.
 //! Must not know: what the rows mean to anyone.
+mod files;
 mod ledger;
 mod queue;
 mod read;
 mod schema;
 mod writer;
 
+pub use files::Files;
 pub use ledger::LedgerRow;
 pub use queue::Dropped;
 pub use read::{JournalEvent, OpenSwitch, UsageBy, UsageRow};

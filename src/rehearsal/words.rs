@@ -71,7 +71,9 @@ fn newest_handoff(history: &[Said]) -> Option<String> {
     if let Some(request) = told("request ") {
         out.push_str(&format!(" The last request was: “{}”.", quote(&request)));
     }
-    if let Some(answer) = told("answer ") {
+    // An interrupted request has none, and the one before it must not stand in.
+    let unanswered = text.rfind("\nNo answer was given.") > text.rfind("```answer ");
+    if let Some(answer) = told("answer ").filter(|_| !unanswered) {
         out.push_str(&format!(" It was answered: “{}”.", quote(&answer)));
     }
     if let (Some(branch), Some(head)) = (line("- branch:"), line("- HEAD:")) {

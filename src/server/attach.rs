@@ -1,13 +1,13 @@
 //! Clients: they come with a hello, look at a session, and go in many ways.
 use super::{
     Server,
+    authority::{self, Caller},
     connection::{ConnectionId, Out, OutSender},
     environment, overlays,
     protocol::{Exit, Hello, Kind, frame},
     reply::{Failure, Reply},
     socket,
     terminal::Terminal,
-    verbs,
 };
 use crate::{
     commands::{self, Verb},
@@ -71,6 +71,10 @@ pub struct Link {
     pub(super) ticks_by_second: bool,
     /// The prefix arrived at least once.
     pub(super) prefix_seen: bool,
+    /// Panes over which this client has copy mode.
+    pub(super) copies: BTreeMap<PaneId, super::copying::Copying>,
+    /// Where the left button went down, while it is held.
+    pub(super) pressed: Option<super::copying::Pressed>,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
@@ -84,35 +88,29 @@ pub struct Link {
 }
 
 impl Server {
-    pub(super) fn hello(&mut self, id: ConnectionId, pid: i32, hello: Hello, out: OutSender) {
+    pub(super) fn hello(&mut self, id: ConnectionId, caller: &Caller, hello: Hello, out: OutSender) {
         // What runs inside a harness may not bring keys or environments.
-        if self.confined(pid).is_none() {
+        if self.confined(caller).is_none() {
             self.learn(&hello.env);
         }
         // A pane of another server says nothing about ours.
         let ours = hello.env.get("INSPAN").is_some_and(|s| *s == self.place.socket.to_string_lossy());
         let told = ours.then(|| hello.env.get("INSPAN_PANE").and_then(|p| p.parse().ok())).flatten();
         let origin =
-            Origin { client: None, pane: self.caller_pane(pid).or(told), cwd: PathBuf::from(&hello.cwd) };
+            Origin { client: None, pane: self.caller_pane(caller).or(told), cwd: PathBuf::from(&hello.cwd) };
         if hello.argv.is_empty() || hello.terminal.is_some() {
-            match self.confined(pid) {
-                Some(pane) => Reply::to(out).fail(&Failure::from(verbs::beyond(pane))),
-                None => self.attach_hello(id, pid, hello, out, &origin),
+            match self.confined(caller) {
+                Some(pane) => Reply::to(out).fail(&Failure::from(authority::beyond(pane))),
+                None => self.attach_hello(id, caller.pid, hello, out, &origin),
             }
             return;
         }
         self.connections.insert(id, Role::Command);
-        if self.caller_pane(pid).is_none() {
-            // Environments are not saved: after a restart the first who comes brings one.
-            for session in self.state.sessions.keys() {
-                self.session_env.entry(*session).or_insert_with(|| hello.env.clone());
-            }
-        }
         let mut reply = Reply::to(out);
         reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
         match commands::parse(&hello.argv) {
             Ok(verb) => {
-                if let Err(refusal) = self.authorise(pid, &verb, &origin) {
+                if let Err(refusal) = self.authorise(caller, &verb, &origin) {
                     reply.fail(&Failure::from(refusal));
                     return;
                 }
@@ -127,6 +125,12 @@ impl Server {
         if hello.env.contains_key("INSPAN") && hello.env.contains_key("INSPAN_PANE") {
             reply.fail(&Failure::Failed(
                 "this terminal is an inspan pane already; to nest on purpose run: env -u INSPAN inspan attach".into(),
+            ));
+            return;
+        }
+        if hello.env.get("TERM").is_some_and(|term| term == "dumb") {
+            reply.fail(&Failure::Failed(
+                "this terminal calls itself TERM=dumb, which cannot place text; set TERM to what it really is".into(),
             ));
             return;
         }
@@ -215,6 +219,7 @@ impl Server {
                 panel_docked: crate::ui::docks_by_itself(size.0) && session.is_some(),
                 overlay,
                 message: None,
+                hint: None,
                 utf8: environment::is_utf8(&hello.env),
                 unseen: BTreeSet::new(),
             },
@@ -241,6 +246,8 @@ impl Server {
                 tick_due: None,
                 ticks_by_second: false,
                 prefix_seen: false,
+                copies: BTreeMap::new(),
+                pressed: None,
                 drag: None,
                 asked: Vec::new(),
                 palette: None,

@@ -1,6 +1,7 @@
 //! One task pair per connected socket: frames in become events of the loop, frames out leave in order.
 use super::{
     Event,
+    authority::Caller,
     protocol::{Exit, Hello, Kind, PROTOCOL, Welcome, json_frame, read_frame, write_all},
 };
 use std::sync::Arc;
@@ -13,8 +14,12 @@ use tokio::{
 /// chunks; a reader that stops reading stops its own command and nothing else.
 const OUT_QUEUE: usize = 64;
 
-/// Connections served at once; a runaway script gets refused instead of eating every descriptor.
+/// Connections served at once; a runaway script waits instead of eating every descriptor.
 const CONNECTIONS: usize = 512;
+
+/// How long the server's end waits for connections to take their last frames. A client leaves at once on its own,
+/// unless it is stopped or its terminal does not read.
+const LAST_FRAMES: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// How long a connection may stay silent; a client says hello at once, and whoever does not keeps others out.
 const HELLO_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -39,9 +44,31 @@ pub enum Out {
 /// The sending half of a connection.
 pub type OutSender = mpsc::Sender<Out>;
 
+/// A place for each connection that may be served.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(CONNECTIONS)))
+    }
+}
+
+impl Places {
+    /// Waits until every connection has ended, so that last frames arrive; no new one is served afterwards.
+    pub async fn emptied(&self) {
+        let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(LAST_FRAMES, self.0.acquire_many(all)).await;
+        self.0.close();
+    }
+}
+
 /// Accepts from the newest listener until no other can come. One task does all of it, so that numbers stay unique.
-pub async fn accept(mut listeners: mpsc::Receiver<UnixListener>, events: mpsc::Sender<Event>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub async fn accept(
+    mut listeners: mpsc::Receiver<UnixListener>,
+    events: mpsc::Sender<Event>,
+    Places(places): Places,
+) {
     let Some(mut listener) = listeners.recv().await else { return };
     let mut next: ConnectionId = 0;
     loop {
@@ -94,7 +121,8 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
     let Ok(Ok(Some((Kind::Hello, payload)))) = hello else { return };
     let Ok(hello) = serde_json::from_slice::<Hello>(&payload) else { return };
     let (out, mut queue) = mpsc::channel(OUT_QUEUE);
-    if events.send(Event::Hello { id, pid, hello: Box::new(hello), out }).await.is_err() {
+    let Ok(caller) = tokio::task::spawn_blocking(move || Caller::look_up(pid)).await else { return };
+    if events.send(Event::Hello { id, caller, hello: Box::new(hello), out }).await.is_err() {
         return;
     }
     let drained = events.clone();

@@ -1,5 +1,5 @@
 //! The environment that a pane's process is given: the creating client's, without what would lie about the terminal.
-use crate::executors::LOGIN_VARS;
+use crate::executors::{LOGIN_VARS, PROVIDER_VARS};
 use crate::vault::Vault;
 use std::collections::BTreeMap;
 
@@ -8,24 +8,10 @@ const FOREIGN_PREFIXES: &[&str] = &["TERM_PROGRAM", "KITTY_", "WEZTERM_", "VTE_"
 const FOREIGN: &[&str] =
     &["TMUX", "TMUX_PANE", "STY", "WINDOWID", "COLUMNS", "LINES", "INSPAN_SERVER", "INSPAN_REEXECUTED"];
 
-/// Variables that point a vendor's CLI elsewhere than its route says.
-pub const BASE_URL_VARS: &[&str] = &[
-    "ANTHROPIC_BASE_URL",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "OPENAI_BASE_URL",
-    "GOOGLE_GEMINI_BASE_URL",
-    "GOOGLE_GENAI_USE_VERTEXAI",
-    "GOOGLE_GENAI_USE_GCA",
-    "GROK_MODELS_BASE_URL",
-    "GROK_XAI_API_BASE_URL",
-];
-
 /// Variables by which a person chooses the model of a CLI; on a route of ours the route chooses.
 const MODEL_VARS: &[&str] = &["ANTHROPIC_MODEL", "GEMINI_MODEL"];
 
 /// What a pane's environment depends on.
-#[derive(Debug)]
 pub struct Pane<'a> {
     /// The creating client's environment, refreshed at attach.
     pub base: &'a BTreeMap<String, String>,
@@ -42,7 +28,6 @@ pub struct Pane<'a> {
 }
 
 /// What a harness's environment depends on.
-#[derive(Debug)]
 pub struct Harness<'a> {
     /// Knows which variables hold keys.
     pub vault: &'a Vault,
@@ -52,8 +37,8 @@ pub struct Harness<'a> {
 
 impl Harness<'_> {
     fn loses(&self, name: &str) -> bool {
-        let theirs = self.login && (LOGIN_VARS.contains(&name) || MODEL_VARS.contains(&name));
-        !theirs && (self.vault.is_key(name) || BASE_URL_VARS.contains(&name) || MODEL_VARS.contains(&name))
+        let theirs = LOGIN_VARS.contains(&name) || MODEL_VARS.contains(&name);
+        if theirs { !self.login } else { self.vault.is_key(name) || PROVIDER_VARS.contains(&name) }
     }
 }
 

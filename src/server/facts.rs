@@ -19,7 +19,6 @@ const FRESH: Duration = Duration::from_millis(300);
 const KEPT: usize = 8;
 
 /// Facts that were read a moment ago.
-#[derive(Debug)]
 pub struct Known {
     env: BTreeMap<String, String>,
     path: String,

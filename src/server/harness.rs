@@ -6,16 +6,14 @@ use super::{
 };
 use crate::{
     commands::What,
-    executors::{
-        self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice, SubmitStep,
-    },
+    executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
     gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
     mux::PaneId,
     router::{
         AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan,
     },
-    state::{Harness, Permission, Status, StatusReport, StatusSource},
+    state::{Harness, Parked, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -44,7 +42,7 @@ pub struct Start {
 }
 
 /// The loop's side of a harness.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Runtime {
     /// Names the pane at the gateway.
     pub token: String,
@@ -78,6 +76,8 @@ pub struct Runtime {
     pub files: Vec<PathBuf>,
     /// Why the newest `Main` request failed, until another begins.
     pub failed: Option<String>,
+    /// When it failed: a CLI that tries again says so a moment later.
+    pub failed_at: Option<Instant>,
     /// When the process was started.
     pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
@@ -153,14 +153,19 @@ impl Server {
         let Some(name) = &what.executor else { return Ok(None) };
         let executor = ExecutorId::from(name.as_str());
         let auth = what.auth.as_deref().map(str::parse).transpose().map_err(Failure::Usage)?;
-        let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
-        let facts = self.facts(env);
-        let route = plan(&request, &facts)?;
-        self.check_startable(&executor, &facts, what.install)?;
         let permission = match &what.permission {
             Some(word) => parse_permission(word)?,
             None => self.settings.executor(&executor).permission,
         };
+        let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
+        let facts = self.facts(env);
+        let planned = plan(&request, &facts);
+        if planned.as_ref().is_err_and(|refusal| refusal.rule.starts_with("auth.")) {
+            // A key or a login would not help an executor that cannot start anyway.
+            self.check_startable(&executor, &facts, true)?;
+        }
+        let route = planned?;
+        self.check_startable(&executor, &facts, what.install)?;
         if what.trust {
             self.trust(cwd, true);
         }
@@ -205,7 +210,11 @@ impl Server {
         let path = self.login_path(&env);
         let Ok(executor) = executors::by_id(&start.route.executor) else { return };
         if let Some(why) = self.key_missing(&start.route) {
-            self.not_started(id, &format!("{} was not started: {why}", start.route.executor));
+            let failed = format!("{} was not started: ", start.route.executor);
+            // Once: below a card the remark says it all.
+            let short = if self.switches.contains_key(&id) { why.as_str() } else { "its key is not here" };
+            self.not_started(id, &(failed + short));
+            self.note_keys();
             return;
         }
         let Some(found) = executors::find(executor, &path, &self.paths.data) else {
@@ -272,7 +281,9 @@ impl Server {
         // subcommands.
         let own = self.settings.executor(&start.route.executor).args;
         plan.argv.splice(1..1, own);
-        if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) && found.why != executors::OURS {
+        if found.why == executors::OURS {
+            executor.hold_version(&mut plan);
+        } else if found.binary.parent().is_some_and(|dir| !on_path(&env, dir)) {
             // Found by the login shell's PATH, where its interpreter is likely to be as well.
             plan.env_set.insert("PATH".into(), path.clone());
         }
@@ -618,12 +629,24 @@ impl Server {
     }
 }
 
+/// A parked session again. One without a turn was never written down by its CLI, which would find nothing to resume:
+/// it begins anew under the same id.
+pub(super) fn resume(parked: &Parked) -> SessionChoice {
+    match uuid::Uuid::parse_str(&parked.session) {
+        Ok(id) if parked.auth != AuthMode::Login && parked.seen_requests == 0 => SessionChoice::New(id),
+        _ => SessionChoice::Resume(parked.session.clone()),
+    }
+}
+
 /// A CLI that is not there, and what to do.
 pub fn missing(executor: &ExecutorId) -> Refusal {
     Refusal {
         rule: "executor.missing".into(),
         reason: format!("{executor} is neither on your PATH nor installed by inspan"),
-        remedies: vec![format!("inspan install {executor}"), "or add --install to do it in the pane".into()],
+        remedies: vec![
+            format!("inspan install {executor}"),
+            "or start it in a pane of its own with --install".into(),
+        ],
     }
 }
 

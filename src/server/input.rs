@@ -1,4 +1,4 @@
-//! Where a client's keys go: an overlay, the key table behind the prefix, an exit card, or the pane's process.
+//! Where a client's keys go: an overlay, the key table behind the prefix, copy mode, an exit card, or the pane's process.
 use super::{
     Server,
     attach::Role,
@@ -131,11 +131,14 @@ impl Server {
             && (self.key_for_guide(id, &event)
                 || self.key_for_overlay(id, &event)
                 || self.key_for_table(id, &event)
+                || self.key_for_copy(id, &event)
                 || self.key_for_card(id, &event))
         {
             return;
         }
-        let Some(pane) = self.state.focused_pane(id) else { return };
+        let Some(pane) = self.state.focused_pane(id).filter(|pane| !self.is_copying(id, *pane)) else {
+            return;
+        };
         self.key_to_pane(pane, &event);
         self.seen(id);
     }
@@ -220,6 +223,9 @@ impl Server {
         self.dirty(id);
         if is_prefix && !self.keys.bindings.contains_key(&event.key) {
             // Prefix twice sends it.
+            if self.key_for_copy(id, event) {
+                return true;
+            }
             if let Some(pane) = self.state.focused_pane(id) {
                 self.key_to_pane(pane, event);
             }
@@ -331,6 +337,9 @@ impl Server {
         if let Some(overlay) = overlay {
             overlay.paste(&String::from_utf8_lossy(text));
             self.dirty(id);
+            return;
+        }
+        if self.paste_for_copy(id, text) {
             return;
         }
         if let Some(pane) = self.state.focused_pane(id) {

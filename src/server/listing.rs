@@ -1,5 +1,5 @@
 //! What `list-*` prints: rows of named values, as a table, JSON or tmux's `#{…}` formats.
-use super::{Server, input::KeyTable, reply::Failure};
+use super::{Server, input::KeyTable};
 use crate::{
     commands::Format,
     mux::{PaneId, SessionId},
@@ -9,18 +9,13 @@ use serde_json::{Map, Value, json};
 /// A row: names and values in the order of the table.
 pub type Row = Map<String, Value>;
 
-/// Prints rows as asked.
-///
-/// # Errors
-/// None today; formats never fail, unknown names are empty as in tmux.
-pub fn print(format: &Format, rows: &[Row]) -> Result<String, Failure> {
+/// Prints rows as asked. Unknown names in a format are empty, as in tmux.
+pub fn print(format: &Format, rows: &[Row]) -> String {
     if format.json {
-        return Ok(serde_json::to_string_pretty(rows).unwrap_or_default() + "\n");
+        return serde_json::to_string_pretty(rows).unwrap_or_default() + "\n";
     }
-    if let Some(format) = &format.format {
-        return Ok(rows.iter().map(|row| expand(format, row) + "\n").collect());
-    }
-    Ok(rows.iter().map(|row| word(row.get("line").unwrap_or(&Value::Null)) + "\n").collect())
+    let format = format.format.as_deref().unwrap_or("#{line}");
+    rows.iter().map(|row| expand(format, row) + "\n").collect()
 }
 
 /// Replaces `#{name}` by the row's value; `##` is `#`.

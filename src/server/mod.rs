@@ -3,7 +3,10 @@
 //! The loop runs alone on its thread and never blocks. Slow work goes to a thread and hands back a callback that the
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
+mod authority;
+mod buffers;
 mod connection;
+mod copying;
 mod due;
 mod environment;
 mod facts;
@@ -38,10 +41,11 @@ use crate::{
     config::{Paths, ServerPaths, Settings, Theme},
     gateway::{Gateway, GatewayEvent, RouteTable},
     mux::{ClientId, PaneId},
-    record::Recorder,
+    record::{Files, Recorder},
     state::State,
     vault::Vault,
 };
+use authority::Caller;
 use connection::{ConnectionId, OutSender};
 use protocol::Hello;
 use std::{
@@ -65,7 +69,7 @@ pub enum Event {
         /// Which connection.
         id: ConnectionId,
         /// The process at its other end.
-        pid: i32,
+        caller: Caller,
         /// What it wants.
         hello: Box<Hello>,
         /// Where answers go.
@@ -99,14 +103,15 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs `work` on a thread and `then` in the loop with its result.
+    /// Runs `work` on a thread and `then` in the loop with its result. What works on one is bounded by
+    /// `SLOW_WORKERS`; more waits.
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
         then: impl FnOnce(&mut Server, T) + Send + 'static,
     ) {
         let events = self.events.clone();
-        std::thread::spawn(move || {
+        self.runtime.spawn_blocking(move || {
             let result = work();
             let _ = events.blocking_send(Event::Task(Box::new(move |server| then(server, result))));
         });
@@ -161,6 +166,7 @@ pub struct Server {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) routes: RouteTable,
     pub(crate) recorder: Recorder,
+    pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
@@ -181,6 +187,7 @@ pub struct Server {
     pub(crate) panes_runtime: tokio::runtime::Handle,
     /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
     pub(crate) loop_runtime: tokio::runtime::Handle,
+    pub(crate) buffers: buffers::Buffers,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
@@ -202,7 +209,7 @@ impl Server {
     /// One event.
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Hello { id, pid, hello, out } => self.hello(id, pid, *hello, out),
+            Event::Hello { id, caller, hello, out } => self.hello(id, &caller, *hello, out),
             Event::Input(id, bytes) => self.client_bytes(id, &bytes),
             Event::Resize(id, cols, rows) => self.client_resized(id, cols, rows),
             Event::Drained(id) => self.client_drained(id),

@@ -1,11 +1,11 @@
-//! What the mouse does: it goes to the pane's process when that asked for it, else it focuses, drags borders and
-//! scrolls.
-use super::{Server, input::mouse_modes, panes::lock};
+//! What the mouse does: it goes to the pane's process when that asked for it, else it focuses, drags borders, and
+//! scrolls and selects in copy mode.
+use super::{Server, copying::WHEEL_LINES, input::mouse_modes};
 use crate::{
     mux::{
         ClientId, PaneId,
         keys::{Key, KeyCode, Mods},
-        layout::{Axis, Dir},
+        layout::Dir,
     },
     term::{
         encode,
@@ -14,13 +14,15 @@ use crate::{
     ui,
 };
 
-/// Lines that one notch of the wheel scrolls, as tmux's copy mode does.
-const WHEEL_LINES: usize = 5;
-
 impl Server {
     pub(super) fn mouse(&mut self, id: ClientId, event: &MouseEvent) {
         if self.state.clients.get(&id).is_none_or(|c| c.overlay.is_some()) {
             return;
+        }
+        if event.kind == MouseKind::Press
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            link.pressed = None;
         }
         let geometry = ui::geometry(&self.state, id);
         if event.kind == MouseKind::Press && event.button == MouseButton::Left && event.y >= geometry.status.y
@@ -34,6 +36,11 @@ impl Server {
             && let Some(pane) = self.links.get(&id).and_then(|l| l.drag)
         {
             self.drag_border(id, pane, event);
+            return;
+        }
+        if (event.kind == MouseKind::Release || event.kind == MouseKind::Drag)
+            && self.drag_for_copy(id, event, &geometry)
+        {
             return;
         }
         let Some((pane, x, y)) = geometry.pane_at(event.x, event.y) else {
@@ -58,37 +65,30 @@ impl Server {
         let Some(modes) = self.modes(pane) else { return };
         let shift = event.mods.contains(Mods::SHIFT);
         let inner = MouseEvent { x, y, ..*event };
+        if self.mouse_for_copy(id, pane, &inner) {
+            return;
+        }
         if !shift && let Some(bytes) = encode::encode_mouse(&inner, &mouse_modes(&modes)) {
             let _ = self.write(pane, bytes);
             return;
         }
+        self.press_for_copy(id, pane, &inner);
         if event.kind == MouseKind::Wheel {
-            self.wheel(pane, event.button, modes.alt_screen && modes.alternate_scroll);
+            self.wheel(id, pane, event.button, modes.alt_screen && modes.alternate_scroll);
         }
     }
 
-    /// The wheel over a pane that did not ask for the mouse: arrows on the other screen, else history.
-    fn wheel(&mut self, pane: PaneId, button: MouseButton, arrows: bool) {
-        let up = match button {
-            MouseButton::WheelUp => true,
-            MouseButton::WheelDown => false,
+    /// The wheel over a pane that did not ask for the mouse: arrows on the other screen, else copy mode.
+    fn wheel(&mut self, id: ClientId, pane: PaneId, button: MouseButton, arrows: bool) {
+        let code = match button {
+            _ if !arrows => return self.copy_wheel(id, pane, button),
+            MouseButton::WheelUp => KeyCode::Up,
+            MouseButton::WheelDown => KeyCode::Down,
             _ => return,
         };
-        if arrows {
-            let key = Key::new(if up { KeyCode::Up } else { KeyCode::Down }, Mods::NONE);
-            for _ in 0..WHEEL_LINES {
-                let _ = self.type_key(pane, &key);
-            }
-            return;
+        for _ in 0..WHEEL_LINES {
+            let _ = self.type_key(pane, &Key::new(code, Mods::NONE));
         }
-        let Some(screen) = self.screens.get_mut(&pane) else { return };
-        let most = lock(&screen.emulator).history_len();
-        screen.scroll = if up {
-            (screen.scroll + WHEEL_LINES).min(most)
-        } else {
-            screen.scroll.saturating_sub(WHEEL_LINES)
-        };
-        self.pane_printed(pane, true);
     }
 
     fn drag_border(&mut self, id: ClientId, pane: PaneId, event: &MouseEvent) {
@@ -105,12 +105,12 @@ impl Server {
         let Some(rect) = window.layout.rect_of(pane, area) else { return };
         // The border under the pointer follows it: to the right or left edge, to the lower or upper one.
         let moves = [
-            (Axis::Horizontal, event.x, rect.x, rect.w, Dir::Left, Dir::Right),
-            (Axis::Vertical, event.y, rect.y, rect.h, Dir::Up, Dir::Down),
+            (event.x, rect.x, rect.w, area.w, Dir::Left, Dir::Right),
+            (event.y, rect.y, rect.h, area.h, Dir::Up, Dir::Down),
         ];
-        for (_, at, start, size, back, forth) in moves {
+        for (at, start, size, room, back, forth) in moves {
             let end = start + size.saturating_sub(1);
-            if at > end && start + size < if back == Dir::Left { area.w } else { area.h } {
+            if at > end && start + size < room {
                 window.layout.resize(pane, forth, at - end, area);
             } else if at < end && at > start + size / 2 {
                 window.layout.resize(pane, back, end - at, area);

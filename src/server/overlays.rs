@@ -1,7 +1,6 @@
 //! Opening what lies over the panes.
 use super::{
     Server, refusals,
-    reply::Failure,
     verbs::{Answer, need_client, silent},
 };
 use crate::{
@@ -71,8 +70,8 @@ impl Server {
             }
             None => (asked.first().cloned().unwrap_or_else(|| refusal.rule.to_string()), Vec::new()),
         };
-        let mut dialog = RefusalDialog::new(title, refusal.clone(), &[], &[]);
-        for (command, remedy) in dialog.commands.iter_mut().zip(&refusal.remedies) {
+        let mut commands = Vec::new();
+        for remedy in &refusal.remedies {
             let way = ways.iter().find(|(text, _)| text == remedy);
             let words = match way {
                 Some((_, way)) => refusals::varied(&self.state, &asked, verb.as_ref(), way, &origin),
@@ -84,9 +83,9 @@ impl Server {
                 }
                 None => refusals::written(remedy, &asked),
             };
-            *command = words.unwrap_or_default();
+            commands.push(words.unwrap_or_default());
         }
-        self.open(client, Overlay::Refusal(dialog));
+        self.open(client, Overlay::Refusal(RefusalDialog { title, refusal: refusal.clone(), commands }));
     }
 
     /// Reads readiness anew for a client that looks at it: its person may have logged in or installed something in
@@ -143,14 +142,9 @@ impl Server {
         prompt: Option<String>,
         command: Vec<String>,
         origin: &Origin,
-        env: &BTreeMap<String, String>,
     ) -> Answer {
-        let Some(client) = origin.client else {
-            // A shell has its own ways to ask.
-            let verb = crate::commands::parse(&command).map_err(|e| Failure::Usage(e.to_string()))?;
-            self.run(verb, origin, env, super::reply::Reply::nobody());
-            return silent();
-        };
+        // Without anyone to ask nothing runs: who wrote "confirm" did not mean "at once".
+        let client = super::verbs::need_client(origin)?;
         let pane = self.state.focused_pane(client).and_then(|p| self.state.panes.get(&p));
         let what = pane.map(|pane| format!("{} {}", pane.id, in_words(pane))).unwrap_or_default();
         let question = match (prompt, commands::parse(&command)) {

@@ -24,34 +24,46 @@ const FRAME: Duration = Duration::from_millis(8);
 /// Output this soon after a key is its echo, and is painted at once.
 const ECHO: Duration = Duration::from_millis(30);
 
-/// How far each pane had come when a client's canvas was drawn: the emulator's generation and the lines scrolled back.
-pub(super) type Drawn = BTreeMap<PaneId, (u64, usize)>;
+/// How far each pane had come when a client's canvas was drawn: the emulator's generation.
+pub(super) type Drawn = BTreeMap<PaneId, u64>;
 
 /// The screens as `ui` may use them.
 struct Screens<'a> {
     screens: &'a BTreeMap<PaneId, super::panes::Screen>,
     drawn: &'a RefCell<Drawn>,
+    copies: Option<&'a BTreeMap<PaneId, super::copying::Copying>>,
+    theme: &'a crate::config::Theme,
+}
+
+impl Screens<'_> {
+    /// The client's copy mode over a pane.
+    fn copying(&self, pane: PaneId) -> Option<&super::copying::Copying> {
+        self.copies?.get(&pane)
+    }
 }
 
 impl ui::Screens for Screens<'_> {
     fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect) {
         if let Some(screen) = self.screens.get(&pane) {
             let emulator = lock(&screen.emulator);
-            emulator.draw(canvas, area, screen.scroll);
-            self.drawn.borrow_mut().insert(pane, (emulator.generation(), screen.scroll));
+            match self.copying(pane) {
+                Some(copying) => copying.draw(&emulator, canvas, area, self.theme),
+                None => emulator.draw(canvas, area, 0),
+            }
+            self.drawn.borrow_mut().insert(pane, emulator.generation());
         }
     }
 
     fn redraw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect, touched: &mut Vec<Stretch>) {
         let Some(screen) = self.screens.get(&pane) else { return };
         let before = self.drawn.borrow().get(&pane).copied();
-        if let Some((generation, 0)) = before
-            && screen.scroll == 0
+        if let Some(generation) = before
+            && self.copying(pane).is_none()
         {
             let emulator = lock(&screen.emulator);
             if emulator.generation() != generation {
                 emulator.draw_since(canvas, area, generation, touched);
-                self.drawn.borrow_mut().insert(pane, (emulator.generation(), 0));
+                self.drawn.borrow_mut().insert(pane, emulator.generation());
             }
             return;
         }
@@ -61,9 +73,10 @@ impl ui::Screens for Screens<'_> {
 
     fn cursor(&self, pane: PaneId) -> Option<CanvasCursor> {
         let screen = self.screens.get(&pane)?;
-        if screen.scroll != 0 || screen.pty.is_none() {
-            return None;
+        if let Some(copying) = self.copying(pane) {
+            return copying.cursor(&lock(&screen.emulator));
         }
+        screen.pty.as_ref()?;
         let cursor = lock(&screen.emulator).cursor();
         cursor.visible.then_some(CanvasCursor { x: cursor.x, y: cursor.y, shape: cursor.shape })
     }
@@ -127,6 +140,7 @@ impl Server {
     }
 
     fn paint(&mut self, id: ClientId, now: Instant) {
+        self.follow_copies(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let mut canvas = std::mem::replace(&mut link.canvas, Canvas::new(0, 0));
         let drawn = RefCell::new(std::mem::take(&mut link.drawn));
@@ -180,7 +194,8 @@ impl Server {
         then: impl FnOnce(&ui::Scene<'_>) -> T,
     ) -> T {
         let home = self.links.get(&id).and_then(|l| l.env.get("HOME")).map_or("", String::as_str);
-        let screens = Screens { screens: &self.screens, drawn };
+        let copies = self.links.get(&id).map(|link| &link.copies);
+        let screens = Screens { screens: &self.screens, drawn, copies, theme: &self.theme };
         let scene = ui::Scene {
             state: &self.state,
             client: id,

@@ -1,6 +1,7 @@
 //! Processes in panes: start, notice output and exit, stop.
 use super::{Server, Wake, environment, socket};
 use crate::{
+    executors,
     mux::PaneId,
     router::AuthMode,
     state::{ExitCard, Status, StatusReport, StatusSource},
@@ -74,8 +75,6 @@ pub struct Screen {
     /// The live process's terminal.
     pub pty: Option<Pty>,
     sink: Arc<Sink>,
-    /// Lines scrolled back from the live end.
-    pub scroll: usize,
     /// The newest OSC 7501 payload.
     pub agent_state: Option<String>,
     /// When the status is to be looked at again.
@@ -88,7 +87,7 @@ pub struct Screen {
 pub type OnExit = Box<dyn FnOnce(&mut Server, PaneId, &ExitStatus) + Send>;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Launch {
     /// Program and arguments; empty means the user's shell.
     pub argv: Vec<String>,
@@ -118,7 +117,6 @@ impl Server {
                 emulator: Arc::new(Mutex::new(emulator)),
                 pty: None,
                 sink: Sink::new(pane, self.wake.clone()),
-                scroll: 0,
                 agent_state: None,
                 watch_due: None,
                 on_exit: None,
@@ -167,7 +165,6 @@ impl Server {
         let (cols, rows) = pane.size;
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.agent_state = None;
-        screen.scroll = 0;
         // A sink of its own: the last words of the process before must not be taken for this one's.
         screen.sink = Sink::new(id, self.wake.clone());
         let spec = SpawnSpec {
@@ -307,21 +304,39 @@ impl Server {
 
     /// Stops a process and all it started, on a thread; the server's end waits for it.
     pub(crate) fn stop_later(&mut self, pty: Pty) {
+        self.stop_and(Some(pty), || {});
+    }
+
+    /// The same, and goes on with `then` on that thread once nothing of it is left.
+    fn stop_and(&mut self, pty: Option<Pty>, then: impl FnOnce() + Send + 'static) {
         self.stopping.retain(|thread| !thread.is_finished());
         self.stopping.push(std::thread::spawn(move || {
-            let stopped = pty.stop_blocking(STOP_GRACE);
-            if !stopped.left.is_empty() {
+            let stopped = pty.map(|pty| pty.stop_blocking(STOP_GRACE)).unwrap_or_default();
+            if stopped.left.is_empty() {
+                then();
+            } else {
                 tracing::warn!(?stopped.left, "processes would not end");
             }
         }));
     }
 
+    /// How a closed pane's directory is given up once its processes are gone: at rehearsal nothing in it is anybody's
+    /// work, else it stays where the only copy of a native session lies in it.
+    fn give_up(&self, id: PaneId) -> impl FnOnce() + Send + 'static {
+        let dir = self.state.panes.get(&id).map(|pane| self.pane_dir(&pane.key));
+        let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id));
+        let rehearsed = session.is_some_and(|session| session.rehearse);
+        let files = self.files.clone();
+        move || {
+            if let Some(dir) = dir.filter(|dir| rehearsed || !executors::holds_records(dir)) {
+                files.remove(dir);
+            }
+        }
+    }
+
     /// Writes to a pane's process. A full queue is said, never waited for.
     pub(crate) fn write(&mut self, id: PaneId, bytes: Vec<u8>) -> Result<(), String> {
         let Some(screen) = self.screens.get_mut(&id) else { return Err(format!("no pane {id}")) };
-        if screen.scroll != 0 {
-            screen.scroll = 0;
-        }
         let Some(pty) = &screen.pty else { return Err(format!("nothing runs in {id}")) };
         pty.write(bytes).map_err(|_| format!("{id} does not read its input; nothing was sent"))
     }
@@ -332,11 +347,9 @@ impl Server {
         if let Some(pane) = self.state.panes.get(&id) {
             self.drop_route(&pane.key.clone());
         }
-        if let Some(screen) = self.screens.remove(&id)
-            && let Some(pty) = screen.pty
-        {
-            self.stop_later(pty);
-        }
+        let give_up = self.give_up(id);
+        let pty = self.screens.remove(&id).and_then(|screen| screen.pty);
+        self.stop_and(pty, give_up);
         self.harnesses.remove(&id);
         self.unstarted.remove(&id);
         self.retries.remove(&id);

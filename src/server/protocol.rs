@@ -57,7 +57,7 @@ impl Kind {
 }
 
 /// What a client says first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Hello {
     /// The client's `PROTOCOL`.
     pub protocol: u32,

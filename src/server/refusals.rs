@@ -2,14 +2,14 @@
 use crate::{
     commands::{self, LocalVerb, Target, Verb, What},
     router::{AuthMode, PlanRequest},
-    state::{State, overlay::request_words, target::Origin},
+    state::{State, target::Origin},
 };
 use std::path::Path;
 
 /// Options of a command line that a remedy replaces.
 const REPLACED: [&str; 3] = ["--executor", "--model", "--auth"];
 
-/// The route that a command line asked for; `None` when it was about something else.
+/// The route that a command line asks for; `None` when it is about something else or does not say it in words we know.
 pub fn request(state: &State, verb: &Verb, origin: &Origin) -> Option<PlanRequest> {
     let pane = |target: &Target| {
         let pane = state.find_pane(target.target.as_deref(), origin).ok()?;
@@ -21,23 +21,23 @@ pub fn request(state: &State, verb: &Verb, origin: &Origin) -> Option<PlanReques
         session.is_some_and(|s| s.rehearse)
             || pane.and_then(|p| p.harness.as_ref()).is_some_and(|h| h.rehearse)
     };
-    let wanted = |executor: &str, model: &Option<String>, auth: &Option<String>, rehearse| PlanRequest {
-        executor: executor.into(),
-        model: model.clone(),
-        auth: auth.as_deref().and_then(|word| word.parse().ok()),
-        rehearse,
+    let wanted = |executor: &str, model: &Option<String>, auth: &Option<String>, rehearse| {
+        let auth = auth.as_deref().map(str::parse).transpose().ok()?;
+        Some(PlanRequest { executor: executor.into(), model: model.clone(), auth, rehearse })
     };
-    let new =
-        |what: &What, rehearse| Some(wanted(what.executor.as_deref()?, &what.model, &what.auth, rehearse));
+    let new = |what: &What, rehearse| wanted(what.executor.as_deref()?, &what.model, &what.auth, rehearse);
     match verb {
         Verb::Switch { target, executor, model, auth, .. } => {
-            Some(wanted(executor, model, auth, rehearses(target)))
+            wanted(executor, model, auth, rehearses(target))
         }
         Verb::SwitchDialog { target, executor, model, auth, .. } => {
-            Some(wanted(executor.as_deref()?, model, auth, rehearses(target)))
+            wanted(executor.as_deref()?, model, auth, rehearses(target))
         }
         Verb::SplitWindow { target, what, .. } => new(what, rehearses(target)),
-        Verb::NewWindow { what, .. } => new(what, rehearses(&Target::default())),
+        Verb::NewWindow { target, what, .. } => {
+            let session = state.find_session(target.target.as_deref(), origin).ok()?;
+            new(what, state.sessions.get(&session)?.rehearse)
+        }
         Verb::NewSession { what, rehearse, .. } => new(what, *rehearse),
         Verb::Model { target, model, .. } => {
             let harness = pane(target)?.harness.as_ref()?;
@@ -106,6 +106,18 @@ pub fn logging_in(asked: &[String], verb: Option<&Verb>, binary: &Path) -> Optio
         _ => [stripped(asked), run.to_vec()].concat(),
     };
     commands::parse(&words).is_ok().then_some(words)
+}
+
+/// A request as the options of a command line.
+fn request_words(request: &PlanRequest) -> Vec<String> {
+    let mut line = vec!["--executor", request.executor.as_str()];
+    if let Some(model) = &request.model {
+        line.extend(["--model", model]);
+    }
+    if let Some(auth) = request.auth {
+        line.extend(["--auth", auth.as_str()]);
+    }
+    line.into_iter().map(str::to_owned).collect()
 }
 
 /// A command line without executor, model and auth mode.

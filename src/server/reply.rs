@@ -79,7 +79,7 @@ impl Reply {
         self.end(0, String::new());
     }
 
-    /// Ends the command badly; returns the sentence for callers without a connection.
+    /// Ends the command badly.
     pub fn fail(mut self, failure: &Failure) {
         match failure {
             Failure::Failed(why) => self.end(1, format!("inspan: {why}\n")),

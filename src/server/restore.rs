@@ -133,8 +133,12 @@ impl Server {
         let saved: Saved = match serde_json::from_str::<Saved>(&json) {
             Ok(saved) if saved.format == FORMAT => saved,
             Ok(_) | Err(_) => {
+                // The next change saves over them.
+                let aside = self.place.state.join(format!("sessions-{}.json", Self::now()));
+                let shown = aside.display().to_string();
+                self.files.keep(aside, move || Some(json.into_bytes()));
                 self.state.warning =
-                    Some("the saved sessions are of another version; they were left alone".into());
+                    Some(format!("the saved sessions are of another version; they are kept in {shown}"));
                 return;
             }
         };
@@ -165,7 +169,10 @@ impl Server {
                             "a switch was interrupted at the step {step:?}; nothing of it is lost"
                         ));
                     }
-                    let conversation = self.kept_conversation(&pane.key);
+                    let conversation = self.kept_conversation(&pane.key).unwrap_or_else(|why| {
+                        notes.push(format!("what was said here could not be read again: {why}"));
+                        Arc::default()
+                    });
                     if pane.harness.is_some() {
                         let runtime = super::harness::Runtime { conversation, ..Default::default() };
                         self.harnesses.insert(pane.id, runtime);
@@ -247,25 +254,22 @@ impl Server {
         };
         let dir = self.pane_dir(&pane.key);
         let conversation = runtime.conversation.clone();
-        std::thread::spawn(move || {
-            let Ok(json) = serde_json::to_vec(&*conversation) else { return };
-            let next = dir.join("conversation.next");
-            let kept = std::fs::create_dir_all(&dir)
-                .and_then(|()| std::fs::write(&next, json))
-                .and_then(|()| std::fs::rename(&next, dir.join("conversation.json")));
-            if let Err(error) = kept {
-                tracing::warn!(%error, "a conversation could not be kept");
-            }
+        let vault = Arc::clone(&self.vault);
+        self.files.keep(dir.join("conversation.json"), move || {
+            serde_json::to_vec(&crate::switch::without_secrets(&conversation, &vault)).ok()
         });
     }
 
-    fn kept_conversation(&self, key: &str) -> Arc<Conversation> {
-        let text = std::fs::read(self.pane_dir(key).join("conversation.json")).unwrap_or_default();
-        Arc::new(serde_json::from_slice(&text).unwrap_or_default())
+    fn kept_conversation(&self, key: &str) -> Result<Arc<Conversation>, String> {
+        match std::fs::read(self.pane_dir(key).join("conversation.json")) {
+            Ok(text) => serde_json::from_slice(&text).map(Arc::new).map_err(|e| e.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Arc::default()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Stops everything that runs and says goodbye.
-    pub(super) fn shut_down(&mut self, ending: Ending, panes: &tokio::runtime::Runtime) {
+    pub(super) fn shut_down(&mut self, ending: Ending) {
         match ending {
             Ending::Kill => {
                 let trusted = Saved {
@@ -300,8 +304,12 @@ impl Server {
         for stop in stops {
             let _ = stop.join();
         }
-        // Last words are on their way through the workers; they leave within a moment or never.
-        panes.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(30)).await });
+        // Who still waits for an answer is told that there will be none.
+        for runtime in self.harnesses.values_mut() {
+            runtime.process_ended();
+        }
+        self.switches.clear();
+        self.waiting_switches.clear();
     }
 }
 

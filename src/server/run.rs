@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::Write,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
@@ -26,11 +26,12 @@ use tokio::{
 /// Threads that parse panes and serve sockets. More buy contention, not speed.
 const PANE_WORKERS: usize = 2;
 
+/// Threads for slow work: questions to git, to the record, to a vendor's CLI. Nearly all of it waits, some of it for
+/// seconds; a checkout on a dead mount must not use up every thread of the machine.
+const SLOW_WORKERS: usize = 64;
+
 /// Orphans are reaped at most this often.
 const REAP_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long the recorder may take to put its queue on disk when the server ends.
-const LAST_WORDS: &str = "server ended";
 
 /// Runs the server named `name` until it ends; the body of `inspan server`.
 ///
@@ -67,19 +68,20 @@ struct Prepared {
     _log: tracing_appender::non_blocking::WorkerGuard,
 }
 
+/// A directory that nobody else enters, so that nothing in it needs a mode of its own. The mask stays the person's:
+/// panes inherit it, and what is made in them must be as anywhere else.
 fn private_dir(dir: &std::path::Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("cannot create {}", dir.display()))
+        .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o700)))
+        .with_context(|| format!("cannot create {} for you alone", dir.display()))
 }
 
 fn prepare(name: &str) -> Result<Prepared> {
-    socket::check_name(name).map_err(anyhow::Error::msg)?;
     // Already a session leader when started by hand from a shell's job control; that is as good.
     let _ = rustix::process::setsid();
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // Orphans of panes come to us, so that nothing outlives its pane unseen.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let paths = Paths::new(|key| std::env::var_os(key), rustix::process::geteuid().as_raw())?;
@@ -156,6 +158,7 @@ fn serve(prepared: Prepared) -> Result<()> {
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
     let panes_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(PANE_WORKERS)
+        .max_blocking_threads(SLOW_WORKERS)
         .thread_name("panes")
         .enable_all()
         .build()?;
@@ -176,7 +179,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         vault.refer(&reference);
     }
     let routes = gateway::RouteTable::default();
-    let gateway = start_gateway(&routes, &recorder, &vault, &events);
+    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle());
     let keys = input::KeyTable::new(&settings);
     let mut server = Server {
         state: State::default(),
@@ -193,6 +196,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         gateway: None,
         routes,
         recorder,
+        files: Arc::new(record::Files::start().context("cannot start the thread that writes files")?),
         vault,
         trusted: BTreeSet::new(),
         left_to_harness: BTreeSet::new(),
@@ -211,6 +215,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         wake: Arc::new(Wake::default()),
         panes_runtime: panes_runtime.handle().clone(),
         loop_runtime: runtime.handle().clone(),
+        buffers: super::buffers::Buffers::default(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),
@@ -232,7 +237,8 @@ fn serve(prepared: Prepared) -> Result<()> {
     }
     server.restore();
     server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
-    panes_runtime.spawn(connection::accept(accepted, events.clone()));
+    let places = connection::Places::default();
+    panes_runtime.spawn(connection::accept(accepted, events.clone(), places.clone()));
     server.listen_on(listener)?;
     say("ready");
     let ending = runtime.block_on(server.turn(queue, events));
@@ -240,11 +246,12 @@ fn serve(prepared: Prepared) -> Result<()> {
     // Programs that write while they leave must still be read.
     let (over, last_turn) = tokio::sync::oneshot::channel::<()>();
     let reading = std::thread::spawn(move || drop(runtime.block_on(last_turn)));
-    server.shut_down(ending, &panes_runtime);
+    server.shut_down(ending);
+    panes_runtime.block_on(places.emptied());
     let _ = fs::remove_file(&server.place.socket);
     let _ = fs::remove_file(socket::agent_link(&server.paths.sockets, &name));
     if !server.recorder.flush() {
-        tracing::warn!(LAST_WORDS);
+        tracing::warn!("the record was not on disk in time; its newest rows may be lost");
     }
     drop(server);
     drop(over);
@@ -264,6 +271,7 @@ fn start_gateway(
     recorder: &record::Recorder,
     vault: &Arc<Vault>,
     events: &mpsc::Sender<Event>,
+    runtime: &tokio::runtime::Handle,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
     let gateway = gateway::start(gateway::GatewayConfig {
@@ -275,13 +283,13 @@ fn start_gateway(
         price: None,
     })?;
     let events = events.clone();
-    std::thread::Builder::new().name("gateway-events".into()).spawn(move || {
-        while let Some(event) = receiver.blocking_recv() {
-            if events.blocking_send(Event::Gateway(event)).is_err() {
+    runtime.spawn(async move {
+        while let Some(event) = receiver.recv().await {
+            if events.send(Event::Gateway(event)).await.is_err() {
                 break;
             }
         }
-    })?;
+    });
     Ok(gateway)
 }
 

@@ -6,7 +6,7 @@ use preview::handoff_word;
 
 use super::{
     Server,
-    harness::Start,
+    harness::{Start, resume},
     panes::{STOP_GRACE, fresh_screen},
     reply::{Failure, Reply},
     verbs::{Answer, Outcome, silent},
@@ -90,11 +90,7 @@ impl Server {
         self.check_startable(&executor, &facts, false)?;
         if let Some(from) = &from {
             if from.switch.as_ref().is_some_and(|s| s.failed.is_none()) {
-                return Err(Failure::from(Refusal {
-                    rule: "switch.busy".into(),
-                    reason: format!("a switch of {id} is under way"),
-                    remedies: vec!["wait for it".into()],
-                }));
+                return Err(busy(id));
             }
             if from.route.executor == to.executor && self.screens.get(&id).is_some_and(|s| s.pty.is_some()) {
                 let model = to.model.clone().unwrap_or_default();
@@ -111,14 +107,11 @@ impl Server {
             .and_then(|h| h.parked.get(&to.executor))
             // A session that the gateway served, maybe by a foreign provider, is not resumed outside it.
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
-            // One without a turn was never written down by its CLI, so there is nothing to resume.
-            .filter(|parked| parked.auth == AuthMode::Login || parked.seen_requests > 0)
             .cloned();
-        let conversation = self.conversation_of(id);
         let context =
             to.model.as_deref().and_then(|m| Catalogue::builtin().model(m).ok()).and_then(|m| m.context);
         let telling = Telling {
-            conversation: (*conversation).clone(),
+            conversation: Conversation::default(),
             from: match &from {
                 Some(h) => (h.route.executor.to_string(), h.route.model.clone()),
                 None => ("shell".into(), None),
@@ -133,22 +126,31 @@ impl Server {
         Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted })
     }
 
-    /// What was said in a pane: as the gateway saw it, else as the executor's own transcript tells it.
-    pub(super) fn conversation_of(&self, id: PaneId) -> Arc<Conversation> {
-        let Some(runtime) = self.harnesses.get(&id) else { return Arc::default() };
-        if !runtime.conversation.turns.is_empty() {
-            return runtime.conversation.clone();
-        }
-        let told = || {
-            let pane = self.state.panes.get(&id)?;
-            let session = pane.harness.as_ref()?.session.clone();
-            let executor = self.executor_of(id)?;
-            let home = &runtime.config_home;
-            let session =
-                session.or_else(|| executor.sessions(home, &pane.cwd).first().map(|s| s.id.clone()))?;
-            executor.transcript(home, &pane.cwd, &session)
-        };
-        Arc::new(told().unwrap_or_default())
+    /// Asks git, and where the gateway saw nothing of the conversation the executor's own records, off the loop; then
+    /// goes on with both.
+    fn gather(&self, mut plan: Plan, then: impl FnOnce(&mut Self, Plan, Ground) + Send + 'static) {
+        let runtime = self.harnesses.get(&plan.pane);
+        let known = runtime.map(|runtime| Arc::clone(&runtime.conversation)).unwrap_or_default();
+        let home = runtime.map(|runtime| runtime.config_home.clone()).unwrap_or_default();
+        let executor = self.executor_of(plan.pane);
+        let vault = Arc::clone(&self.vault);
+        let session = plan.from.as_ref().and_then(|harness| harness.session.clone());
+        self.tasks.spawn(
+            move || {
+                let cwd = &plan.telling.workspace;
+                let told = || {
+                    let executor = executor?;
+                    let session =
+                        session.or_else(|| executor.sessions(&home, cwd).first().map(|s| s.id.clone()))?;
+                    executor.transcript(&home, cwd, &session)
+                };
+                let told = if known.turns.is_empty() { told().unwrap_or_default() } else { (*known).clone() };
+                let ground = switch::gather(cwd);
+                plan.telling.conversation = switch::without_secrets(&told, &vault);
+                (plan, ground)
+            },
+            move |server, (plan, ground)| then(server, plan, ground),
+        );
     }
 
     fn in_turn(&self, id: PaneId) -> Option<String> {
@@ -172,12 +174,11 @@ impl Server {
         };
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
         let plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, fresh)?;
-        let dir = plan.telling.workspace.clone();
         if dry_run {
             let mut reply = reply.take();
-            self.tasks.spawn(
-                move || switch::gather(&dir),
-                move |server, ground| {
+            self.gather(
+                plan,
+                move |server, plan, ground| {
                     let handoff = plan.telling.handoff(&ground, Some("(made at the switch)"));
                     let lines = server.preview_lines(&plan, &ground, handoff.tokens_estimate, handoff_word(&plan));
                     if let Some(mut reply) = reply.take() {
@@ -212,7 +213,9 @@ impl Server {
         if let Some(why) = self.in_turn(id) {
             if when_done {
                 let waiting = Waiting { verb: again, origin: origin.clone(), reply: reply.take() };
-                self.waiting_switches.insert(id, waiting);
+                if let Some(before) = self.waiting_switches.insert(id, waiting) {
+                    fail(before.reply, &Failure::Failed(format!("{id} is to switch to {executor} instead")));
+                }
                 self.tell_all(&format!("{id} switches to {executor} when its turn is done"));
                 return Ok(Outcome::Later);
             }
@@ -229,10 +232,7 @@ impl Server {
         }
         let reply = reply.take();
         let client = origin.client;
-        self.tasks.spawn(
-            move || switch::gather(&dir),
-            move |server, ground| server.begin_switch(plan, ground, yes, reply, client),
-        );
+        self.gather(plan, move |server, plan, ground| server.begin_switch(plan, ground, yes, reply, client));
         Ok(Outcome::Later)
     }
 
@@ -281,6 +281,11 @@ impl Server {
             fail(reply, &Failure::Failed(format!("{id} is gone")));
             return;
         }
+        // Another one may have begun while git was asked.
+        if self.switches.contains_key(&id) {
+            fail(reply, &busy(id));
+            return;
+        }
         if !ground.git.repository && !yes {
             let why = ground.error.clone().unwrap_or_else(|| {
                 format!(
@@ -298,6 +303,10 @@ impl Server {
             }
             fail(reply, &failure);
             return;
+        }
+        // What waits for the end of this turn was asked for another harness, and this is the newer word.
+        if let Some(waiting) = self.waiting_switches.remove(&id) {
+            fail(waiting.reply, &Failure::Failed(format!("another switch of {id} came first")));
         }
         let key = ulid::Ulid::r#gen().to_string();
         let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
@@ -355,12 +364,7 @@ impl Server {
         let file = self.place.handoffs().join(format!("{}.md", running.key));
         let text = running.handoff.text.clone();
         if !text.is_empty() {
-            std::thread::spawn(move || {
-                let dir = file.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-                if let Err(error) = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&file, text)) {
-                    tracing::warn!(%error, "a handoff could not be kept");
-                }
-            });
+            self.files.keep(file, move || Some(text.into_bytes()));
         }
         self.step(id, Step::Handoff);
         self.step(id, Step::Stop);
@@ -424,7 +428,7 @@ impl Server {
                 route: plan.to.clone(),
                 permission,
                 session: match &plan.resume {
-                    Some(parked) => SessionChoice::Resume(parked.session.clone()),
+                    Some(parked) => resume(parked),
                     None => SessionChoice::New(uuid::Uuid::new_v4()),
                 },
                 prompt: (!handoff.is_empty()).then_some(handoff),
@@ -571,6 +575,14 @@ impl Server {
         fail(running.reply, &Failure::Failed(message.clone()));
         self.tell_all(&message);
     }
+}
+
+fn busy(id: PaneId) -> Failure {
+    Failure::from(Refusal {
+        rule: "switch.busy".into(),
+        reason: format!("a switch of {id} is under way"),
+        remedies: vec!["wait for it".into()],
+    })
 }
 
 fn fail(reply: Option<Reply>, failure: &Failure) {

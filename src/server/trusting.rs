@@ -3,13 +3,15 @@
 use super::{
     Server,
     harness::home_of,
+    refusals,
+    reply::Failure,
     verbs::{Answer, silent},
 };
 use crate::{
-    commands::{Verb, What},
+    commands::Verb,
     executors::{self, Home},
     mux::ClientId,
-    router::{ExecutorId, PlanRequest, plan},
+    router::{PlanRequest, plan},
     state::{
         overlay::{Overlay, Trust},
         target::Origin,
@@ -53,6 +55,9 @@ impl Server {
         origin: &Origin,
     ) -> Answer {
         let dir = workspace::absolute(&origin.cwd, dir);
+        if !forget && !dir.is_dir() {
+            return Err(Failure::Failed(format!("{} is not a directory", dir.display())));
+        }
         self.trust(&dir, !forget && !ask);
         if ask {
             self.left_to_harness.insert(dir.clone());
@@ -106,41 +111,25 @@ impl Server {
 
     /// What a verb would start; `None` when that is no harness, or one that the person trusts by the same line.
     fn wish(&self, verb: &Verb, origin: &Origin) -> Option<Wish> {
-        let asked = |what: &What, rehearse: bool| {
-            let executor = what.executor.as_deref().filter(|_| !what.trust)?;
-            let auth = what.auth.as_deref().map(str::parse).transpose().ok()?;
-            let executor = ExecutorId::from(executor);
-            Some(PlanRequest { executor, model: what.model.clone(), auth, rehearse })
-        };
-        let (dir, request) = match verb {
-            Verb::NewSession { dir, rehearse, what, .. } => {
-                let dir = dir.as_deref().unwrap_or(Path::new("."));
-                (workspace::absolute(&origin.cwd, dir), asked(what, *rehearse)?)
-            }
-            Verb::NewWindow { target, dir, what, .. } => {
+        let at = |dir: &Path| workspace::absolute(&origin.cwd, dir);
+        let dir = match verb {
+            Verb::NewSession { dir, what, .. } if !what.trust => at(dir.as_deref().unwrap_or(Path::new("."))),
+            Verb::NewWindow { target, dir, what, .. } if !what.trust => {
                 let session = self.state.find_session(target.target.as_deref(), origin).ok()?;
                 let session = self.state.sessions.get(&session)?;
-                let dir = dir.as_ref().map(|dir| workspace::absolute(&origin.cwd, dir));
-                (dir.unwrap_or_else(|| session.workspace.clone()), asked(what, session.rehearse)?)
+                dir.as_deref().map_or_else(|| session.workspace.clone(), at)
             }
-            Verb::SplitWindow { target, dir, what, .. } => {
+            Verb::SplitWindow { target, dir, what, .. } if !what.trust => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin).ok()?;
-                let rehearse = self.state.window_of(pane).and_then(|w| self.state.session_of(w.id))?.rehearse;
-                let cwd = self.state.panes.get(&pane)?.cwd.clone();
-                let dir = dir.as_ref().map(|dir| workspace::absolute(&origin.cwd, dir));
-                (dir.unwrap_or(cwd), asked(what, rehearse)?)
+                let pane = self.state.panes.get(&pane)?;
+                dir.as_deref().map_or_else(|| pane.cwd.clone(), at)
             }
-            Verb::Switch { target, executor, model, auth, dry_run: false, .. } => {
-                let id = self.state.find_pane(target.target.as_deref(), origin).ok()?;
-                let pane = self.state.panes.get(&id)?;
-                let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id))?;
-                let rehearse = session.rehearse || pane.harness.as_ref().is_some_and(|h| h.rehearse);
-                let auth = auth.as_deref().map(str::parse).transpose().ok()?;
-                let executor = ExecutorId::from(executor.as_str());
-                (pane.cwd.clone(), PlanRequest { executor, model: model.clone(), auth, rehearse })
+            Verb::Switch { target, dry_run: false, .. } => {
+                let pane = self.state.find_pane(target.target.as_deref(), origin).ok()?;
+                self.state.panes.get(&pane)?.cwd.clone()
             }
             _ => return None,
         };
-        Some(Wish { dir, request })
+        Some(Wish { dir, request: refusals::request(&self.state, verb, origin)? })
     }
 }

@@ -1,6 +1,6 @@
 //! Types into a harness the way its CLI takes it: writes, pauses, and looks at what the screen shows of them.
 use super::{Server, panes::lock};
-use crate::{executors::SubmitStep, mux::PaneId};
+use crate::{executors::SubmitStep, mux::PaneId, state::Status};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -9,8 +9,15 @@ use std::{
 /// How often the screen is looked at for what was typed. Only between a submitted prompt and its Enter.
 const LOOK: Duration = Duration::from_millis(40);
 
+/// How often an Enter that had no effect is tried again. One that a busy CLI swallows is rare; two in a row were not
+/// seen.
+const TRIES: u32 = 3;
+
 /// Lines at the bottom of the screen where a prompt being typed may stand.
 const PROMPT_LINES: usize = 30;
+
+/// Lines at the bottom of the screen that hold the prompt line and what stands below it, and nothing that was said.
+const HELD_LINES: usize = 8;
 
 impl Server {
     /// Carries out typing with its pauses.
@@ -33,6 +40,10 @@ impl Server {
                     self.type_once_shown(id, words, before, Instant::now() + at_most, steps);
                     return;
                 }
+                SubmitStep::Again(bytes, pause, words) => {
+                    self.type_again(id, bytes, pause, words, TRIES);
+                    return;
+                }
             }
         }
     }
@@ -50,6 +61,31 @@ impl Server {
         } else {
             self.tasks.after(LOOK, move |server| server.type_once_shown(id, words, before, until, steps));
         }
+    }
+
+    /// Only into a prompt line that holds what was submitted, and only while the CLI takes prompts: an Enter that comes
+    /// late must answer no question.
+    fn type_again(&mut self, id: PaneId, bytes: Vec<u8>, pause: Duration, words: String, tries: u32) {
+        let run = self.harnesses.get(&id).map(|runtime| (runtime.token.clone(), runtime.turns));
+        self.tasks.after(pause, move |server| {
+            let now = server.harnesses.get(&id).map(|runtime| (runtime.token.clone(), runtime.turns));
+            let idle = server.look(id).is_some_and(|seen| seen.status == Status::Idle)
+                && server.harnesses.get(&id).is_some_and(|runtime| runtime.in_flight.is_empty());
+            if tries == 0 || run != now || !idle || !server.holds(id, &words) {
+                return;
+            }
+            tracing::warn!(pane = %id, "an Enter had no effect and is tried again");
+            if server.write(id, bytes.clone()).is_ok() {
+                server.type_again(id, bytes, pause, words, tries - 1);
+            }
+        });
+    }
+
+    /// Whether the prompt line still holds these words.
+    fn holds(&self, id: PaneId, words: &str) -> bool {
+        let Some(emulator) = self.emulator(id) else { return false };
+        let lines = lock(&emulator).bottom_lines(HELD_LINES);
+        count(&lines, words) > 0
     }
 
     fn times_shown(&self, id: PaneId, words: &str) -> usize {

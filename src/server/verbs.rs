@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     commands::Verb,
-    router::Refusal,
     state::{
         overlay::{Overlay, Palette, Printed},
         target::Origin,
@@ -55,12 +54,21 @@ impl Server {
             verb,
             Verb::SplitWindow { .. } | Verb::NewWindow { .. } | Verb::NewSession { .. } | Verb::Model { .. }
         );
-        match self.carry_out(verb, origin, env, &mut slot) {
+        let answer = self.carry_out(verb, origin, env, &mut slot);
+        match answer {
+            Ok(Outcome::Done(text)) if quiet => self.answer(Ok(Outcome::Done(text)), None, slot),
+            answer => self.answer(answer, client, slot),
+        }
+    }
+
+    /// Tells who asked how a verb ended: a client on its screen, a connection through its reply.
+    fn answer(&mut self, answer: Answer, client: Option<crate::mux::ClientId>, reply: Option<Reply>) {
+        match answer {
             Ok(Outcome::Done(text)) => {
-                if let Some(client) = client.filter(|_| !quiet) {
+                if let Some(client) = client {
                     self.show_text(client, &text);
                 }
-                if let Some(mut reply) = slot {
+                if let Some(mut reply) = reply {
                     reply.text(text);
                     reply.done();
                 }
@@ -70,7 +78,7 @@ impl Server {
                 if let Some(client) = client {
                     self.show_failure(client, &failure);
                 }
-                if let Some(reply) = slot {
+                if let Some(reply) = reply {
                     reply.fail(&failure);
                 }
             }
@@ -184,26 +192,25 @@ impl Server {
             }
             Verb::Paste { target, text } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                self.paste(pane, text.as_bytes());
+                let bracketed = self.modes(pane).is_some_and(|modes| modes.bracketed_paste);
+                self.write(pane, crate::term::encode::encode_paste(text.as_bytes(), bracketed))?;
                 silent()
             }
             Verb::CapturePane { target, styled, join, start, end, .. } => {
                 self.capture_pane(&target, styled, join, start.as_deref(), end.as_deref(), origin)
             }
-            Verb::ListSessions { format } => {
-                Ok(Outcome::Done(listing::print(&format, &self.session_rows())?))
-            }
+            Verb::ListSessions { format } => Ok(Outcome::Done(listing::print(&format, &self.session_rows()))),
             Verb::ListWindows { format, target } => {
                 let session =
                     target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
-                Ok(Outcome::Done(listing::print(&format, &self.window_rows(session))?))
+                Ok(Outcome::Done(listing::print(&format, &self.window_rows(session))))
             }
             Verb::ListPanes { format, target, .. } => {
                 let session =
                     target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
-                Ok(Outcome::Done(listing::print(&format, &self.pane_rows(session))?))
+                Ok(Outcome::Done(listing::print(&format, &self.pane_rows(session))))
             }
-            Verb::ListClients { format } => Ok(Outcome::Done(listing::print(&format, &self.client_rows())?)),
+            Verb::ListClients { format } => Ok(Outcome::Done(listing::print(&format, &self.client_rows()))),
             Verb::DisplayMessage { target, print, message } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let text = listing::expand(&message.join(" "), &self.pane_row(pane));
@@ -227,8 +234,8 @@ impl Server {
             Verb::Route { target, json } => self.route_verb(&target, json, origin),
             Verb::Explain { target, json } => self.explain_verb(&target, json, origin),
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
-            Verb::Usage { by, json } => self.usage_verb(by, json),
-            Verb::Events { count, json } => self.events_verb(count, json),
+            Verb::Usage { by, json } => self.usage_verb(by, json, origin, reply),
+            Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
@@ -243,7 +250,7 @@ impl Server {
                 self.open(client, overlays::palette(initial.unwrap_or_default()));
                 silent()
             }
-            Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin, env),
+            Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin),
             Verb::SendPrefix { target, second } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let key = self.keys.prefix(second).ok_or("no second prefix is set")?;
@@ -258,80 +265,21 @@ impl Server {
                 silent()
             }
             Verb::InstallPane { executor } => self.install_pane(&executor, origin, env),
+            Verb::Copying(verb) => self.copy_verb(verb, origin, reply),
             Verb::Local(_) => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
         }
     }
-
-    /// Authority follows the caller's pid: inside a harness's process tree only what that pane may do.
-    ///
-    /// A shell pane is the person at the keyboard, so it is granted everything.
-    pub(super) fn authorise(&self, pid: i32, verb: &Verb, origin: &Origin) -> Result<(), Refusal> {
-        let Some(pane) = self.confined(pid) else { return Ok(()) };
-        let own = |target: &crate::commands::Target| {
-            self.state.find_pane(target.target.as_deref(), origin).is_ok_and(|p| p == pane)
-        };
-        let allowed = match verb {
-            Verb::ListSessions { .. }
-            | Verb::ListWindows { .. }
-            | Verb::ListPanes { .. }
-            | Verb::ListKeys { .. }
-            | Verb::HasSession { .. } => true,
-            Verb::CapturePane { target, .. }
-            | Verb::DisplayMessage { target, .. }
-            | Verb::Route { target, .. }
-            | Verb::Files { target, .. }
-            | Verb::Explain { target, .. } => own(target),
-            _ => false,
-        };
-        if allowed { Ok(()) } else { Err(beyond(pane)) }
-    }
-
-    /// The harness pane whose rights a process has; `None` for the owner.
-    pub(super) fn confined(&self, pid: i32) -> Option<crate::mux::PaneId> {
-        let pane = self.caller_pane(pid)?;
-        let harness = self.state.panes.get(&pane).is_some_and(|p| p.harness.is_some());
-        (harness && !self.settings.harness_authority).then_some(pane)
-    }
-
-    /// The pane in whose process tree a process is. One that left the tree is known by the pane's key in its
-    /// environment.
-    pub(super) fn caller_pane(&self, pid: i32) -> Option<crate::mux::PaneId> {
-        self.pane_above(pid).or_else(|| {
-            let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-            let key = environ.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"INSPAN_PANE_KEY="))?;
-            self.state.pane_by_key(std::str::from_utf8(key).ok()?).map(|p| p.id)
-        })
-    }
-
-    fn pane_above(&self, pid: i32) -> Option<crate::mux::PaneId> {
-        /// Deeper trees than this are a loop in what `/proc` told us.
-        const DEPTH: usize = 64;
-        let mut pid = pid;
-        for _ in 0..DEPTH {
-            if let Some(pane) = self.state.panes.values().find(|p| p.pid == Some(pid)) {
-                return Some(pane.id);
-            }
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let behind_name = stat.rsplit_once(')')?.1;
-            pid = behind_name.split_ascii_whitespace().nth(1)?.parse().ok()?;
-            if pid <= 1 {
-                return None;
-            }
-        }
-        None
-    }
 }
 
-/// The refusal for a process that reaches out of its harness's pane.
-pub(super) fn beyond(pane: crate::mux::PaneId) -> Refusal {
-    Refusal {
-        rule: "authority.pane".into(),
-        reason: format!("this process runs inside the harness in {pane}, which may only read itself"),
-        remedies: vec![
-            "run it from a shell pane or another terminal".into(),
-            "harness_authority = true in config.toml grants harnesses everything".into(),
-        ],
-    }
+/// The directory that `-c` names, or the one to fall back on.
+pub(super) fn chosen_dir(
+    named: Option<std::path::PathBuf>,
+    otherwise: std::path::PathBuf,
+    origin: &Origin,
+) -> Result<std::path::PathBuf, Failure> {
+    let Some(named) = named else { return Ok(otherwise) };
+    let dir = crate::workspace::absolute(&origin.cwd, &named);
+    if dir.is_dir() { Ok(dir) } else { Err(Failure::Failed(format!("{} is not a directory", dir.display()))) }
 }
 
 /// The client that a key binding runs for.

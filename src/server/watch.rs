@@ -8,7 +8,7 @@ use super::{
 use crate::{
     executors::Signals,
     gateway::LedgerRow,
-    handoff::{Conversation, Role, Turn},
+    handoff::{Role, Turn},
     mux::{ClientId, PaneId, SessionId},
     state::{Status, StatusReport, StatusSource},
     term::emulator::TermEvent,
@@ -25,6 +25,9 @@ const SETTLE: Duration = Duration::from_millis(120);
 
 /// How long after the final answer the CLI may take to show that it is idle.
 const ANSWER_WAIT: Duration = Duration::from_millis(1500);
+/// How long a failed request leaves a CLI to say that it tries again before "idle" means that it gave up: its state file
+/// was seen to follow by a few hundred milliseconds.
+const FAILED_WAIT: Duration = Duration::from_millis(1000);
 
 /// Lines at the live bottom of a screen that status rules may read.
 const BOTTOM_LINES: usize = 14;
@@ -68,31 +71,33 @@ impl Server {
         }
     }
 
-    fn watch(&mut self, id: PaneId) {
-        let Some(executor) = self.executor_of(id) else { return };
-        let (Some(screen), Some(pane), Some(runtime)) =
-            (self.screens.get(&id), self.state.panes.get(&id), self.harnesses.get(&id))
-        else {
-            return;
-        };
+    /// What the CLI shows of its state at this moment.
+    pub(super) fn look(&self, id: PaneId) -> Option<StatusReport> {
+        let executor = self.executor_of(id)?;
+        let (screen, pane, runtime) =
+            (self.screens.get(&id)?, self.state.panes.get(&id)?, self.harnesses.get(&id)?);
         if screen.pty.is_none() || pane.exit.is_some() {
-            return;
+            return None;
         }
         let bottom = lock(&screen.emulator).bottom_lines(BOTTOM_LINES);
-        let signals = Signals {
+        executor.watch(&Signals {
             title: &pane.title,
             osc7501: screen.agent_state.as_deref(),
             bottom: &bottom,
             pid: pane.pid,
             config_home: Some(&runtime.config_home),
-        };
-        let Some(report) = executor.watch(&signals) else { return };
+        })
+    }
+
+    fn watch(&mut self, id: PaneId) {
+        let Some(report) = self.look(id) else { return };
         let now = Self::now();
-        let Some(runtime) = self.harnesses.get_mut(&id) else { return };
+        let (Some(pane), Some(runtime)) = (self.state.panes.get(&id), self.harnesses.get_mut(&id)) else {
+            return;
+        };
         runtime.observed.insert(report.source, (report.clone(), now));
-        if matches!(report.status, Status::Working | Status::NeedsYou) {
-            runtime.submitted = None;
-        }
+        let answers = matches!(report.status, Status::Working | Status::NeedsYou);
+        let submitted = answers && runtime.submitted.take().is_some();
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
@@ -111,11 +116,14 @@ impl Server {
             if runtime.submitted.is_some() {
                 return;
             }
+            if runtime.failed.is_some() && runtime.failed_at.is_some_and(|at| at.elapsed() < FAILED_WAIT) {
+                return;
+            }
             self.settled(id, report);
         } else {
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
-                && (runtime.submitted.take().is_some() || pane.status.status != Status::Working);
+                && (submitted || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
                 self.look_at_login(id, |_, _, _| {});
@@ -143,9 +151,8 @@ impl Server {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         let answer = answer.unwrap_or_default();
         if !answer.is_empty() {
-            let mut turns = runtime.conversation.turns.clone();
-            turns.push(Turn { role: Role::Assistant, text: answer.clone() });
-            runtime.conversation = Arc::new(Conversation { turns });
+            let turn = Turn { role: Role::Assistant, text: answer.clone() };
+            Arc::make_mut(&mut runtime.conversation).turns.push(turn);
             runtime.last_answer = answer;
         }
         runtime.tools_running = calls_tools;
@@ -155,6 +162,8 @@ impl Server {
         let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
         if failed {
             runtime.failed = Some(row.error.clone());
+            runtime.failed_at = Some(Instant::now());
+            self.tasks.after(FAILED_WAIT, move |server| server.watch_soon(id));
         }
         if row.status == 429 {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
@@ -192,17 +201,19 @@ impl Server {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
         let began = runtime.token.is_empty() || runtime.heard;
+        let by_login = runtime.token.is_empty();
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
         let by_cli = report.source != StatusSource::Gateway;
         if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
             report.detail = format!("the turn failed: {why}");
             self.turn_failed(id, &why);
-        } else if worked && runtime.token.is_empty() {
+        } else if worked && by_login {
             // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
             self.look_at_login(id, |server, id, more| {
                 if more {
                     server.turn_over(id);
+                    server.unseen(id);
                 }
             });
         } else if worked || std::mem::take(&mut runtime.answered_last) {
@@ -218,12 +229,20 @@ impl Server {
             return;
         }
         let watched = self.is_watched(id);
-        if !watched && (worked || was == Status::Done) {
+        if !watched && (worked && !by_login || was == Status::Done) {
             report.status = Status::Done;
         } else {
             report.status = Status::Idle;
         }
         self.set_status(id, report);
+    }
+
+    /// A turn ended that was known to have ended only after the CLI was seen idle.
+    fn unseen(&mut self, id: PaneId) {
+        let report = self.state.panes.get(&id).map(|pane| pane.status.clone());
+        if let Some(report) = report.filter(|r| r.status == Status::Idle && !self.is_watched(id)) {
+            self.set_status(id, StatusReport { status: Status::Done, ..report });
+        }
     }
 
     /// The CLI gave a request up and takes a prompt again.

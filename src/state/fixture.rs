@@ -4,7 +4,7 @@ use crate::{
         ClientId, PaneId, SessionId, WindowId,
         layout::{Axis, Layout, Rect as Area, Share},
     },
-    router::{AuthMode, AuthStep, Dialect, ExecutorId, PlanRequest, Provider, Refusal, Route},
+    router::{AuthMode, AuthStep, Dialect, ExecutorId, Provider, Refusal, Route},
     state::{
         Client, ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, Permission, Session, State,
         Status, StatusReport, Usage, Window,
@@ -89,16 +89,17 @@ pub fn refusal() -> Refusal {
 
 /// The dialog for it: both remedies can be run.
 pub fn refusal_dialog() -> RefusalDialog {
-    let request = |executor: &str, auth| PlanRequest {
-        executor: executor.into(),
-        model: Some("gpt-5.4".into()),
-        auth: Some(auth),
-        rehearse: false,
+    let line = |way: &str| {
+        let words = format!("switch-dialog -t %1 {way}");
+        words.split(' ').map(str::to_owned).collect::<Vec<_>>()
     };
-    let requests = [request("claude", AuthMode::Credits), request("codex", AuthMode::Byok)];
-    let alternatives: Vec<_> = refusal().remedies.into_iter().zip(requests).collect();
-    let command = ["switch-dialog", "-t", "%1"].map(str::to_owned);
-    RefusalDialog::new("gpt-5.4 under claude by BYOK".into(), refusal(), &alternatives, &command)
+    let ways =
+        ["--executor claude --model gpt-5.4 --auth credits", "--executor codex --model gpt-5.4 --auth byok"];
+    RefusalDialog {
+        title: "gpt-5.4 under claude by BYOK".into(),
+        refusal: refusal(),
+        commands: ways.into_iter().map(line).collect(),
+    }
 }
 
 fn ready(
@@ -183,6 +184,7 @@ pub fn state(size: (u16, u16)) -> State {
         overlay: None,
         message: None,
         utf8: true,
+        hint: None,
         unseen: Default::default(),
     };
     let session = Session {

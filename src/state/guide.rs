@@ -49,11 +49,13 @@ impl Guide {
     pub fn hint(&self, state: &State, client: &Client, prefix: &str) -> Hint {
         let focused = state.focused_pane(client.id).and_then(|id| state.panes.get(&id));
         let first = state.panes.get(&self.pane);
-        let hint = match self.next() {
-            None => self.end(),
-            Some(0) => look(first, focused, prefix),
-            Some(1) => switch(first, focused, client, prefix),
-            Some(_) => self.ask(first, focused, prefix),
+        let stopped = first.filter(|pane| pane.exit.is_some() || pane.refusal.is_some());
+        let hint = match (self.next(), stopped) {
+            (None, _) => self.end(),
+            (_, Some(stopped)) => card(stopped, focused, prefix),
+            (Some(0), _) => look(first, focused, prefix),
+            (Some(1), _) => switch(first, focused, client, prefix),
+            (Some(_), _) => self.ask(first, focused, prefix),
         };
         match &self.offer {
             Some(_) if hint.prefix && client.prefix => now_the_key(&hint),
@@ -102,18 +104,19 @@ fn keys(prefix: &str, key: &str, aim: &str, short: &str) -> Hint {
     }
 }
 
-fn look(first: Option<&Pane>, focused: Option<&Pane>, prefix: &str) -> Hint {
-    let ended = first.is_none_or(|pane| pane.exit.is_some() || pane.refusal.is_some());
-    if ended {
-        let here = first.is_some_and(|first| focused.is_some_and(|pane| pane.id == first.id));
-        return match here {
-            true => say(
-                "claude does not run; its card says why and what to press",
-                "see the card: claude stopped",
-            ),
-            false => keys(prefix, "o", "until claude has the focus: it stopped", "claude stopped"),
-        };
+/// The harness stopped: its card is the way on.
+fn card(stopped: &Pane, focused: Option<&Pane>, prefix: &str) -> Hint {
+    let name = stopped.harness.as_ref().map_or("it", |harness| harness.route.executor.as_str());
+    if focused.is_some_and(|pane| pane.id == stopped.id) {
+        return say(
+            format!("{name} does not run; its card says why and what to press"),
+            format!("{name} stopped: see its card"),
+        );
     }
+    keys(prefix, "o", &format!("until {} has the focus: {name} stopped", stopped.id), "to the card")
+}
+
+fn look(first: Option<&Pane>, focused: Option<&Pane>, prefix: &str) -> Hint {
     if focused.is_some_and(|pane| pane.harness.is_none()) {
         return say("type: cat hello.txt  and Enter", "type: cat hello.txt  Enter");
     }
@@ -160,7 +163,7 @@ mod tests {
     use crate::{
         mux::{SessionId, WindowId},
         state::{
-            SwitchProgress,
+            ExitCard, SwitchProgress,
             fixture::{CLIENT, client, state},
             overlay::List,
         },
@@ -196,6 +199,18 @@ mod tests {
         assert!(!hint(&guide, 1, working).prefix);
         let pressed = |state: &mut State| client(state).prefix = true;
         assert_eq!(hint(&guide, 1, pressed).long, "now o, until the shell has the focus");
+    }
+
+    #[test]
+    fn a_harness_that_stopped_is_met_at_its_card() {
+        let stopped = |state: &mut State| {
+            let card = ExitCard { what: "exited 1".into(), keys: Vec::new() };
+            state.panes.get_mut(&PaneId(1)).unwrap().exit = Some(card);
+        };
+        let guide = guide([false; 3]);
+        assert_eq!(hint(&guide, 1, stopped).short, "claude stopped: see its card");
+        let elsewhere = "press C-Space, then o, until %1 has the focus: claude stopped";
+        assert_eq!(hint(&guide, 3, stopped).long, elsewhere);
     }
 
     #[test]

@@ -310,6 +310,8 @@ pub struct Client {
     pub overlay: Option<overlay::Overlay>,
     /// A passing line in the status line and when (unix seconds) it goes.
     pub message: Option<(String, u64)>,
+    /// What the keys do in the mode that has them now.
+    pub hint: Option<&'static str>,
     /// UTF-8 locale: draw shapes beyond ASCII.
     pub utf8: bool,
     /// Panes whose *done* this client has not looked at since.

@@ -9,7 +9,7 @@ mod tests;
 use super::{State, view};
 use crate::{
     mux::{ClientId, PaneId},
-    router::{PlanRequest, Refusal},
+    router::Refusal,
 };
 use std::path::PathBuf;
 
@@ -226,69 +226,12 @@ impl Printed {
 }
 
 impl RefusalDialog {
-    /// A dialog for a refused command line such as `["switch-dialog","-t","%2"]`: each alternative, in the words of
-    /// its remedy, runs that line with its own executor, model and auth mode. Other remedies are only words.
-    pub fn new(
-        title: String,
-        refusal: Refusal,
-        alternatives: &[(String, PlanRequest)],
-        command: &[String],
-    ) -> Self {
-        let runs = |remedy: &String| {
-            let found = alternatives.iter().find(|(text, _)| text == remedy);
-            found.map(|(_, request)| [command, &request_words(request)].concat()).unwrap_or_default()
-        };
-        let commands = refusal.remedies.iter().map(runs).collect();
-        Self { title, refusal, commands }
-    }
-
     /// The command of the remedy with this number, counted from one.
     pub fn command(&self, number: usize) -> Option<&Vec<String>> {
         self.commands.get(number.checked_sub(1)?).filter(|command| !command.is_empty())
     }
 }
 
-/// A request as the options of a command line.
-pub fn request_words(request: &PlanRequest) -> Vec<String> {
-    let mut line = words(&["--executor", request.executor.as_str()]);
-    if let Some(model) = &request.model {
-        line.extend(words(&["--model", model]));
-    }
-    if let Some(auth) = request.auth {
-        line.extend(words(&["--auth", auth.as_str()]));
-    }
-    line
-}
-
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
-}
-
-/// Splits a typed line into words: spaces part them, quotes and backslashes keep them together.
-///
-/// # Errors
-/// A sentence when a quote is not closed.
-pub fn split_words(line: &str) -> Result<Vec<String>, String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('\\', None | Some('"')) => word.get_or_insert_default().extend(chars.next()),
-            (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.get_or_insert_default().push(c),
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, None) => word.get_or_insert_default().push(c),
-        }
-    }
-    match quote {
-        Some(open) => Err(format!("the quote {open} is not closed")),
-        None => {
-            words.extend(word);
-            Ok(words)
-        }
-    }
 }

@@ -2,9 +2,10 @@
 //!
 //! The loop drives it (`server/switching.rs`) and journals each step. Must not know: sockets, keys, drawing.
 use crate::{
-    handoff::{Conversation, Handoff, HandoffInput, Mode, Party, build},
+    handoff::{Conversation, Handoff, HandoffInput, Mode, Party, Turn, build},
     router::Route,
     state::{GitSummary, Parked},
+    vault::Vault,
     workspace::{self, CheckpointError, Fingerprint},
 };
 use serde::Serialize;
@@ -85,6 +86,13 @@ pub fn gather(dir: &Path) -> Ground {
     }
 }
 
+/// A conversation without the values of known credentials, as it may be kept and told. A key that no pattern would
+/// recognise is known here by its value: a program may have printed it, or a person pasted it.
+pub fn without_secrets(conversation: &Conversation, vault: &Vault) -> Conversation {
+    let turn = |turn: &Turn| Turn { text: vault.scrub(&turn.text), ..turn.clone() };
+    Conversation { turns: conversation.turns.iter().map(turn).collect() }
+}
+
 /// What a switch kept of the tree.
 #[derive(Clone, Debug, Serialize)]
 pub struct Kept {
@@ -139,7 +147,11 @@ impl Telling {
             to: Party { executor: &self.to.0, model: self.to.1.as_deref() },
             workspace: &self.workspace.to_string_lossy(),
             branch: (ground.git.repository && branch != "detached").then_some(branch),
-            head: (!ground.git.head.is_empty()).then_some(ground.git.head.as_str()),
+            head: match ground.git.head.as_str() {
+                _ if !ground.git.repository => Some("none, this is not a git repository"),
+                "" => None,
+                head => Some(head),
+            },
             dirty: &ground.dirty,
             checkpoint,
             budget_tokens: budget,
@@ -194,7 +206,9 @@ impl Report {
         }
         text.push_str(&format!("session {}, handoff {} tokens\n", self.session, self.handoff_tokens));
         if self.workspace_same {
-            text.push_str(&format!("workspace unchanged: {} {}\n", self.branch, self.head));
+            let at = format!("{} {}", self.branch, self.head);
+            let at = if self.branch.is_empty() { "no repository" } else { at.trim_end() };
+            text.push_str(&format!("workspace unchanged: {at}\n"));
         } else {
             for change in &self.workspace_changes {
                 text.push_str(&format!("workspace: {change}\n"));
@@ -215,4 +229,19 @@ pub fn label(route: &Route) -> String {
 /// The first digits of a commit.
 pub fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handoff::Role;
+
+    #[test]
+    fn a_known_key_is_told_to_nobody() {
+        let vault = Vault::new(["env:TEAM_KEY"]);
+        vault.learn_env(&[("TEAM_KEY".to_owned(), "plain-looking-words".to_owned())].into());
+        let said = |text: &str| Conversation { turns: vec![Turn { role: Role::User, text: text.into() }] };
+        let kept = without_secrets(&said("why does plain-looking-words not work?"), &vault);
+        assert_eq!(kept, said("why does [redacted] not work?"));
+    }
 }

@@ -6,9 +6,12 @@ mod answers;
 mod capture;
 mod changes;
 mod draw;
+mod lines;
 mod screen;
 #[cfg(test)]
 mod tests;
+
+pub use lines::{Anchor, Moved};
 
 use super::{
     canvas::CursorShape,

@@ -322,13 +322,19 @@ impl FrameWriter {
         let symbol = cell.symbol();
         let taken = if wide { 2 } else { 1 };
         let printed = printable(symbol, wide, self.caps.utf8);
+        // Terminals disagree on the width of clusters and of newer symbols, and on where the cursor is behind the last
+        // column: what follows is then placed anew, so that one disagreement does not shift the rest of the row.
+        let mut chars = printed.chars();
+        let certain = chars.next().is_none_or(width_is_certain) && chars.next().is_none();
+        if wide && !certain {
+            // Where it turns out narrow, what stood in its second column must not remain.
+            self.out.extend_from_slice(b"\x1b[2X");
+        }
         self.out.extend_from_slice(printed.as_bytes());
         if !self.caps.utf8 && wide {
             self.out.push(b' ');
         }
-        // Terminals disagree on the width of clusters, and on where the cursor is behind the last column.
-        let certain = printed.chars().nth(1).is_none() && x + taken < end;
-        self.at = certain.then_some((x + taken, y));
+        self.at = (certain && x + taken < end).then_some((x + taken, y));
     }
 
     fn pen_for(&self, canvas: &Canvas, cell: &Cell, side: Side) -> Pen {
@@ -408,6 +414,9 @@ fn printable(symbol: &str, wide: bool, utf8: bool) -> &str {
     if !utf8 {
         return ascii(symbol);
     }
+    // A joiner at the end joins nothing here, where the neighbour has cells of its own; some terminals would draw the
+    // neighbour into this cell and leave its own columns as they were.
+    let symbol = symbol.trim_end_matches('\u{200d}');
     let columns = unicode_width::UnicodeWidthStr::width(symbol);
     // A wide character in the last column has no room, a lone mark has no base.
     if columns == 0 || (columns > 1 && !wide) || symbol.chars().any(char::is_control) { " " } else { symbol }
@@ -433,4 +442,16 @@ fn ascii(symbol: &str) -> &'static str {
         Some('\u{a0}') => " ",
         _ => "?",
     }
+}
+
+/// Whether every terminal gives a character the same width: the scripts and symbols that have had theirs for decades.
+/// Emoji, dingbats, private and replaced characters are not among them.
+fn width_is_certain(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{2ff}'                 // Latin
+        | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{52f}' // Greek, Cyrillic
+        | '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{21ff}' // punctuation, arrows
+        | '\u{2500}'..='\u{25ff}' | '\u{2800}'..='\u{28ff}' // boxes, blocks, shapes, Braille
+        | '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' // kana, Han, Hangul
+    )
 }

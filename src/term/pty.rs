@@ -44,7 +44,7 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub const MARK: &str = "INSPAN_RUN";
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SpawnSpec {
     /// Program and arguments; the program is looked up in the `PATH` of `env`.
     pub argv: Vec<String>,

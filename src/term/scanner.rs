@@ -96,11 +96,6 @@ impl Scanner {
         }
     }
 
-    /// True if no sequence is open.
-    pub fn is_ground(&self) -> bool {
-        self.state == State::Ground
-    }
-
     fn ground<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
         let end = memchr(ESC, bytes).unwrap_or(bytes.len());
         if end > 0 {

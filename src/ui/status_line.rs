@@ -254,12 +254,15 @@ fn keys(scene: &Scene<'_>, client: &Client) -> Part {
     vec![seg(format!("{prefix} ?"), Role::Text), seg(" keys", Role::Dim)]
 }
 
-/// What the middle says: a passing message, else the guide's next step, else a standing warning.
+/// What the middle says: a passing message, else the keys of a mode, else the guide's next step, else a standing warning.
 fn said(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, width: u16) -> Option<Part> {
     if let Some((message, until)) = &client.message
         && *until > scene.now
     {
         return Some(vec![seg(message.clone(), Role::Text)]);
+    }
+    if let Some(hint) = client.hint {
+        return Some(vec![seg(hint, Role::Text)]);
     }
     if let Some(guide) = &session.guide {
         return Some(guide_part(pen, scene, client, guide, width));

@@ -115,3 +115,21 @@ fn a_harness_gets_no_key_and_the_pane_says_so() {
     let environ = std::fs::read(format!("/proc/{}/environ", server.pid)).unwrap();
     assert!(!String::from_utf8_lossy(&environ).contains("sk-hidden"));
 }
+
+#[test]
+fn what_a_pane_makes_has_the_modes_of_the_person_and_what_is_ours_is_private() {
+    let sandbox = Sandbox::new();
+    let line = "umask 027; exec \"$0\" -L \"$1\" new-session -d -s work -- sh";
+    let started =
+        sandbox.run_in(sandbox.root(), "sh", &["-c", line, env!("CARGO_BIN_EXE_inspan"), sandbox.name()]);
+    let pane = started.ok().to_owned();
+    type_line(&sandbox, &pane, "umask");
+    wait_for_capture(&sandbox, &pane, "0027");
+    let mode = |path: &std::path::Path| {
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o777
+    };
+    let state = sandbox.state_dir();
+    for dir in [state.clone(), state.join("log"), sandbox.socket().parent().unwrap().to_owned()] {
+        assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+    }
+}

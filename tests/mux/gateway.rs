@@ -47,6 +47,20 @@ impl Door {
     }
 }
 
+/// Has the stand-in for `claude` take a turn, as its CLI would; a session without one is never resumed.
+pub fn take_a_turn(sandbox: &Sandbox) {
+    let body = json!({
+        "model": "claude-sonnet-4-6", "max_tokens": 100,
+        "messages": [{ "role": "user", "content": "what is here?" }],
+        "tools": [{ "name": "Bash", "input_schema": { "type": "object" } }],
+    });
+    let (status, answer) = Door::new(sandbox).post("/v1/messages", &body);
+    assert_eq!(status, 200, "{answer}");
+    // What was said is on disk when the turn has ended.
+    let key = panes(sandbox)[0]["key"].as_str().unwrap().to_owned();
+    wait_for_path(&sandbox.state_dir().join("panes").join(key).join("conversation.json"));
+}
+
 #[test]
 fn only_a_panes_token_and_our_own_host_open_the_gateway() {
     let sandbox = Sandbox::new();
@@ -186,6 +200,7 @@ fn a_switch_and_the_way_back() {
     let sandbox = Sandbox::new();
     stub_cli(&sandbox, "codex");
     let pane = stub_session(&sandbox, "claude");
+    take_a_turn(&sandbox);
     let first = panes(&sandbox)[0]["native_session"].clone();
     let tree = || {
         sandbox.run_in(&sandbox.path("shop"), "git", &["status", "--porcelain", "--branch"]).ok().to_owned()

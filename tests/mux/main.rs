@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod copying;
 mod environment;
 mod gateway;
 mod hostile;
@@ -18,3 +19,4 @@ mod screens;
 mod server;
 mod settings;
 mod steps;
+mod trying;

@@ -53,6 +53,7 @@ fn the_picker_starts_what_is_picked() {
     let terminal = sandbox.terminal(80, 24).dir(&dir).attach(&[]);
     terminal.wait_for("claude");
     terminal.wait_for("shell");
+    // The slash: a first letter alone may be a command.
     terminal.send("/shell");
     terminal.wait_for_no("codex");
     terminal.keys("Enter");
@@ -88,10 +89,11 @@ fn the_palette_runs_commands_and_says_what_is_wrong() {
     terminal.keys("C-Space :");
     terminal.wait_for("split-window");
     terminal.send("frobnicate now\r");
-    terminal.wait_for("frobnicate");
     terminal.wait_for("unrecognized subcommand 'frobnicate'");
+    // What was typed stays, to be put right; then the pane has the keys again.
+    terminal.wait_for(": frobnicate now");
     terminal.keys("Escape");
-    terminal.wait_for_no("frobnicate");
+    terminal.wait_for_no("frobnicate now");
     terminal.send("echo al''ive\r");
     terminal.wait_for("alive");
 }
@@ -126,4 +128,49 @@ fn a_refusal_stands_where_the_result_was_looked_for() {
     assert_eq!(panes(&sandbox).len(), 1);
     let words = ["split-window", "--executor", "opencode", "--model", "claude-opus-4.6", "--auth", "byok"];
     assert!(sandbox.inspan(&words).fails(3).contains("refused by"));
+}
+
+#[test]
+fn a_refusal_in_the_picker_leads_back_to_it_and_its_remedies_run() {
+    let sandbox = Sandbox::new();
+    stub_cli(&sandbox, "claude");
+    let dir = sandbox.repository("shop");
+    let terminal = sandbox.terminal(80, 24).dir(&dir).attach(&[]);
+    terminal.wait_for("log in or add a key");
+    terminal.keys("Enter");
+    terminal.wait_for("not possible: claude");
+    terminal.keys("Escape");
+    terminal.wait_for_no("not possible");
+    terminal.wait_for("split with two");
+    terminal.send("?");
+    terminal.wait_for("keys after C-Space");
+    terminal.keys("Escape");
+    terminal.wait_for("split with two");
+    terminal.keys("Enter");
+    terminal.wait_for("not possible: claude");
+    let mut number = None;
+    terminal.wait_until("rehearsal has a number", |screen| {
+        number = rows(screen).iter().find_map(|row| {
+            let (before, _) = row.split_once("  rehearse:")?;
+            before.chars().next_back().filter(char::is_ascii_digit)
+        });
+        number.is_some()
+    });
+    terminal.send(number.unwrap().to_string());
+    terminal.wait_for("claude>");
+    assert_eq!(panes(&sandbox)[0]["executor"], "claude");
+}
+
+#[test]
+fn a_session_may_start_with_two() {
+    let sandbox = Sandbox::new();
+    stub_cli(&sandbox, "claude");
+    let words = ["new-session", "--rehearse", "--executor", "claude", "--split", "shell"];
+    let terminal = sandbox.attach(120, 30, &words);
+    terminal.wait_for("claude>");
+    wait_for_prompts(&terminal, 1);
+    let panes = panes(&sandbox);
+    assert_eq!([&panes[0]["executor"], &panes[1]["executor"]], ["claude", "shell"]);
+    assert_eq!(panes[0]["active"], true, "the first choice has the keys");
+    assert_eq!(panes[0]["height"], panes[1]["height"], "side by side");
 }

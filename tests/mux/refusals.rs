@@ -53,3 +53,38 @@ fn a_refusal_ends_with_3_and_names_rule_and_remedy() {
     let output = sandbox.inspan(&plan);
     assert!(output.fails(3).contains(refusal["rule"].as_str().unwrap()), "{output:?}");
 }
+
+#[test]
+fn a_directory_that_does_not_exist_takes_no_pane_and_no_trust() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let missing = sandbox.path("nowhere").to_string_lossy().into_owned();
+    for args in [
+        &["split-window", "-c", &missing][..],
+        &["new-window", "-c", &missing],
+        &["new-session", "-d", "-s", "other", "-c", &missing],
+        &["trust", &missing],
+    ] {
+        let output = sandbox.inspan(args);
+        assert!(output.fails(1).contains("is not a directory"), "{args:?}: {output:?}");
+    }
+    assert_eq!(panes(&sandbox).len(), 1);
+}
+
+#[test]
+fn a_question_without_anyone_to_answer_is_not_a_yes() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let output = sandbox.inspan(&["confirm-before", "kill-pane"]);
+    assert!(output.fails(2).contains("client"), "{output:?}");
+    assert_eq!(panes(&sandbox).len(), 1);
+}
+
+#[test]
+fn a_terminal_that_cannot_place_text_is_refused() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let terminal = sandbox.terminal(80, 24).env("TERM", "dumb").attach(&["attach"]);
+    assert_eq!(terminal.exit_status(), Exit { code: 1, signal: None });
+    assert!(terminal.screen().contains("TERM=dumb"), "{}", terminal.screen());
+}

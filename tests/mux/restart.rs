@@ -61,6 +61,7 @@ fn harness(pane: &Value) -> [Value; 6] {
 fn a_harness_is_resumed_after_a_crash() {
     let sandbox = Sandbox::new();
     let pane = stub_session(&sandbox, "claude");
+    crate::gateway::take_a_turn(&sandbox);
     let before = panes(&sandbox);
     let session = before[0]["native_session"].as_str().unwrap().to_owned();
     crash(&sandbox);
@@ -142,4 +143,67 @@ fn kill_server_forgets_the_sessions() {
     let other = sandbox.inspan(&["new-session", "-d", "-s", "other", "--", "sh"]);
     other.ok();
     assert_eq!(panes(&sandbox).len(), 1);
+}
+
+#[test]
+fn a_closed_panes_directory_goes_and_a_session_that_lies_only_there_stays() {
+    let sandbox = Sandbox::new();
+    let of = |key: &str| sandbox.state_dir().join("panes").join(key);
+    let key = |pane: &str| {
+        let row = panes(&sandbox).into_iter().find(|row| row["id"] == pane).unwrap();
+        row["key"].as_str().unwrap().to_owned()
+    };
+    let rehearsed = stub_session(&sandbox, "claude");
+    let gone = of(&key(&rehearsed));
+    wait_for_path(&gone);
+    std::fs::create_dir_all(gone.join("claude/projects/p")).unwrap();
+    std::fs::write(gone.join("claude/projects/p/s.jsonl"), "of the scripted model").unwrap();
+
+    let shell = sandbox.inspan(&["new-session", "-d", "-s", "own", "--", "sh"]).ok().to_owned();
+    let other = sandbox.inspan(&["split-window", "-t", &shell, "--", "sh"]).ok().to_owned();
+    let (kept, empty) = (of(&key(&shell)), of(&key(&other)));
+    std::fs::create_dir_all(kept.join("codex/sessions")).unwrap();
+    std::fs::write(kept.join("codex/sessions/rollout.jsonl"), "a conversation").unwrap();
+    std::fs::create_dir_all(empty.join("codex/sessions")).unwrap();
+
+    let server = sandbox.server().unwrap().pid;
+    for pane in [&rehearsed, &other, &shell] {
+        sandbox.inspan(&["kill-pane", "-t", pane]).ok();
+    }
+    // The last pane takes the server along, which ends when its files are as they should be.
+    assert!(wait_gone(server, Duration::from_secs(30)), "the server goes on without a session");
+    assert!(!gone.exists() && !empty.exists());
+    assert!(kept.join("codex/sessions/rollout.jsonl").exists());
+}
+
+#[test]
+fn saved_sessions_that_cannot_be_read_are_kept_beside_the_new_ones() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    crash(&sandbox);
+    let record = inspan::record::Recorder::open(&sandbox.state_dir().join("inspan.db")).unwrap();
+    record.save_state(r#"{"format":99,"sessions":[{"name":"precious"}]}"#);
+    drop(record);
+
+    sandbox.inspan(&["new-session", "-d", "-s", "new", "--", "sh"]).ok();
+    sandbox.inspan(&["kill-server"]).ok();
+    let entries = std::fs::read_dir(sandbox.state_dir()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = entries
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("sessions-"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].contains("precious"), "{kept:?}");
+}
+
+#[test]
+fn a_conversation_that_cannot_be_read_again_is_said_on_the_card() {
+    let sandbox = Sandbox::new();
+    stub_session(&sandbox, "claude");
+    let key = panes(&sandbox)[0]["key"].as_str().unwrap().to_owned();
+    crash(&sandbox);
+    std::fs::write(sandbox.state_dir().join("panes").join(key).join("conversation.json"), "{").unwrap();
+    let rows = panes(&sandbox);
+    let notes = rows[0]["notes"].to_string();
+    assert!(notes.contains("what was said here could not be read again"), "{notes}");
 }

@@ -23,7 +23,7 @@ const LINKED: &[&str] = &[
 ];
 
 /// Where sessions live; shared, so that history is one.
-const SHARED: &[&str] = &["projects", "file-history", "history.jsonl", "plans", "tasks", "todos"];
+pub(super) const SHARED: &[&str] = &["projects", "file-history", "history.jsonl", "plans", "tasks", "todos"];
 
 /// What `.claude.json` says about the person's taste and tools. Everything else of it (accounts, keys, caches,
 /// counters) stays in the user's home.
@@ -96,6 +96,8 @@ pub(super) fn furnish(
     plan.argv.extend(["--settings".into(), launch.display().to_string()]);
     if request.home == Home::Empty {
         plan.argv.push("--strict-mcp-config".into());
+        // A rehearsal needs no network, so it tries none: otherwise the vendor's plugins are fetched at the first start.
+        plan.env_set.insert("CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL".into(), "1".into());
     } else if request.trusted {
         set(&mut ours, &["enableAllProjectMcpServers"], true.into());
     }

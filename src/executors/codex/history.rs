@@ -4,7 +4,10 @@ use crate::{
     handoff::{Conversation, Role},
 };
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Year, month and day.
 const DATE_LEVELS: usize = 3;
@@ -69,13 +72,24 @@ fn thread_of(file: &Path) -> Option<String> {
 /// A UUID with its dashes.
 const ID_CHARS: usize = 36;
 
+/// The file that holds a session.
+fn file_of(config_home: &Path, session: &str) -> Option<PathBuf> {
+    let end = format!("-{session}.jsonl");
+    let files = jsonl::newest_files(&config_home.join("sessions"), DATE_LEVELS).into_iter();
+    files.map(|(path, _)| path).find(|path| path.to_str().is_some_and(|path| path.ends_with(&end)))
+}
+
+/// The provider that a session began under, as its first record says.
+pub(super) fn provider(config_home: &Path, session: &str) -> Option<String> {
+    let records = jsonl::head(&file_of(config_home, session)?);
+    let meta = &records.iter().find(|r| r["type"] == "session_meta")?["payload"];
+    meta["model_provider"].as_str().map(str::to_owned)
+}
+
 /// One session's conversation.
 pub(super) fn transcript(config_home: &Path, session: &str) -> Option<Conversation> {
-    let end = format!("-{session}.jsonl");
-    let files = jsonl::newest_files(&config_home.join("sessions"), DATE_LEVELS);
-    let (path, _) = files.iter().find(|(p, _)| p.to_str().is_some_and(|p| p.ends_with(&end)))?;
     let mut conversation = Conversation::default();
-    for record in jsonl::tail(path) {
+    for record in jsonl::tail(&file_of(config_home, session)?) {
         if record["type"] != "response_item" {
             continue;
         }

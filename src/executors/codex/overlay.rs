@@ -9,14 +9,14 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// The name of our provider in the generated config.
-const PROVIDER: &str = "inspan";
+pub(super) const PROVIDER: &str = "inspan";
 
 /// What is read from the user's directory through a link.
 const LINKED: &[&str] =
     &["AGENTS.md", "AGENTS.override.md", "prompts", "rules", "agents", "themes", "hooks.json", "hooks"];
 
 /// Where sessions live; shared, so that history is one.
-const SHARED: &[&str] = &["sessions", "archived_sessions", "history.jsonl", "session_index.jsonl"];
+pub(super) const SHARED: &[&str] = &["sessions", "archived_sessions", "history.jsonl", "session_index.jsonl"];
 
 /// Settings that would choose another provider, account or payer, or answer a question of trust for us.
 const OVERRULED: &[&str] = &[
@@ -68,7 +68,13 @@ pub(super) fn furnish(
     config.insert("model_providers".into(), Value::Table(table([(PROVIDER, Value::Table(provider))])));
     config.insert("check_for_update_on_startup".into(), false.into());
     within(&mut config, "analytics", |t| put_in(t, "enabled", false.into()));
-    within(&mut config, "features", |t| put_in(t, "daemon_auto_start", false.into()));
+    within(&mut config, "features", |features| {
+        put_in(features, "daemon_auto_start", false.into());
+        // A rehearsal needs no network, so it does not look for the vendor's plugins.
+        if request.home == Home::Empty {
+            put_in(features, "plugins", false.into());
+        }
+    });
     within(&mut config, "notice", |notice| {
         within(notice, "model_migrations", |known| {
             for (model, newer) in UPGRADES {

@@ -112,3 +112,27 @@ fn its_store_tells_the_persons_words_without_what_was_injected() {
     assert_eq!(told, ["count the files", "exec_command: {\"cmd\":\"ls\"}", "two files", "Two.", "and then?"]);
     assert_eq!(Codex.transcript(dir.path(), cwd, "01zz"), None);
 }
+
+#[test]
+fn a_thread_of_another_provider_goes_on_in_a_copy() {
+    let furnished = crate::executors::furnished::Furnished::new();
+    let past = |id: &str, provider: &str| {
+        let meta = json!({"type": "session_meta", "payload": {"id": id, "model_provider": provider}});
+        let name = format!(".codex/sessions/2026/01/01/rollout-2026-01-01T00-00-00-{id}.jsonl");
+        write(&furnished.home.join(name), &format!("{meta}\n"));
+    };
+    let (theirs, ours) = ("00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002");
+    past(theirs, "openai");
+    past(ours, overlay::PROVIDER);
+    let resumed = |home, id: &str| {
+        let plan = furnished.plan_with("codex", home, true, None, |request| {
+            request.session = SessionChoice::Resume(id.into());
+        });
+        (plan.argv[1].clone(), plan.session.is_some())
+    };
+    let (copy, same) = (("fork".to_owned(), false), ("resume".to_owned(), true));
+    let overlay = Home::Overlay { inherit_user: true };
+    assert_eq!((resumed(overlay, theirs), resumed(overlay, ours)), (copy.clone(), same.clone()));
+    assert_eq!((resumed(Home::Users, theirs), resumed(Home::Users, ours)), (same.clone(), copy));
+    assert_eq!(resumed(overlay, "00000000-0000-7000-8000-000000000003"), same);
+}

@@ -22,7 +22,7 @@ const LINKED: &[&str] = &[
 ];
 
 /// Where sessions and the names of projects live; shared, so that history is one.
-const SHARED: &[&str] = &["tmp", "history"];
+pub(super) const SHARED: &[&str] = &["tmp", "history"];
 
 /// Adds the overlay and the variables that point to it.
 pub(super) fn furnish(

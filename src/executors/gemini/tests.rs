@@ -20,8 +20,8 @@ fn only_the_streamed_conversation_is_main() {
 fn enter_follows_a_paste_after_a_pause_and_commands_are_typed() {
     let steps = Gemini.submit("/quit");
     assert!(
-        matches!(&steps[..], [SubmitStep::Write(text), SubmitStep::Shown(words, _), SubmitStep::Pause(pause), SubmitStep::Write(enter)]
-        if text == b"/quit" && words == "/quit" && *pause >= Duration::from_millis(100) && enter == b"\r")
+        matches!(&steps[..], [SubmitStep::Write(text), SubmitStep::Shown(words, _), SubmitStep::Pause(pause), SubmitStep::Write(enter), SubmitStep::Again(again, ..)]
+        if text == b"/quit" && words == "/quit" && *pause >= Duration::from_millis(100) && enter == b"\r" && again == enter)
     );
     assert_eq!(Gemini.submit("one?")[0], SubmitStep::Write(b"\x1b[200~one?\x1b[201~".to_vec()));
     let shown = |text: &str| match Gemini.submit(text).swap_remove(1) {

@@ -288,13 +288,14 @@ async fn policy_holds_for_the_models_that_a_harness_chooses_itself() {
     assert_eq!(problems, []);
     pane.policy = Arc::new(policy);
     let mut lab = Lab::new(pane);
-    let ask = |model: &str| {
+    let ask = |lab: &Lab, model: &str| {
         let path = format!("/v1beta/models/{model}:generateContent");
         lab.post(&path, "{\"contents\":[]}").send()
     };
-    assert_eq!(ask("gemini-3.1-pro").await.unwrap().status(), 200);
+    assert_eq!(ask(&lab, "gemini-3.1-pro").await.unwrap().status(), 200);
     assert!(seen(&mut requests).await.path().contains("gemini-3.1-pro:"));
-    let refused = ask("gemini-3.8-flash").await.unwrap();
+    assert_eq!(lab.finished().await.status, 200);
+    let refused = ask(&lab, "gemini-3.8-flash").await.unwrap();
     assert_eq!(refused.status(), 403);
     let body = refused.text().await.unwrap();
     assert!(
@@ -302,6 +303,5 @@ async fn policy_holds_for_the_models_that_a_harness_chooses_itself() {
         "{body}"
     );
     assert!(requests.try_recv().is_err(), "nothing was sent");
-    lab.finished().await;
     assert_eq!(lab.finished().await.status, 403);
 }

@@ -11,7 +11,7 @@ use crate::{
         overlay::{Overlay, SwitchDialog},
         target::Origin,
     },
-    switch::{self, Ground, label},
+    switch::{Ground, label},
 };
 
 impl Server {
@@ -89,35 +89,31 @@ impl Server {
             return self.router_panel(&Target { target: Some(id.to_string()) }, false, origin);
         };
         let plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, false)?;
-        let dir = plan.telling.workspace.clone();
-        self.tasks.spawn(
-            move || switch::gather(&dir),
-            move |server, ground| {
-                let made = plan.telling.handoff(&ground, Some("(made at the switch)"));
-                let lines = server.preview_lines(&plan, &ground, made.tokens_estimate, word(handoff));
-                let mut command = vec!["switch".to_owned(), "-t".into(), id.to_string()];
-                command.extend(["--executor".into(), plan.to.executor.to_string()]);
-                if let Some(model) = &plan.to.model {
-                    command.extend(["--model".into(), model.clone()]);
-                }
-                if let Some(auth) = auth {
-                    command.extend(["--auth".into(), auth]);
-                }
-                command.extend(["--handoff".into(), word(handoff).into()]);
-                let dialog = SwitchDialog {
-                    pane: id,
-                    from: plan.from.as_ref().map_or_else(|| "shell".into(), |h| label(&h.route)),
-                    to: label(&plan.to),
-                    how: format!("{} · {}", plan.to.auth, plan.to.provider),
-                    lines,
-                    handoff: made.text,
-                    preview: false,
-                    scroll: 0,
-                    command,
-                };
-                server.open(client, Overlay::Switch(dialog));
-            },
-        );
+        self.gather(plan, move |server, plan, ground| {
+            let made = plan.telling.handoff(&ground, Some("(made at the switch)"));
+            let lines = server.preview_lines(&plan, &ground, made.tokens_estimate, word(handoff));
+            let mut command = vec!["switch".to_owned(), "-t".into(), id.to_string()];
+            command.extend(["--executor".into(), plan.to.executor.to_string()]);
+            if let Some(model) = &plan.to.model {
+                command.extend(["--model".into(), model.clone()]);
+            }
+            if let Some(auth) = auth {
+                command.extend(["--auth".into(), auth]);
+            }
+            command.extend(["--handoff".into(), word(handoff).into()]);
+            let dialog = SwitchDialog {
+                pane: id,
+                from: plan.from.as_ref().map_or_else(|| "shell".into(), |h| label(&h.route)),
+                to: label(&plan.to),
+                how: format!("{} · {}", plan.to.auth, plan.to.provider),
+                lines,
+                handoff: made.text,
+                preview: false,
+                scroll: 0,
+                command,
+            };
+            server.open(client, Overlay::Switch(dialog));
+        });
         silent()
     }
 }

@@ -3,6 +3,7 @@ use super::{Answer, Outcome, silent};
 use crate::{
     commands::{Target, UsageBy},
     executors::ModelChange,
+    record::{self, JournalEvent, RecordError, Recorder, UsageRow},
     router::{AuthMode, Refusal, route_lines},
     server::{
         Server,
@@ -14,6 +15,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// Prompts that wait for a harness's turn to end. A person queues a few; more is a script that does not look.
+const PENDING_MAX: usize = 64;
 
 fn pretty(value: &Value) -> Outcome {
     Outcome::Done(serde_json::to_string_pretty(value).unwrap_or_default() + "\n")
@@ -54,6 +58,11 @@ impl Server {
             }
             _ => {
                 if let Some(runtime) = self.harnesses.get_mut(&id) {
+                    if runtime.pending.len() >= PENDING_MAX {
+                        return Err(Failure::Failed(format!(
+                            "{PENDING_MAX} prompts wait for {id} already; nothing was added"
+                        )));
+                    }
                     runtime.pending.push_back(text.to_owned());
                 }
                 self.watch_soon(id);
@@ -288,62 +297,107 @@ impl Server {
         Ok(Outcome::Done(rows.iter().map(|(pane, file)| format!("{pane} {}\n", file.display())).collect()))
     }
 
-    pub(super) fn usage_verb(&mut self, by: UsageBy, as_json: bool) -> Answer {
-        self.recorder.flush();
+    /// Sums of the ledger, which its writer adds up.
+    pub(super) fn usage_verb(
+        &self,
+        by: UsageBy,
+        as_json: bool,
+        origin: &Origin,
+        reply: &mut Option<Reply>,
+    ) -> Answer {
         let by = match by {
-            UsageBy::Pane => crate::record::UsageBy::Pane,
-            UsageBy::Model => crate::record::UsageBy::Model,
-            UsageBy::Payer => crate::record::UsageBy::Payer,
-            UsageBy::Day => crate::record::UsageBy::Day,
+            UsageBy::Pane => record::UsageBy::Pane,
+            UsageBy::Model => record::UsageBy::Model,
+            UsageBy::Payer => record::UsageBy::Payer,
+            UsageBy::Day => record::UsageBy::Day,
         };
-        let rows = self.recorder.usage_by(by).map_err(|e| Failure::Failed(e.to_string()))?;
-        let label = |key: &str| match self.state.pane_by_key(key) {
-            Some(pane) => pane.id.to_string(),
-            None => key.to_owned(),
-        };
-        if as_json {
-            let rows: Vec<Value> = rows
-                .iter()
-                .map(|r| {
-                    json!({
-                        "key": label(&r.key), "requests": r.requests, "input": r.input, "cache_read": r.cache_read,
-                        "cache_write": r.cache_write, "output": r.output, "cost": r.cost,
-                    })
-                })
-                .collect();
-            return Ok(pretty(&Value::Array(rows)));
-        }
-        let mut text = format!("{:<28} {:>8} {:>10} {:>10} {:>10}\n", "", "requests", "in", "out", "cost");
-        for row in rows {
-            let cost = row.cost.map_or_else(|| "unknown".to_owned(), |c| format!("${c:.4}"));
-            text.push_str(&format!(
-                "{:<28} {:>8} {:>10} {:>10} {:>10}\n",
-                label(&row.key),
-                row.requests,
-                row.input + row.cache_read + row.cache_write,
-                row.output,
-                cost
-            ));
-        }
-        Ok(Outcome::Done(text))
+        self.ask_record(
+            move |recorder| recorder.usage_by(by),
+            origin,
+            reply,
+            move |server, rows| {
+                let label = |key: &str| match server.state.pane_by_key(key) {
+                    Some(pane) => pane.id.to_string(),
+                    None => key.to_owned(),
+                };
+                usage(&rows, label, as_json)
+            },
+        )
     }
 
-    pub(super) fn events_verb(&mut self, count: usize, as_json: bool) -> Answer {
-        self.recorder.flush();
-        let events = self.recorder.events(count).map_err(|e| Failure::Failed(e.to_string()))?;
-        let text = events
+    /// The newest events of the journal.
+    pub(super) fn events_verb(
+        &self,
+        count: usize,
+        as_json: bool,
+        origin: &Origin,
+        reply: &mut Option<Reply>,
+    ) -> Answer {
+        self.ask_record(
+            move |recorder| recorder.events(count),
+            origin,
+            reply,
+            move |_, rows| rows.iter().map(|row| event(row, as_json)).collect(),
+        )
+    }
+
+    /// Asks the record on a thread, because its writer may sit on a slow disk, and answers with `tell`.
+    fn ask_record<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Recorder) -> Result<T, RecordError> + Send + 'static,
+        origin: &Origin,
+        reply: &mut Option<Reply>,
+        tell: impl FnOnce(&Self, T) -> String + Send + 'static,
+    ) -> Answer {
+        let recorder = self.recorder.clone();
+        let (client, reply) = (origin.client, reply.take());
+        self.tasks.spawn(
+            move || ask(&recorder),
+            move |server, rows| {
+                let answer = rows.map(|rows| Outcome::Done(tell(server, rows)));
+                server.answer(answer.map_err(|e| Failure::Failed(e.to_string())), client, reply);
+            },
+        );
+        Ok(Outcome::Later)
+    }
+}
+
+fn usage(rows: &[UsageRow], label: impl Fn(&str) -> String, as_json: bool) -> String {
+    if as_json {
+        let rows: Vec<Value> = rows
             .iter()
-            .map(|e| {
-                if as_json {
-                    json!({ "at_ms": e.at_ms, "session": e.session, "pane": e.pane, "kind": e.kind, "data": serde_json::from_str::<Value>(&e.data).unwrap_or_default() })
-                        .to_string()
-                        + "\n"
-                } else {
-                    let at = jiff::Timestamp::from_millisecond(e.at_ms).map(|t| t.to_string()).unwrap_or_default();
-                    format!("{at} {:<16} {} {}\n", e.kind, e.pane, e.data)
-                }
+            .map(|r| {
+                json!({
+                    "key": label(&r.key), "requests": r.requests, "input": r.input, "cache_read": r.cache_read,
+                    "cache_write": r.cache_write, "output": r.output, "cost": r.cost,
+                })
             })
             .collect();
-        Ok(Outcome::Done(text))
+        return serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n";
     }
+    let mut text = format!("{:<28} {:>8} {:>10} {:>10} {:>10}\n", "", "requests", "in", "out", "cost");
+    for row in rows {
+        let cost = row.cost.map_or_else(|| "unknown".to_owned(), |c| format!("${c:.4}"));
+        text.push_str(&format!(
+            "{:<28} {:>8} {:>10} {:>10} {:>10}\n",
+            label(&row.key),
+            row.requests,
+            row.input + row.cache_read + row.cache_write,
+            row.output,
+            cost
+        ));
+    }
+    text
+}
+
+fn event(event: &JournalEvent, as_json: bool) -> String {
+    if as_json {
+        let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+        let row = json!({
+            "at_ms": event.at_ms, "session": event.session, "pane": event.pane, "kind": event.kind, "data": data,
+        });
+        return format!("{row}\n");
+    }
+    let at = jiff::Timestamp::from_millisecond(event.at_ms).map(|t| t.to_string()).unwrap_or_default();
+    format!("{at} {:<16} {} {}\n", event.kind, event.pane, event.data)
 }

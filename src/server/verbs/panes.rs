@@ -1,5 +1,5 @@
 //! Verbs about panes and layouts.
-use super::{Answer, Outcome, silent};
+use super::{Answer, Outcome, chosen_dir, silent};
 use crate::{
     commands::{Respawn, Target, Verb},
     executors::SessionChoice,
@@ -9,15 +9,13 @@ use crate::{
         layout::{Axis, Share},
         presets::Preset,
     },
-    router::AuthMode,
     server::{
         Server,
-        harness::Start,
+        harness::{Start, resume},
         panes::{Launch, fresh_line, lock},
         reply::Failure,
     },
-    state::{Status, ops::SplitPlace, target::Origin},
-    workspace,
+    state::{Parked, Status, ops::SplitPlace, target::Origin},
 };
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -42,7 +40,7 @@ impl Server {
             .map(|s| (s.id, s.rehearse))
             .ok_or("the pane is in no session")?;
         let cwd = self.state.panes.get(&split).map(|p| p.cwd.clone()).unwrap_or_default();
-        let dir = dir.map_or(cwd, |d| workspace::absolute(&origin.cwd, &d));
+        let dir = chosen_dir(dir, cwd, origin)?;
         let session_env = self.session_env.get(&session.0).cloned().unwrap_or_else(|| env.clone());
         let axis = if horizontal { Axis::Horizontal } else { Axis::Vertical };
         let area = self.state.area_of(split);
@@ -280,9 +278,8 @@ impl Server {
         pane.exit = None;
         pane.refusal = None;
         pane.title.clear();
-        if let Some(harness) = pane.harness.as_mut() {
-            harness.switch = None;
-        }
+        // A switch away from it stopped half-way; otherwise a server that died may not know of the turns it had.
+        let went_wrong = pane.harness.as_mut().and_then(|harness| harness.switch.take()).is_some();
         self.retries.remove(&id);
         if let Some(screen) = self.screens.get(&id) {
             fresh_line(&screen.emulator);
@@ -313,10 +310,10 @@ impl Server {
             (how, Some(harness)) => {
                 let cwd = self.state.panes.get(&id).map(|p| p.cwd.clone()).unwrap_or_default();
                 let turns = self.harnesses.get(&id).map_or(0, |r| r.conversation.turns.len());
-                // A session without a turn was never written down by its CLI: a new one is the same.
-                let unspoken = harness.route.auth != AuthMode::Login && turns == 0;
                 let session = match (how, harness.session.clone()) {
-                    (Respawn::Resume, Some(_)) if unspoken => SessionChoice::New(uuid::Uuid::new_v4()),
+                    (Respawn::Resume, Some(session)) if went_wrong && turns == 0 => {
+                        resume(&Parked { session, auth: harness.route.auth, seen_requests: 0 })
+                    }
                     (Respawn::Resume, Some(session)) => SessionChoice::Resume(session),
                     (Respawn::Resume, None) => {
                         return Err(Failure::Failed(format!(

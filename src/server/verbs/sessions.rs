@@ -1,5 +1,5 @@
 //! Verbs about sessions and clients.
-use super::{Answer, Outcome, line, need_client, silent};
+use super::{Answer, Outcome, chosen_dir, line, need_client, silent};
 use crate::{
     commands::{Target, Verb, What},
     mux::{
@@ -8,9 +8,8 @@ use crate::{
     },
     server::{Server, harness::Start, panes::Launch, reply::Failure},
     state::{ops::SplitPlace, target::Origin},
-    workspace,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// The size of a session that no client looks at, as tmux's default-size.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
@@ -69,10 +68,8 @@ impl Server {
         let Verb::NewSession { name, dir, window, rehearse, split, what, .. } = verb else {
             return Err(Failure::Usage("not a session".into()));
         };
-        let dir = workspace::absolute(&origin.cwd, dir.as_deref().unwrap_or(Path::new(".")));
-        if !dir.is_dir() {
-            return Err(Failure::Failed(format!("{} is not a directory", dir.display())));
-        }
+        let dir = dir.or_else(|| Some(".".into()));
+        let dir = chosen_dir(dir, PathBuf::new(), origin)?;
         let start = self.plan_what(&what, rehearse, env, &dir)?;
         let beside = split.map(|executor| What {
             executor: Some(executor).filter(|name| name != "shell"),
@@ -259,7 +256,7 @@ impl Server {
         else {
             return silent();
         };
-        let dir = dir.map_or(workspace, |d| workspace::absolute(&origin.cwd, &d));
+        let dir = chosen_dir(dir, workspace, origin)?;
         let session_env = self.session_env.get(&session).cloned().unwrap_or_else(|| env.clone());
         let start = self.plan_what(&what, rehearse, &session_env, &dir)?;
         let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());

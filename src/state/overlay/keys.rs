@@ -1,9 +1,10 @@
 //! Owns what each key does to an overlay.
 use super::{
     Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
-    SwitchDialog, Trust, split_words, words,
+    SwitchDialog, Trust, words,
 };
 use crate::{
+    commands::split_words,
     mux::keys::{Key, KeyCode, Mods},
     state::{
         State,

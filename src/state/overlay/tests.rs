@@ -214,7 +214,7 @@ fn a_remedy_runs_by_its_number() {
 fn a_remedy_without_a_request_is_only_words() {
     let refusal =
         Refusal { rule: "x".into(), reason: "y".into(), remedies: vec!["set ANTHROPIC_API_KEY".into()] };
-    let dialog = RefusalDialog::new(String::new(), refusal, &[], &[]);
+    let dialog = RefusalDialog { title: String::new(), refusal, commands: vec![Vec::new()] };
     assert_eq!(dialog.command(1), None);
 }
 
@@ -265,17 +265,6 @@ fn pasted_text_is_typed_up_to_its_first_line_end() {
     assert_eq!(overlay.paste(&"é".repeat(MAX_TYPED)), Outcome::Redraw);
     assert!(matches!(&overlay, Overlay::Palette(palette) if palette.input.len() == MAX_TYPED - 1));
     assert_eq!(switch().paste("x"), Outcome::None);
-}
-
-#[test]
-fn words_are_split_as_a_shell_does() {
-    let split = |line: &str| split_words(line).unwrap();
-    assert_eq!(
-        split(r#"prompt -t %1 "two words" it\'s 'a "b"' """#),
-        ["prompt", "-t", "%1", "two words", "it's", "a \"b\"", ""]
-    );
-    assert_eq!(split("  "), Vec::<String>::new());
-    assert!(split_words("'open").is_err());
 }
 
 proptest! {

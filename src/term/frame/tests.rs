@@ -244,3 +244,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_symbol_that_a_terminal_draws_narrow_leaves_nothing_of_what_stood_there() {
+    let mut writer = FrameWriter::new(all_caps());
+    let before = canvas(8, &["abcdefg"]);
+    let mut after = before.clone();
+    after.buffer.set_string(1, 0, "❤\u{fe0f}", Style::new());
+    writer.render(&before);
+    // Terminals that give the heart one column would go on showing the c.
+    let sent = printed(&mut writer, &after);
+    assert!(sent.contains("\x1b[2X❤\u{fe0f}"), "{sent:?}");
+}
+
+#[test]
+fn a_cell_does_not_invite_its_neighbour() {
+    let mut canvas = canvas(8, &[""]);
+    canvas.buffer[(0, 0)].set_symbol("👨\u{200d}");
+    canvas.buffer[(2, 0)].set_symbol("👩");
+    let sent = printed(&mut FrameWriter::new(all_caps()), &canvas);
+    assert!(sent.contains('👨') && sent.contains('👩') && !sent.contains('\u{200d}'), "{sent:?}");
+}

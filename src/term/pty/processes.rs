@@ -195,11 +195,6 @@ fn wait(target: &Target, end: Instant, mut each: impl FnMut(&BTreeMap<i32, Proce
     }
 }
 
-/// Makes orphans of this process's descendants its children, so that they stay findable and can be reaped.
-pub fn become_subreaper() -> std::io::Result<()> {
-    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
-}
-
 /// Reaps dead orphans that came to this process as their subreaper; returns how many. Children that were started here
 /// are left to whoever started them: those in this process's own session, and the session leaders named.
 pub fn reap_orphans(leaders: &[i32]) -> usize {
