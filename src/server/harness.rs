@@ -339,7 +339,7 @@ impl Server {
     }
 
     /// A harness that could not be started: the switch that wanted it ends, or the pane shows its card.
-    fn not_started(&mut self, id: PaneId, why: &str) {
+    pub(super) fn not_started(&mut self, id: PaneId, why: &str) {
         if self.switches.contains_key(&id) {
             self.fail_switch(id, why, true);
         } else {

@@ -194,7 +194,7 @@ impl Server {
             }
             Err(error) => {
                 tracing::warn!(pane = %id, %error, "cannot start");
-                self.ended(id, format!("could not start {}: {error}", argv[0]));
+                self.not_started(id, &format!("could not start {}: {error}", argv[0]));
             }
         }
         self.state.name_windows();

@@ -84,8 +84,16 @@ impl Server {
         let from = pane.harness.clone();
         let rehearse = rehearse || from.as_ref().is_some_and(|h| h.rehearse);
         let executor = ExecutorId::from(executor);
-        let request =
+        let mut request =
             PlanRequest { executor: executor.clone(), model: model.map(str::to_owned), auth, rehearse };
+        let parked = from.as_ref().filter(|_| !fresh).and_then(|h| h.parked.get(&executor));
+        if request.model.is_none() {
+            // On the way back the session goes on with the model it had, as long as the rules still allow it.
+            let before = PlanRequest { model: parked.and_then(|p| p.model.clone()), ..request.clone() };
+            if plan(&before, &facts).is_ok() {
+                request = before;
+            }
+        }
         let to = plan(&request, &facts)?;
         self.check_startable(&executor, &facts, false)?;
         if let Some(from) = &from {
@@ -101,10 +109,7 @@ impl Server {
                 }));
             }
         }
-        let resume = from
-            .as_ref()
-            .filter(|_| !fresh)
-            .and_then(|h| h.parked.get(&to.executor))
+        let resume = parked
             // A session that the gateway served, maybe by a foreign provider, is not resumed outside it.
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
             .cloned();
@@ -415,7 +420,12 @@ impl Server {
         if let Some(harness) = pane.harness.as_mut()
             && let Some(session) = harness.session.clone()
         {
-            let parked = Parked { session, auth: harness.route.auth, seen_requests: seen };
+            let parked = Parked {
+                session,
+                auth: harness.route.auth,
+                seen_requests: seen,
+                model: harness.route.model.clone(),
+            };
             harness.parked.insert(harness.route.executor.clone(), parked);
         }
         let permission = plan

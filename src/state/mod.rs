@@ -190,6 +190,9 @@ pub struct Parked {
     pub auth: AuthMode,
     /// Requests of the person that it has already seen.
     pub seen_requests: usize,
+    /// The model it ran, for the way back.
+    #[serde(default)]
+    pub model: Option<String>,
 }
 
 /// Where a switch stands.
