@@ -95,7 +95,10 @@ impl Terminal {
 
     /// What was typed, as an event; the loop asks here itself, so that a key wakes nobody else on its way.
     pub fn poll_input(&self, context: &mut Context<'_>) -> Poll<Event> {
-        while self.ready {
+        if !self.ready {
+            return Poll::Pending;
+        }
+        loop {
             let Poll::Ready(Ok(mut ready)) = self.fd.poll_read_ready(context) else { return Poll::Pending };
             let mut slice = [0; SLICE];
             match rustix::io::read(self.fd.get_ref(), &mut slice) {
@@ -112,7 +115,6 @@ impl Terminal {
                 }
             }
         }
-        Poll::Pending
     }
 
     fn flush(&mut self) -> bool {
