@@ -46,10 +46,13 @@ impl ui::Screens for Screens<'_> {
     fn draw(&self, pane: PaneId, canvas: &mut Canvas, area: Rect) {
         if let Some(screen) = self.screens.get(&pane) {
             let emulator = lock(&screen.emulator);
-            match self.copying(pane) {
-                Some(copying) => copying.draw(&emulator, canvas, area, self.theme),
-                None => emulator.draw(canvas, area, 0),
+            if let Some(copying) = self.copying(pane) {
+                copying.draw(&emulator, canvas, area, self.theme);
+                // What is on the canvas now is of no generation.
+                self.drawn.borrow_mut().remove(&pane);
+                return;
             }
+            emulator.draw(canvas, area, 0);
             self.drawn.borrow_mut().insert(pane, emulator.generation());
         }
     }
