@@ -104,11 +104,15 @@ mod tests {
     fn a_caller_is_known_by_its_ancestors() {
         let own = std::process::id().cast_signed();
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "read line"])
+            .args(["-c", "echo; read line"])
             .env("INSPAN_PANE_KEY", "01K")
             .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
+        // Once it spoke it is itself: in the moment of its execution its environment cannot be read.
+        let mut spoken = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut spoken).unwrap();
         let pid = child.id().cast_signed();
         let caller = Caller::look_up(pid);
         drop(child.stdin.take());
