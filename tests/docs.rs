@@ -108,6 +108,15 @@ fn the_readme_lists_every_key() {
     assert!(section(&readme, "## Keys").contains(&format!("`{prefix}`")), "the prefix is {prefix}");
 }
 
+#[test]
+fn the_reference_is_what_the_table_says() {
+    let text = inspan::cli::reference::markdown();
+    assert_eq!(read("docs/reference.md"), text, "write it anew: inspan reference >docs/reference.md");
+    for row in commands::rows() {
+        assert!(text.contains(&format!("\n### {}\n", row.name)), "{} is missing", row.name);
+    }
+}
+
 /// A command line of ours, tried as the program tries it; `None` when it is none. A line in prose may leave the arguments
 /// away (`inspan install`), one that is to be copied may not.
 fn parsed(line: &str, prose: bool) -> Option<Result<(), String>> {

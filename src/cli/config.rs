@@ -26,6 +26,14 @@ pub fn run(action: ConfigAction) -> Result<i32> {
             print!("{}", toml::to_string_pretty(&settings)?);
             Ok(0)
         }
+        ConfigAction::Schema => {
+            super::print_json(&config::json_schema());
+            Ok(0)
+        }
+        ConfigAction::Default => {
+            super::out(config::EXAMPLE);
+            Ok(0)
+        }
         ConfigAction::Check => {
             problems.extend(crate::server::check_settings(&mut settings));
             problems.extend(Theme::load(&settings.theme, &paths.themes()).1);

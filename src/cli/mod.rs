@@ -6,17 +6,18 @@ mod config;
 mod git;
 mod install;
 mod machine;
+pub mod reference;
 
 use crate::{
     client::{self, ServerAddress},
-    commands::{Cli, LocalVerb, Verb},
+    commands::{self, LocalVerb, ScriptVerb, Verb},
     config::{Paths, Settings},
     router::Refusal,
     server,
     term::pty::MAX_QUEUE,
 };
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::error::ErrorKind;
 use std::io::Read;
 
 /// Failed.
@@ -28,14 +29,26 @@ pub const REFUSED: i32 = 3;
 
 /// Runs the command line; returns the exit code.
 pub fn main() -> i32 {
-    let cli = match Cli::try_parse() {
+    let mut argv: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let mut commands = commands::sequence(argv.get(1..).unwrap_or_default());
+    if commands.len() > 1 {
+        argv.truncate(1);
+        argv.extend(commands.remove(0));
+    } else {
+        commands.clear();
+    }
+    let cli = match commands::parse_line(argv) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if cli.default_config {
+        out(crate::config::EXAMPLE);
+        return 0;
+    }
     let name = cli.server.unwrap_or_else(server_name);
     let result = match cli.verb {
         Some(Verb::Local(LocalVerb::Server)) => server::run(&name).map(|()| 0),
-        verb => run(&name, verb),
+        verb => run(&name, verb, &commands),
     };
     match result {
         Ok(code) => code,
@@ -106,8 +119,13 @@ pub fn out(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
-    let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
+/// `more` are the commands behind the first one of the line.
+fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
+    let Some(Verb::Local(verb)) = verb else { return several(name, verb, more) };
+    anyhow::ensure!(
+        more.is_empty(),
+        "a command about this machine stands alone; run the others by themselves"
+    );
     match verb {
         LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
@@ -122,10 +140,15 @@ fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
         LocalVerb::Config { action } => config::run(action),
         LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
         LocalVerb::Completions { shell } => {
-            let mut command = Cli::command();
+            let mut command = commands::bare();
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());
             Ok(0)
         }
+        LocalVerb::Reference => {
+            out(&reference::markdown());
+            Ok(0)
+        }
+        LocalVerb::Proxy => client::proxy(&ServerAddress { dir: paths()?.sockets, name: name.to_owned() }),
         LocalVerb::Server => server::run(name).map(|()| 0),
     }
 }
@@ -138,11 +161,41 @@ fn needs_running(verb: &Verb) -> bool {
 /// How often a verb that may start a server is tried anew when the one it found was just ending.
 const ENDING_TRIES: u32 = 3;
 
-fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
+/// The first command with those behind it, in one request; an `attach` among those is one of its own.
+fn several(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
+    let first = words(&verb)?;
+    if let Some(Verb::Attach { ssh: Some(host), .. }) = &verb {
+        anyhow::ensure!(more.is_empty(), "attach --ssh stands alone");
+        let host_at = first.iter().position(|word| word.starts_with("--ssh")).unwrap_or(0);
+        let mut words = first.clone();
+        let separate = words.get(host_at).is_some_and(|word| word == "--ssh");
+        words.drain(host_at..(host_at + 1 + usize::from(separate)).min(first.len()));
+        return client::attach_over_ssh(host, name, words);
+    }
+    let attaches = |words: &Vec<String>| matches!(commands::parse(words), Ok(Verb::Attach { .. }));
+    let at = more.iter().position(attaches).unwrap_or(more.len());
+    let together = |commands: &[Vec<String>]| {
+        commands.iter().fold(Vec::new(), |mut line: Vec<String>, words| {
+            if !line.is_empty() {
+                line.push(";".to_owned());
+            }
+            line.extend(words.iter().map(|word| if word == ";" { "\\;".to_owned() } else { word.clone() }));
+            line
+        })
+    };
+    let line: Vec<Vec<String>> = std::iter::once(first).chain(more[..at].iter().cloned()).collect();
+    let code = remote(name, verb, &together(&line))?;
+    if code != 0 || at == more.len() {
+        return Ok(code);
+    }
+    remote(name, commands::parse(&more[at]).ok(), &together(&more[at..]))
+}
+
+fn remote(name: &str, verb: Option<Verb>, words: &[String]) -> Result<i32> {
     let starts = verb.as_ref().is_none_or(|verb| !needs_running(verb));
     let mut tries = 0;
     loop {
-        match remote_once(name, verb.clone()) {
+        match remote_once(name, verb.clone(), words) {
             Err(error) if starts && tries < ENDING_TRIES && error.is::<client::Unanswered>() => tries += 1,
             // It was ending anyway, which is what kill-server wants and leaves nothing for the others.
             Err(error) if error.is::<client::Unanswered>() => {
@@ -157,7 +210,7 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
     }
 }
 
-fn remote_once(name: &str, verb: Option<Verb>) -> Result<i32> {
+fn remote_once(name: &str, verb: Option<Verb>, words: &[String]) -> Result<i32> {
     let paths = paths()?;
     let address = ServerAddress { dir: paths.sockets.clone(), name: name.to_owned() };
     paths.server(name)?;
@@ -181,7 +234,7 @@ fn remote_once(name: &str, verb: Option<Verb>) -> Result<i32> {
         _ => client::connect_or_start(&address)?,
     };
     let restart = matches!(verb, Some(Verb::RestartServer));
-    let argv = words(&verb)?;
+    let argv = words.to_vec();
     let pid = connection.server_pid;
     let code = match client::run(connection, argv, attach) {
         Err(error) if error.is::<client::Unanswered>() => {
@@ -228,7 +281,7 @@ fn no_server(name: &str, verb: &Verb) -> i32 {
     FAILED
 }
 
-/// The words of the verb as they were given, `-L NAME` left out, `paste -` with its text read.
+/// The words of the verb as they were given, `-L NAME` left out, standard input read where it is named.
 fn words(verb: &Option<Verb>) -> Result<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let mut args = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).peekable();
@@ -239,6 +292,17 @@ fn words(verb: &Option<Verb>) -> Result<Vec<String>> {
         } else {
             words.push(arg);
         }
+    }
+    words = commands::sequence(&words).into_iter().next().unwrap_or_default();
+    if let Some(Verb::Script(ScriptVerb::SourceFile { files, .. })) = verb
+        && files.iter().any(|file| file.as_os_str() == "-")
+    {
+        let mut input = String::new();
+        std::io::stdin()
+            .take(MAX_QUEUE as u64)
+            .read_to_string(&mut input)
+            .context("cannot read standard input")?;
+        words.insert(1, format!("--text={input}"));
     }
     if let Some(Verb::Paste { text, .. }) = verb
         && text == "-"

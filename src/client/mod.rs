@@ -4,9 +4,11 @@
 //! reads and writes the terminal itself, and the client only holds its modes.
 //! Must not know: sessions, panes, what a frame shows.
 mod connect;
+mod remote;
 mod terminal;
 
 pub use connect::{Connection, ServerAddress, connect, connect_or_start};
+pub use remote::{attach_over_ssh, proxy};
 
 use crate::server::protocol::{Exit, Hello, Kind, PROTOCOL, frame, json_frame, read_frame, write_all};
 use anyhow::{Context, Result};
@@ -16,8 +18,10 @@ use std::{
     time::Duration,
 };
 use terminal::Raw;
-use tokio::io::AsyncWriteExt as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// Chunks of terminal input in flight towards the server; more waits in the terminal's own buffer.
 const INPUT_QUEUE: usize = 16;
@@ -50,16 +54,7 @@ pub fn environment() -> BTreeMap<String, String> {
 /// # Errors
 /// When the server goes away without saying how it ended.
 pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i32> {
-    let terminal = if attach {
-        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-            anyhow::bail!(
-                "attaching needs a terminal on standard input and output; use new-session -d in scripts"
-            );
-        }
-        Some(crossterm::terminal::size().context("cannot read the terminal's size")?)
-    } else {
-        None
-    };
+    let terminal = if attach { Some(own_terminal()?) } else { None };
     let hello = Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -68,32 +63,102 @@ pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i3
         env: environment(),
         terminal,
         direct: attach && one_terminal(),
+        acknowledges: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(converse(connection, hello));
+    let result = runtime.block_on(async {
+        let stream = connection.stream;
+        stream.set_nonblocking(true)?;
+        let (from, to) = tokio::net::UnixStream::from_std(stream)?.into_split();
+        let mut screen = Screen::new(hello.terminal.is_some())?;
+        match converse(from, to, &hello, &mut screen).await? {
+            End::Exit(code) => Ok(code),
+            End::Lost if screen.raw.is_none() && !screen.heard => Err(Unanswered.into()),
+            End::Lost => {
+                screen.leave();
+                // The terminal may be gone as well; a failed write must not become a panic.
+                if hello.terminal.is_some() {
+                    let text = "[lost server: run inspan to start again; panes will offer resume]";
+                    let _ = writeln!(std::io::stdout(), "{text}");
+                } else {
+                    let _ = writeln!(std::io::stderr(), "inspan: the server ended before it answered");
+                }
+                Ok(1)
+            }
+        }
+    });
     // A thread may still sit in a read of the terminal; it must not hold up the way out.
     runtime.shutdown_background();
     result
 }
 
-async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
-    let stream = connection.stream;
-    stream.set_nonblocking(true)?;
-    let stream = tokio::net::UnixStream::from_std(stream)?;
-    let (mut from, mut to) = stream.into_split();
-    let attached = hello.terminal.is_some();
-    write_all(&mut to, &json_frame(Kind::Hello, &hello)).await.context("the server hung up")?;
-    // Entered at the first frame: what refuses to attach is then read where the command was typed.
-    let mut raw: Option<Raw> = None;
-    let mut last_words = Vec::new();
+/// The size of the terminal that is to be attached.
+fn own_terminal() -> Result<(u16, u16)> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        anyhow::bail!(
+            "attaching needs a terminal on standard input and output; use new-session -d in scripts"
+        );
+    }
+    crossterm::terminal::size().context("cannot read the terminal's size")
+}
 
-    let (sender, mut input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
-    let mut sender = attached.then_some(sender);
-    let mut hung_up = false;
-    let mut winch = signal(SignalKind::window_change())?;
-    let mut term = signal(SignalKind::terminate())?;
-    let mut hup = signal(SignalKind::hangup())?;
-    let mut int = signal(SignalKind::interrupt())?;
+/// How a conversation with a server ended.
+enum End {
+    /// As it should, with this exit code.
+    Exit(i32),
+    /// Without a last word.
+    Lost,
+}
+
+/// The terminal of this process, or its standard streams; it outlives a connection.
+struct Screen {
+    attached: bool,
+    raw: Option<Raw>,
+    /// What a server said to be told once the terminal is as before.
+    last_words: Vec<u8>,
+    sender: Option<tokio::sync::mpsc::Sender<Vec<u8>>>,
+    input: tokio::sync::mpsc::Receiver<Vec<u8>>,
+    hung_up: bool,
+    heard: bool,
+    winch: Signal,
+    term: Signal,
+    hup: Signal,
+    int: Signal,
+}
+
+impl Screen {
+    fn new(attached: bool) -> Result<Self> {
+        let (sender, input) = tokio::sync::mpsc::channel::<Vec<u8>>(INPUT_QUEUE);
+        Ok(Self {
+            attached,
+            raw: None,
+            last_words: Vec::new(),
+            sender: attached.then_some(sender),
+            input,
+            hung_up: false,
+            heard: false,
+            winch: signal(SignalKind::window_change())?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Gives the terminal back and tells what waited for that.
+    fn leave(&mut self) {
+        self.raw = None;
+        let _ = std::io::stderr().write_all(&std::mem::take(&mut self.last_words));
+    }
+}
+
+/// Talks with a server until either ends it.
+async fn converse(
+    mut from: impl AsyncRead + Unpin + Send + 'static,
+    mut to: impl AsyncWrite + Unpin,
+    hello: &Hello,
+    screen: &mut Screen,
+) -> Result<End> {
+    write_all(&mut to, &json_frame(Kind::Hello, hello)).await.context("the server hung up")?;
     let mut stdout = std::io::stdout();
     // A frame may arrive in pieces; reading must not be cancelled by another branch, so it has its own task.
     let (frames_in, mut frames) = tokio::sync::mpsc::channel(4);
@@ -107,70 +172,63 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
         }
     });
     let code;
-    let mut heard = false;
     loop {
         tokio::select! {
             biased;
             received = frames.recv() => match received {
                 Some(Ok(Some((kind @ (Kind::Paint | Kind::Out), bytes)))) => {
-                    heard = true;
-                    if let Some(sender) = sender.take_if(|_| kind == Kind::Paint) {
-                        raw = Some(Raw::enter()?);
+                    screen.heard = true;
+                    // Entered at the first frame: what refuses to attach is then read where the command was typed.
+                    if let Some(sender) = screen.sender.take_if(|_| kind == Kind::Paint) {
+                        screen.raw = Some(Raw::enter()?);
                         std::thread::spawn(move || read_terminal(&sender));
                     }
                     if stdout.write_all(&bytes).and_then(|()| stdout.flush()).is_err() {
                         // The terminal or pipe is gone; the server learns it from the closed socket.
-                        return Ok(if attached { 1 } else { 0 });
+                        return Ok(End::Exit(i32::from(screen.attached)));
+                    }
+                    if hello.acknowledges && kind == Kind::Paint {
+                        // Only now may the next one leave: a slow link costs frames instead of queueing them.
+                        let _ = write_all(&mut to, &frame(Kind::Ready, &[])).await;
                     }
                 }
-                Some(Ok(Some((Kind::Terminal, _)))) if raw.is_none() => {
+                Some(Ok(Some((Kind::Terminal, _)))) if screen.raw.is_none() => {
                     // From here on the server reads and writes it; we hold its modes.
-                    raw = Some(Raw::enter()?);
+                    screen.raw = Some(Raw::enter()?);
                     let _ = write_all(&mut to, &frame(Kind::Ready, &[])).await;
                 }
                 Some(Ok(Some((Kind::Err, bytes)))) => {
-                    if raw.is_some() {
+                    if screen.raw.is_some() {
                         // Written now it would be wiped out with the screen.
-                        last_words.extend(bytes);
+                        screen.last_words.extend(bytes);
                     } else {
                         let _ = std::io::stderr().write_all(&bytes);
                     }
                 }
                 Some(Ok(Some((Kind::Exit, payload)))) => {
                     let exit: Exit = serde_json::from_slice(&payload)?;
-                    drop(raw);
-                    let _ = std::io::stderr().write_all(&last_words);
+                    screen.leave();
                     if !exit.message.is_empty() {
                         let _ = writeln!(stdout, "{}", exit.message);
                     }
-                    return Ok(exit.code);
+                    return Ok(End::Exit(exit.code));
                 }
                 Some(Ok(Some(_))) => {}
-                Some(Ok(None)) | None => {
-                    if raw.is_none() && !heard {
-                        return Err(Unanswered.into());
-                    }
-                    drop(raw);
-                    let _ = std::io::stderr().write_all(&last_words);
-                    // The terminal may be gone as well; a failed write must not become a panic.
-                    if attached {
-                        let text = "[lost server: run inspan to start again; panes will offer resume]";
-                        let _ = writeln!(stdout, "{text}");
-                    } else {
-                        let _ = writeln!(std::io::stderr(), "inspan: the server ended before it answered");
-                    }
-                    return Ok(1);
+                Some(Ok(None)) | None => return Ok(End::Lost),
+                Some(Err(e)) if hello.acknowledges => {
+                    tracing::debug!(%e, "the link broke");
+                    return Ok(End::Lost);
                 }
                 Some(Err(e)) => {
-                    drop(raw);
+                    screen.raw = None;
                     return Err(e).context("the server hung up");
                 }
             },
-            typed = input.recv(), if !hung_up => {
+            typed = screen.input.recv(), if !screen.hung_up => {
                 let Some(bytes) = typed else {
                     // The end of a terminal's input is the end of the terminal; SIGHUP may be ignored, as under nohup.
-                    hung_up = true;
-                    if raw.is_some() {
+                    screen.hung_up = true;
+                    if screen.raw.is_some() {
                         code = 129;
                         break;
                     }
@@ -181,24 +239,24 @@ async fn converse(connection: Connection, hello: Hello) -> Result<i32> {
                     continue;
                 }
             }
-            _ = winch.recv(), if attached => {
+            _ = screen.winch.recv(), if screen.attached => {
                 if let Ok((cols, rows)) = crossterm::terminal::size() {
                     let [a, b] = cols.to_le_bytes();
                     let [c, d] = rows.to_le_bytes();
                     let _ = write_all(&mut to, &frame(Kind::Resize, &[a, b, c, d])).await;
                 }
             }
-            _ = term.recv() => { code = 143; break }
-            _ = hup.recv() => { code = 129; break }
-            _ = int.recv() => { code = 130; break }
+            _ = screen.term.recv() => { code = 143; break }
+            _ = screen.hup.recv() => { code = 129; break }
+            _ = screen.int.recv() => { code = 130; break }
         }
     }
     // A server that still draws would undo what is restored; it lets go of the terminal when it hangs up.
     let _ = to.shutdown().await;
     let last_frame = async { while matches!(frames.recv().await, Some(Ok(Some(_)))) {} };
     let _ = tokio::time::timeout(HANG_UP, last_frame).await;
-    drop(raw);
-    Ok(code)
+    screen.raw = None;
+    Ok(End::Exit(code))
 }
 
 /// Whether keys come from where frames go, so that whoever opens the one has the other.

@@ -63,8 +63,8 @@ pub struct What {
     /// Trust this directory: the harness will not ask, and loads its hooks and MCP servers.
     #[arg(long, requires = "executor")]
     pub trust: bool,
-    /// A command and its arguments; default: your shell.
-    #[arg(last = true, value_name = "CMD", conflicts_with = "executor")]
+    /// A command and its arguments, or one line for the shell; default: your shell.
+    #[arg(trailing_var_arg = true, value_name = "CMD", conflicts_with = "executor")]
     pub command: Vec<String>,
 }
 
@@ -77,6 +77,9 @@ pub struct Format {
     /// Print each row in this format, e.g. `#{pane_id} #{status}`.
     #[arg(short = 'F', value_name = "FORMAT", conflicts_with = "json")]
     pub format: Option<String>,
+    /// Only rows for which this format is true.
+    #[arg(short = 'f', value_name = "FILTER")]
+    pub filter: Option<String>,
 }
 
 /// How much of the conversation the next harness is told.
@@ -143,4 +146,44 @@ pub enum ConfigAction {
     Show,
     /// Print where the files are.
     Path,
+    /// Print a JSON schema of the settings, for editors.
+    Schema,
+    /// Print the file of defaults (as `inspan --default-config`).
+    Default,
+}
+
+/// A length in cells, or in percent of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Cells.
+    Cells(u16),
+    /// Percent, 1 to 100.
+    Percent(u16),
+}
+
+impl Extent {
+    /// The cells that it means where the whole has `total`.
+    pub fn of(self, total: u16) -> u16 {
+        match self {
+            Self::Cells(cells) => cells,
+            Self::Percent(percent) => {
+                u16::try_from(u32::from(total) * u32::from(percent) / 100).unwrap_or(total)
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for Extent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is neither a number of cells nor a percentage such as 30%");
+        match text.strip_suffix('%') {
+            Some(percent) => {
+                let percent = percent.parse().ok().filter(|percent| (1..=100).contains(percent));
+                percent.map(Self::Percent).ok_or_else(wrong)
+            }
+            None => text.parse().map(Self::Cells).map_err(|_| wrong()),
+        }
+    }
 }

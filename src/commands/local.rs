@@ -97,7 +97,9 @@ pub enum LocalVerb {
         json: bool,
     },
     /// Check, show or locate the configuration.
-    #[command(after_help = "Examples:\n  inspan config check\n  inspan config show\n  inspan config path")]
+    #[command(
+        after_help = "Examples:\n  inspan config check\n  inspan config show\n  inspan config path\n  inspan config schema  # for an editor"
+    )]
     Config {
         /// What to do.
         #[arg(value_enum, default_value_t)]
@@ -122,6 +124,14 @@ pub enum LocalVerb {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
     },
+    /// Print the reference of commands and default keys as Markdown.
+    #[command(after_help = "Example:\n  inspan reference")]
+    Reference,
+    /// Carry bytes between standard input and output and this machine's server (used by `attach --ssh`).
+    #[command(
+        after_help = "Example:\n  inspan proxy  # at the other end of ssh; nothing that a person types"
+    )]
+    Proxy,
     /// Run the server in the foreground of a new session (used by inspan itself).
     #[command(hide = true)]
     Server,

@@ -1,6 +1,8 @@
 //! Verbs that the server carries out, and their arguments.
-use super::args::{Format, HandoffMode, Respawn, Target, Toward, UsageBy, What};
-use super::{copying::CopyVerb, local::LocalVerb};
+use super::args::{Extent, Format, HandoffMode, Respawn, Target, UsageBy, What};
+use super::{
+    arranging::ArrangeVerb, copying::CopyVerb, local::LocalVerb, scripting::ScriptVerb, showing::ShowVerb,
+};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -30,6 +32,18 @@ pub enum Verb {
         /// Do not attach; print the new pane's id.
         #[arg(short = 'd')]
         detached: bool,
+        /// Attach to the session of that name when there is one.
+        #[arg(short = 'A', requires = "name")]
+        attach: bool,
+        /// Print it (always so with -d; accepted for tmux's sake).
+        #[arg(short = 'P')]
+        print: bool,
+        /// Print the new pane in this format.
+        #[arg(short = 'F', value_name = "FORMAT")]
+        format: Option<String>,
+        /// A variable for its panes.
+        #[arg(short = 'e', value_name = "NAME=VALUE")]
+        environment: Vec<String>,
         /// Its name; default: the directory's.
         #[arg(short = 's', value_name = "NAME")]
         name: Option<String>,
@@ -58,7 +72,7 @@ pub enum Verb {
     /// Attach this terminal to a session.
     #[command(
         visible_alias = "attach-session",
-        after_help = "Examples:\n  inspan attach\n  inspan attach -t shop"
+        after_help = "Examples:\n  inspan attach\n  inspan attach -t shop\n  inspan attach -r -t shop\n  inspan attach --ssh build.example -t shop"
     )]
     Attach {
         #[command(flatten)]
@@ -67,6 +81,12 @@ pub enum Verb {
         /// Detach every other client of it.
         #[arg(short = 'd')]
         detach_others: bool,
+        /// Only watch: nothing that is typed reaches a pane, and the client decides no size.
+        #[arg(short = 'r')]
+        read_only: bool,
+        /// On another machine, over ssh; a broken link is taken up again.
+        #[arg(long, value_name = "HOST")]
+        ssh: Option<String>,
     },
     /// Detach a client; everything keeps running.
     #[command(
@@ -80,6 +100,9 @@ pub enum Verb {
         /// The session whose clients to detach.
         #[arg(short = 's', value_name = "SESSION")]
         session: Option<String>,
+        /// Only this client.
+        #[arg(short = 't', long = "target", value_name = "CLIENT", conflicts_with_all = ["all", "session"])]
+        client: Option<String>,
     },
     /// End a session and everything in it.
     #[command(after_help = "Example:\n  inspan kill-session -t shop")]
@@ -87,6 +110,9 @@ pub enum Verb {
         #[command(flatten)]
         /// Which session.
         target: Target,
+        /// Every other session instead.
+        #[arg(short = 'a')]
+        others: bool,
     },
     /// Rename a session.
     #[command(after_help = "Example:\n  inspan rename-session -t shop store")]
@@ -140,8 +166,27 @@ pub enum Verb {
         #[arg(short = 'd')]
         detached: bool,
         /// Percentage of the space for the new pane.
-        #[arg(short = 'p', value_name = "PERCENT", value_parser = clap::value_parser!(u16).range(1..=99))]
+        #[arg(short = 'p', value_name = "PERCENT", conflicts_with = "size",
+              value_parser = clap::value_parser!(u16).range(1..=99))]
         percent: Option<u16>,
+        /// Size of the new pane in cells or percent.
+        #[arg(short = 'l', value_name = "SIZE")]
+        size: Option<Extent>,
+        /// Across the whole window.
+        #[arg(short = 'f')]
+        full: bool,
+        /// Zoom the new pane.
+        #[arg(short = 'Z')]
+        zoomed: bool,
+        /// Print it (always so; accepted for tmux's sake).
+        #[arg(short = 'P')]
+        print: bool,
+        /// Print it in this format.
+        #[arg(short = 'F', value_name = "FORMAT")]
+        format: Option<String>,
+        /// A variable for the new pane.
+        #[arg(short = 'e', value_name = "NAME=VALUE")]
+        environment: Vec<String>,
         /// Working directory; default: the split pane's.
         #[arg(short = 'c', value_name = "DIR")]
         dir: Option<PathBuf>,
@@ -165,6 +210,24 @@ pub enum Verb {
         /// Do not show it.
         #[arg(short = 'd')]
         detached: bool,
+        /// Behind the target window.
+        #[arg(short = 'a')]
+        after: bool,
+        /// Before the target window.
+        #[arg(short = 'b', conflicts_with = "after")]
+        before: bool,
+        /// Show the window of that name instead, when there is one.
+        #[arg(short = 'S', requires = "name")]
+        select: bool,
+        /// Print it (always so; accepted for tmux's sake).
+        #[arg(short = 'P')]
+        print: bool,
+        /// Print its pane in this format.
+        #[arg(short = 'F', value_name = "FORMAT")]
+        format: Option<String>,
+        /// A variable for its pane.
+        #[arg(short = 'e', value_name = "NAME=VALUE")]
+        environment: Vec<String>,
         /// Working directory.
         #[arg(short = 'c', value_name = "DIR")]
         dir: Option<PathBuf>,
@@ -178,100 +241,9 @@ pub enum Verb {
         #[command(flatten)]
         /// Which window.
         target: Target,
-    },
-    /// Show a window.
-    #[command(
-        visible_alias = "selectw",
-        after_help = "Examples:\n  inspan select-window -t shop:2\n  inspan select-window -n"
-    )]
-    SelectWindow {
-        #[command(flatten)]
-        /// Which window.
-        target: Target,
-        /// The next one.
-        #[arg(short = 'n', long = "next")]
-        next: bool,
-        /// The previous one.
-        #[arg(short = 'p', long = "previous")]
-        previous: bool,
-        /// The one shown before.
-        #[arg(short = 'l', long = "last")]
-        last: bool,
-    },
-    /// Show the next window.
-    #[command(visible_alias = "next", after_help = "Example:\n  inspan next-window")]
-    NextWindow {
-        #[command(flatten)]
-        /// The session.
-        target: Target,
-    },
-    /// Show the previous window.
-    #[command(visible_alias = "prev", after_help = "Example:\n  inspan previous-window")]
-    PreviousWindow {
-        #[command(flatten)]
-        /// The session.
-        target: Target,
-    },
-    /// Show the window shown before.
-    #[command(after_help = "Example:\n  inspan last-window")]
-    LastWindow {
-        #[command(flatten)]
-        /// The session.
-        target: Target,
-    },
-    /// Name a window.
-    #[command(visible_alias = "renamew", after_help = "Example:\n  inspan rename-window -t shop:1 work")]
-    RenameWindow {
-        #[command(flatten)]
-        /// Which window.
-        target: Target,
-        /// The new name.
-        name: String,
-    },
-    /// Arrange a window's panes: even-horizontal, even-vertical, main-horizontal, main-vertical, tiled.
-    #[command(
-        visible_alias = "selectl",
-        after_help = "Examples:\n  inspan select-layout tiled\n  inspan select-layout -t shop:1 main-vertical"
-    )]
-    SelectLayout {
-        #[command(flatten)]
-        /// Which window.
-        target: Target,
-        /// The preset.
-        name: String,
-    },
-    /// Apply the next layout preset.
-    #[command(visible_alias = "nextl", after_help = "Example:\n  inspan next-layout")]
-    NextLayout {
-        #[command(flatten)]
-        /// Which window.
-        target: Target,
-    },
-    /// Focus a pane.
-    #[command(
-        visible_alias = "selectp",
-        after_help = "Examples:\n  inspan select-pane -t %2\n  inspan select-pane -L"
-    )]
-    SelectPane {
-        #[command(flatten)]
-        /// Which pane.
-        target: Target,
-        #[command(flatten)]
-        /// Which way.
-        toward: Toward,
-        /// The pane focused before.
-        #[arg(short = 'l')]
-        last: bool,
-        /// The next pane in order.
-        #[arg(short = 'n')]
-        next: bool,
-    },
-    /// Focus the pane focused before.
-    #[command(visible_alias = "lastp", after_help = "Example:\n  inspan last-pane")]
-    LastPane {
-        #[command(flatten)]
-        /// The window.
-        target: Target,
+        /// Every other window of the session instead.
+        #[arg(short = 'a')]
+        others: bool,
     },
     /// Focus the next pane that needs you.
     #[command(after_help = "Example:\n  inspan next-attention")]
@@ -280,92 +252,15 @@ pub enum Verb {
         /// The session.
         target: Target,
     },
-    /// Resize a pane, or zoom it (-Z).
-    #[command(
-        visible_alias = "resizep",
-        after_help = "Examples:\n  inspan resize-pane -t %1 -R 10\n  inspan resize-pane -Z\n  inspan resize-pane -x 80"
-    )]
-    ResizePane {
-        #[command(flatten)]
-        /// Which pane.
-        target: Target,
-        /// Toggle zoom.
-        #[arg(short = 'Z')]
-        zoom: bool,
-        #[command(flatten)]
-        /// Which way.
-        toward: Toward,
-        /// Width in columns, border included.
-        #[arg(short = 'x', value_name = "COLS")]
-        cols: Option<u16>,
-        /// Height in rows, border included.
-        #[arg(short = 'y', value_name = "ROWS")]
-        rows: Option<u16>,
-        /// By how many cells.
-        #[arg(default_value_t = 1)]
-        by: u16,
-    },
-    /// Swap two panes.
-    #[command(
-        visible_alias = "swapp",
-        after_help = "Examples:\n  inspan swap-pane -s %1 -t %2\n  inspan swap-pane -D"
-    )]
-    SwapPane {
-        #[command(flatten)]
-        /// One of them; default: the current one.
-        target: Target,
-        /// The other.
-        #[arg(short = 's', value_name = "SOURCE")]
-        source: Option<String>,
-        /// With the previous one.
-        #[arg(short = 'U')]
-        up: bool,
-        /// With the next one.
-        #[arg(short = 'D')]
-        down: bool,
-    },
-    /// Move a pane into a window of its own.
-    #[command(visible_alias = "breakp", after_help = "Example:\n  inspan break-pane -t %2")]
-    BreakPane {
-        #[command(flatten)]
-        /// Which pane.
-        target: Target,
-        /// Name of the new window.
-        #[arg(short = 'n', value_name = "NAME")]
-        name: Option<String>,
-        /// Do not show it.
-        #[arg(short = 'd')]
-        detached: bool,
-    },
-    /// Move a pane beside another.
-    #[command(
-        visible_alias = "joinp",
-        disable_help_flag = true,
-        after_help = "Example:\n  inspan join-pane -s %3 -t %1 -h"
-    )]
-    JoinPane {
-        /// Print help.
-        #[arg(long, action = clap::ArgAction::Help)]
-        help: Option<bool>,
-        #[command(flatten)]
-        /// The pane to join.
-        target: Target,
-        /// The pane that moves.
-        #[arg(short = 's', value_name = "SOURCE")]
-        source: Option<String>,
-        /// Side by side.
-        #[arg(short = 'h')]
-        horizontal: bool,
-        /// One above the other (the default).
-        #[arg(short = 'v')]
-        vertical: bool,
-    },
     /// End a pane's process and close it.
     #[command(visible_alias = "killp", after_help = "Example:\n  inspan kill-pane -t %2")]
     KillPane {
         #[command(flatten)]
         /// Which pane.
         target: Target,
+        /// Every other pane of the window instead.
+        #[arg(short = 'a')]
+        others: bool,
     },
     /// Start a pane's command again.
     #[command(
@@ -382,11 +277,17 @@ pub enum Verb {
         /// resume, fresh or shell.
         #[arg(long, value_enum, default_value_t = Respawn::Fresh)]
         how: Respawn,
+        /// Working directory.
+        #[arg(short = 'c', value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Another command.
+        #[arg(trailing_var_arg = true, value_name = "CMD")]
+        command: Vec<String>,
     },
     /// Type keys into a pane.
     #[command(
         visible_alias = "send",
-        after_help = "Examples:\n  inspan send-keys -t %1 'make test' Enter\n  inspan send-keys -t %1 -l 'C-c is text here'"
+        after_help = "Examples:\n  inspan send-keys -t %1 'make test' Enter\n  inspan send-keys -t %1 -l 'C-c is text here'\n  inspan send-keys -t %1 -N 3 Up\n  inspan send-keys -t %1 -H 1b 5b 41"
     )]
     SendKeys {
         #[command(flatten)]
@@ -395,8 +296,17 @@ pub enum Verb {
         /// The words are text, not key names.
         #[arg(short = 'l')]
         literal: bool,
+        /// The words are characters by their hexadecimal numbers.
+        #[arg(short = 'H', conflicts_with = "literal")]
+        hex: bool,
+        /// So many times.
+        #[arg(short = 'N', value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        repeat: Option<u16>,
+        /// Reset the pane's terminal first.
+        #[arg(short = 'R')]
+        reset: bool,
         /// Keys or text.
-        #[arg(required = true, allow_hyphen_values = true, trailing_var_arg = true)]
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true, required_unless_present = "reset")]
         keys: Vec<String>,
     },
     /// Submit a prompt as the pane's executor needs it.
@@ -444,6 +354,12 @@ pub enum Verb {
         /// Join wrapped lines.
         #[arg(short = 'J')]
         join: bool,
+        /// Into a paste buffer of this name instead.
+        #[arg(short = 'b', value_name = "NAME")]
+        buffer: Option<String>,
+        /// A pane that is gone is no error.
+        #[arg(short = 'q')]
+        quiet: bool,
         /// First line; negative reaches into history, `-` is its beginning.
         #[arg(short = 'S', value_name = "START", allow_hyphen_values = true)]
         start: Option<String>,
@@ -470,6 +386,9 @@ pub enum Verb {
         #[command(flatten)]
         /// Only this session's.
         target: Target,
+        /// All sessions (the default without -t; accepted for tmux's sake).
+        #[arg(short = 'a')]
+        all: bool,
     },
     /// List panes with executor, model, auth and status.
     #[command(
@@ -481,9 +400,12 @@ pub enum Verb {
         /// How to print.
         format: Format,
         #[command(flatten)]
-        /// Only this session's or window's.
+        /// Only this window's; for a bare session that of all its windows.
         target: Target,
-        /// All sessions (the default; accepted for tmux's sake).
+        /// The target is a session: panes of all its windows.
+        #[arg(short = 's')]
+        session: bool,
+        /// All sessions (the default without -t).
         #[arg(short = 'a')]
         all: bool,
     },
@@ -506,8 +428,14 @@ pub enum Verb {
         /// Print it.
         #[arg(short = 'p')]
         print: bool,
-        /// The format.
-        #[arg(required = true)]
+        /// Every name that a format can have, with its value.
+        #[arg(short = 'a')]
+        all: bool,
+        /// How long it stays, in milliseconds.
+        #[arg(short = 'd', value_name = "MS")]
+        duration: Option<u64>,
+        /// The format; default: where the pane is.
+        #[arg(allow_hyphen_values = true)]
         message: Vec<String>,
     },
     /// Change a pane's executor in the middle of the work; the conversation, files and git state carry over.
@@ -635,6 +563,15 @@ pub enum Verb {
         /// Show them over the panes (what `prefix ?` does).
         #[arg(long)]
         overlay: bool,
+        /// Only of this table: prefix or root.
+        #[arg(short = 'T', value_name = "TABLE")]
+        table: Option<String>,
+        /// Accepted for tmux's sake.
+        #[arg(short = 'N')]
+        notes: bool,
+        /// Only this key.
+        #[arg(allow_hyphen_values = true)]
+        key: Option<String>,
     },
     /// Open or close the router panel of the current client.
     #[command(after_help = "Example:\n  inspan router-panel")]
@@ -666,11 +603,18 @@ pub enum Verb {
         handoff: HandoffMode,
     },
     /// Open the command prompt of the current client.
-    #[command(after_help = "Example:\n  inspan command-prompt")]
+    #[command(
+        after_help = "Examples:\n  inspan command-prompt\n  inspan command-prompt -p 'new name' \"rename-window '%%'\""
+    )]
     CommandPrompt {
         /// Text to begin with.
         #[arg(short = 'I', value_name = "TEXT")]
         initial: Option<String>,
+        /// What is asked for; with a template.
+        #[arg(short = 'p', value_name = "PROMPT", requires = "template")]
+        prompt: Option<String>,
+        /// The command to run, with what was typed in place of `%%`.
+        template: Option<String>,
     },
     /// Ask before running a command.
     #[command(after_help = "Example:\n  inspan confirm-before -p 'kill this pane?' kill-pane")]
@@ -701,6 +645,15 @@ pub enum Verb {
         /// Which executor.
         executor: String,
     },
+    /// Verbs that arrange windows and panes.
+    #[command(flatten)]
+    Arrange(ArrangeVerb),
+    /// Verbs that put something over the panes.
+    #[command(flatten)]
+    Show(ShowVerb),
+    /// Verbs for scripts and settings.
+    #[command(flatten)]
+    Script(ScriptVerb),
     /// Verbs of copy mode and of the paste buffers.
     #[command(flatten)]
     Copying(CopyVerb),

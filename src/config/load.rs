@@ -12,6 +12,14 @@ const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads settings from files, later ones winning. A file that does not exist says nothing.
 pub fn load<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> (Settings, Vec<Problem>) {
+    load_over(files, &[])
+}
+
+/// The same, with texts over the files: a name to report them by, and the text.
+pub fn load_over<P: AsRef<Path>>(
+    files: impl IntoIterator<Item = P>,
+    over: &[(&str, &str)],
+) -> (Settings, Vec<Problem>) {
     let mut texts = Vec::new();
     let mut unread = Vec::new();
     for file in files {
@@ -21,7 +29,8 @@ pub fn load<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> (Settings, Ve
             Err(fault) => unread.push(whole(name, format!("{fault}; nothing of it holds"))),
         }
     }
-    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let files = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let texts: Vec<(&str, &str)> = files.chain(over.iter().copied()).collect();
     let (settings, problems) = Settings::parse(&texts);
     (settings, unread.into_iter().chain(problems).collect())
 }

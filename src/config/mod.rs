@@ -8,9 +8,10 @@ mod settings;
 pub mod theme;
 
 pub use crate::router::Problem;
-pub use load::{load, load_policy};
+pub use load::{load, load_over, load_policy};
 pub use paths::{Paths, PathsError, ServerPaths};
-pub use settings::{ExecutorSettings, Place, ProviderSettings, Settings};
+pub use schema::json_schema;
+pub use settings::{ExecutorSettings, Hook, Place, ProviderSettings, Settings, WindowSize};
 pub use theme::{Role, Theme};
 
 /// The commented defaults: what holds when nobody sets anything, and what `config show` prints for reading.

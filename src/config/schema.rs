@@ -1,5 +1,6 @@
 //! Which keys exist and what each one takes.
 use crate::router::{Catalogue, ExecutorId};
+use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use toml::de::{DeInteger, DeValue};
 
@@ -8,6 +9,9 @@ const MAX_HISTORY: i64 = 100_000;
 
 /// A longer wait makes Escape feel broken; tmux users know up to half a second.
 const MAX_ESCAPE_TIME: i64 = 5_000;
+
+/// A key that works alone for longer than this is typed by mistake.
+const MAX_REPEAT_TIME: i64 = 5_000;
 
 /// A message that stays longer hides the status line for good.
 const MAX_MESSAGE_SECONDS: i64 = 600;
@@ -27,6 +31,9 @@ pub(super) enum Want {
     Executor,
     Permission,
     ModeKeys,
+    WindowSize,
+    /// A list of tables, each with an event and a command.
+    Hooks,
     Credential,
     /// A credential, or `none`.
     CredentialOrNone,
@@ -34,7 +41,7 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 20] = [
+const TOP: [(&str, Want); 25] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -48,9 +55,14 @@ const TOP: [(&str, Want); 20] = [
     ("inherit_user", Want::Flag),
     ("harness_authority", Want::Flag),
     ("bell", Want::Flag),
+    ("notify", Want::Flag),
     ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),
     ("update_environment", Want::List),
+    ("window_size", Want::WindowSize),
+    ("repeat_time", Want::Count(0, MAX_REPEAT_TIME)),
     ("keys", Want::Table),
+    ("root_keys", Want::Table),
+    ("hooks", Want::Hooks),
     ("byok", Want::Table),
     ("credits", Want::Table),
     ("providers", Want::Table),
@@ -60,6 +72,8 @@ const TOP: [(&str, Want); 20] = [
 const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
 const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
+const WINDOW_SIZES: [&str; 4] = ["latest", "smallest", "largest", "manual"];
+const HOOK: [&str; 2] = ["event", "run"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
 fn find(keys: &[(&str, Want)], name: &str) -> Option<Want> {
@@ -82,7 +96,7 @@ fn takes_byok(name: &str) -> bool {
 pub(super) fn want(path: &[&str]) -> Option<Want> {
     match path {
         [name] => find(&TOP, name),
-        ["keys", _] => Some(Want::Text),
+        ["keys" | "root_keys", _] => Some(Want::Text),
         ["byok", name] => takes_byok(name).then_some(Want::Credential),
         ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
@@ -95,7 +109,7 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
 
 /// The names below `path` are not ours to spell: keys, executors, providers.
 pub(super) fn free_names(path: &[&str]) -> bool {
-    matches!(path, ["keys" | "byok" | "credits" | "providers" | "executors"])
+    matches!(path, ["keys" | "root_keys" | "byok" | "credits" | "providers" | "executors"])
 }
 
 /// The names that the table at `path` knows, for finding the nearest.
@@ -154,6 +168,24 @@ impl Want {
                 &format!("one of {}", MODE_KEYS.join(", ")),
                 !text.is_some_and(|t| MODE_KEYS.contains(&t)),
             ),
+            Self::WindowSize => wants(
+                &format!("one of {}", WINDOW_SIZES.join(", ")),
+                !text.is_some_and(|t| WINDOW_SIZES.contains(&t)),
+            ),
+            Self::Hooks => {
+                let sound = |item: &toml::Spanned<DeValue<'_>>| {
+                    item.get_ref().as_table().is_some_and(|table| {
+                        table.len() == HOOK.len()
+                            && HOOK
+                                .iter()
+                                .all(|key| table.get(*key).is_some_and(|value| value.get_ref().is_str()))
+                    })
+                };
+                wants(
+                    "[[hooks]] tables with an event and what to run, each text in quotes",
+                    !value.as_array().is_some_and(|items| items.iter().all(sound)),
+                )
+            }
             Self::Credential => wants(CREDENTIAL, !text.is_some_and(is_reference)),
             Self::CredentialOrNone => wants(
                 &format!("{CREDENTIAL}, or \"none\""),
@@ -169,10 +201,104 @@ impl Want {
             Self::Executor => executors().collect(),
             Self::Permission => PERMISSIONS.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
+            Self::WindowSize => WINDOW_SIZES.to_vec(),
             _ => Vec::new(),
         }
     }
 }
+
+/// A JSON schema of the settings, for editors that check TOML by one; each key with the comment of the example.
+pub fn json_schema() -> serde_json::Value {
+    let table = |of: serde_json::Value| json!({ "type": "object", "additionalProperties": of });
+    let closed = |properties: Map<String, Value>| json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    let rows = |rows: &[(&str, Want)]| -> Map<String, Value> {
+        rows.iter().map(|(name, want)| ((*name).to_owned(), want.json())).collect()
+    };
+    let defaults: toml::Table = crate::config::EXAMPLE.parse().unwrap_or_default();
+    let mut properties = Map::new();
+    for (name, want) in &TOP {
+        let mut schema = match *name {
+            "keys" | "root_keys" => table(json!({ "type": "string" })),
+            "byok" => {
+                let names = executors().filter(|name| takes_byok(name));
+                closed(names.map(|name| (name.to_owned(), Want::Credential.json())).collect())
+            }
+            "credits" => {
+                closed(providers().map(|name| (name.to_owned(), Want::CredentialOrNone.json())).collect())
+            }
+            "providers" => {
+                closed(providers().map(|name| (name.to_owned(), closed(rows(&PROVIDER)))).collect())
+            }
+            "executors" => {
+                closed(executors().map(|name| (name.to_owned(), closed(rows(&EXECUTOR)))).collect())
+            }
+            _ => want.json(),
+        };
+        if let Some(schema) = schema.as_object_mut() {
+            if let Some(about) = comment(name) {
+                schema.insert("description".into(), about.into());
+            }
+            if let Some(default) = defaults.get(*name).filter(|value| !value.is_table())
+                && let Ok(default) = serde_json::to_value(default)
+            {
+                schema.insert("default".into(), default);
+            }
+        }
+        properties.insert((*name).to_owned(), schema);
+    }
+    let mut schema = closed(properties);
+    if let Some(top) = schema.as_object_mut() {
+        top.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
+        top.insert("title".into(), "inspan's config.toml".into());
+    }
+    schema
+}
+
+/// The comment that stands above a key in the example.
+fn comment(key: &str) -> Option<String> {
+    let lines: Vec<&str> = crate::config::EXAMPLE.lines().collect();
+    let at = lines.iter().position(|line| {
+        line.split_once(" = ").is_some_and(|(name, _)| name == key) || *line == format!("[{key}]")
+    })?;
+    let above =
+        lines[..at].iter().rev().take_while(|line| line.starts_with("# ") && !line.starts_with("# ---"));
+    let mut text: Vec<&str> = above.map(|line| line.trim_start_matches("# ")).collect();
+    text.reverse();
+    Some(text.join(" ")).filter(|text| !text.is_empty())
+}
+
+impl Want {
+    /// The JSON schema of a value.
+    fn json(self) -> Value {
+        match self {
+            Self::Table => json!({ "type": "object" }),
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Self::Text | Self::Clock => json!({ "type": "string" }),
+            Self::Key => json!({ "type": "string", "pattern": "^\\S+$" }),
+            Self::List => json!({ "type": "array", "items": { "type": "string" } }),
+            Self::Executor | Self::Permission | Self::ModeKeys | Self::WindowSize => {
+                let words = if self == Self::Permission { PERMISSIONS.to_vec() } else { self.words() };
+                json!({ "type": "string", "enum": words })
+            }
+            Self::Hooks => json!({
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": HOOK,
+                    "properties": { "event": { "type": "string" }, "run": { "type": "string" } },
+                },
+            }),
+            Self::Credential => json!({ "type": "string", "pattern": REFERENCE }),
+            Self::CredentialOrNone => json!({ "type": "string", "pattern": format!("^none$|{REFERENCE}") }),
+            Self::Url => json!({ "type": "string", "pattern": "^https?://[^/\\s]\\S*$" }),
+        }
+    }
+}
+
+/// A credential reference, as an expression.
+const REFERENCE: &str = "^env:[A-Za-z_][A-Za-z0-9_]*$";
 
 const CREDENTIAL: &str = "the variable that holds the key, as \"env:NAME\", never the key itself";
 
@@ -211,7 +337,7 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let example: toml::Table = EXAMPLE.parse().unwrap();
-        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors"].contains(name)) {
+        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors", "hooks"].contains(name)) {
             assert!(example.contains_key(*name), "{name}");
         }
         for (name, _) in PROVIDER.iter().chain(&EXECUTOR) {
@@ -222,6 +348,70 @@ mod tests {
         }
     }
 
+    /// The parts of JSON schema that the schema uses.
+    fn fits(schema: &Value, value: &Value) -> bool {
+        let kind = schema["type"].as_str().unwrap();
+        let of_kind = match kind {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "integer" => value.is_i64(),
+            "boolean" => value.is_boolean(),
+            other => panic!("{other}"),
+        };
+        let words = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+        let number = value.as_i64().is_none_or(|n| {
+            schema["minimum"].as_i64().is_none_or(|least| n >= least)
+                && schema["maximum"].as_i64().is_none_or(|most| n <= most)
+        });
+        let pattern = schema["pattern"].as_str().zip(value.as_str());
+        let pattern = pattern.is_none_or(|(p, text)| regex::Regex::new(p).unwrap().is_match(text));
+        let items = value.as_array().into_iter().flatten().all(|item| fits(&schema["items"], item));
+        let inside = value.as_object().into_iter().flatten().all(|(key, value)| {
+            match (&schema["properties"][key], &schema["additionalProperties"]) {
+                (Value::Null, Value::Bool(allowed)) => *allowed,
+                (Value::Null, Value::Null) => true,
+                (Value::Null, other) => fits(other, value),
+                (own, _) => fits(own, value),
+            }
+        });
+        of_kind && words && number && pattern && items && inside
+    }
+
+    #[test]
+    fn the_json_schema_says_what_the_settings_take() {
+        let schema = json_schema();
+        let json = |text: &str| serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+        assert!(fits(&schema, &json(EXAMPLE)));
+        for (name, _) in &TOP {
+            let about = schema["properties"][*name]["description"].as_str().unwrap_or_default();
+            let bare = ["providers", "executors", "hooks", "keys"].contains(name);
+            assert!(bare || !about.is_empty(), "{name} is described");
+        }
+        for text in [
+            "mouse = 1",
+            "moose = true",
+            "history = -1",
+            "mode_keys = \"ed\"",
+            "window_size = \"big\"",
+            "prefix = \"C-a b\"",
+            "[byok]\nclaude = \"sk-secret\"",
+            "[byok]\nopencode = \"env:KEY\"",
+            "[[hooks]]\nevent = 1\nrun = \"x\"",
+            "[executors.claude]\npermission = \"root\"",
+            "[providers.openai]\nbase_url = \"ftp://x\"",
+        ] {
+            let problems = crate::config::Settings::parse(&[("x", text)]).1;
+            assert!(!problems.is_empty(), "{text} is wrong");
+            assert!(!fits(&schema, &json(text)), "{text} is wrong by the schema, too");
+        }
+        for text in
+            ["prefix2 = \"none\"", "[[hooks]]\nevent = \"pane-done\"\nrun = \"x\"", "[keys]\nx = \"\""]
+        {
+            assert!(fits(&schema, &json(text)), "{text}");
+        }
+    }
+
     #[test]
     fn the_examples_commented_lines_are_right_too() {
         let mut uncommented = String::new();
@@ -229,6 +419,7 @@ mod tests {
             let bare = line.strip_prefix("# ").unwrap_or(line);
             let is_setting = bare.starts_with("[executors.")
                 || bare.starts_with("[providers.")
+                || bare == "[[hooks]]"
                 || bare
                     .split_once(" = ")
                     .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));

@@ -46,12 +46,23 @@ pub struct Settings {
     pub harness_authority: bool,
     /// The attached terminal rings when a pane that nobody looks at is done or needs you.
     pub bell: bool,
+    /// The attached terminal is sent a notification then, too.
+    pub notify: bool,
     /// Seconds that a message stays in the status line.
     pub message_seconds: u64,
     /// Variables that each attach takes over.
     pub update_environment: Vec<String>,
+    /// Which client decides how large a session is.
+    pub window_size: WindowSize,
+    /// Milliseconds in which a key that repeats needs no prefix. Read it by [`Settings::repeat_time`].
+    repeat_time: u64,
     /// Key notation to command line, after the prefix; empty commands are unbound already.
     pub keys: BTreeMap<String, String>,
+    /// The same for keys without the prefix.
+    pub root_keys: BTreeMap<String, String>,
+    /// Commands that run when something happens.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
     /// Credential references by executor.
     pub byok: BTreeMap<ExecutorId, String>,
     /// Credential references by provider, or `none`. Read it by [`Settings::provider_keys`].
@@ -76,6 +87,30 @@ pub struct Place {
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
+}
+
+/// Which client decides how large a session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowSize {
+    /// The one whose keys came last.
+    #[default]
+    Latest,
+    /// The smallest, so that everybody sees everything.
+    Smallest,
+    /// The largest; others see a part.
+    Largest,
+    /// None: it keeps the size that it was created with or that `resize-window` gave it.
+    Manual,
+}
+
+/// A command that runs when something happens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// What happens.
+    pub event: String,
+    /// The command line.
+    pub run: String,
 }
 
 /// What is set for a provider.
@@ -123,6 +158,7 @@ impl Settings {
             Ok(mut settings) => {
                 settings.origins = origins;
                 settings.keys.retain(|_, command| !command.trim().is_empty());
+                settings.root_keys.retain(|_, command| !command.trim().is_empty());
                 (settings, problems)
             }
             // What passes the schema fits the struct (a test walks every key), so this says that the schema is wrong.
@@ -150,6 +186,11 @@ impl Settings {
     /// How long to wait after Escape for the rest of a key sequence.
     pub fn escape_time(&self) -> Duration {
         Duration::from_millis(self.escape_time)
+    }
+
+    /// How long a key that repeats needs no prefix.
+    pub fn repeat_time(&self) -> Duration {
+        Duration::from_millis(self.repeat_time)
     }
 
     /// What is set for an executor; the defaults where nothing is.
@@ -197,12 +238,13 @@ impl Settings {
     /// Puts back what the key and command tables do not understand, and reports it: prefixes get their default,
     /// bindings are taken out (the key then does what it does by default, if anything).
     ///
-    /// The two checks are arguments because key notation and commands belong to other rooms. Each answers with the
+    /// The checks are arguments because key notation, commands and events belong to other rooms. Each answers with the
     /// fault, and with the nearest known name where it has one.
     pub fn check_bindings(
         &mut self,
         key: impl Fn(&str) -> Result<(), (String, Option<String>)>,
         command: impl Fn(&str) -> Result<(), (String, Option<String>)>,
+        event: impl Fn(&str) -> Result<(), (String, Option<String>)>,
     ) -> Vec<Problem> {
         let defaults = Self::default();
         let mut problems = Vec::new();
@@ -224,21 +266,34 @@ impl Settings {
                 mine.clone_from(default);
             }
         }
-        let mut checked = BTreeMap::new();
-        for (notation, bound) in std::mem::take(&mut self.keys) {
-            match key(&notation).and_then(|()| command(&bound)) {
-                Ok(()) => {
-                    checked.insert(notation, bound);
-                }
-                Err(fault) => {
-                    report(format!("keys.{notation}"), fault);
-                    if let Some(default) = defaults.keys.get(&notation).filter(|default| **default != bound) {
-                        checked.insert(notation, default.clone());
+        for (table, mine, defaults) in [
+            ("keys", &mut self.keys, &defaults.keys),
+            ("root_keys", &mut self.root_keys, &defaults.root_keys),
+        ] {
+            let mut checked = BTreeMap::new();
+            for (notation, bound) in std::mem::take(mine) {
+                match key(&notation).and_then(|()| command(&bound)) {
+                    Ok(()) => {
+                        checked.insert(notation, bound);
+                    }
+                    Err(fault) => {
+                        report(format!("{table}.{notation}"), fault);
+                        if let Some(default) = defaults.get(&notation).filter(|default| **default != bound) {
+                            checked.insert(notation, default.clone());
+                        }
                     }
                 }
             }
+            *mine = checked;
         }
-        self.keys = checked;
+        let mut sound = Vec::new();
+        for hook in std::mem::take(&mut self.hooks) {
+            match event(&hook.event).and_then(|()| command(&hook.run)) {
+                Ok(()) => sound.push(hook),
+                Err(fault) => report("hooks".into(), fault),
+            }
+        }
+        self.hooks = sound;
         problems
     }
 }
@@ -367,6 +422,11 @@ fn plain(value: &DeValue<'_>) -> toml::Value {
     match value {
         DeValue::Boolean(yes) => (*yes).into(),
         DeValue::Integer(number) => schema::integer(number).unwrap_or_default().into(),
+        DeValue::Table(table) => {
+            let entries =
+                table.iter().map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref())));
+            toml::Value::Table(entries.collect())
+        }
         DeValue::Array(items) => items.iter().map(|item| plain(item.get_ref())).collect::<Vec<_>>().into(),
         other => other.as_str().unwrap_or_default().into(),
     }

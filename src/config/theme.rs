@@ -12,10 +12,18 @@ use toml::{
 const MAX_INHERITS: usize = 8;
 
 /// The embedded themes, the default one first.
-pub const BUILTIN: [(&str, &str); 3] = [
+pub const BUILTIN: [(&str, &str); 11] = [
     ("terminal", include_str!("../../themes/terminal.toml")),
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
+    ("catppuccin", include_str!("../../themes/catppuccin.toml")),
+    ("dracula", include_str!("../../themes/dracula.toml")),
+    ("gruvbox", include_str!("../../themes/gruvbox.toml")),
+    ("gruvbox-light", include_str!("../../themes/gruvbox-light.toml")),
+    ("nord", include_str!("../../themes/nord.toml")),
+    ("solarized-dark", include_str!("../../themes/solarized-dark.toml")),
+    ("solarized-light", include_str!("../../themes/solarized-light.toml")),
+    ("tokyo-night", include_str!("../../themes/tokyo-night.toml")),
 ];
 
 /// What a piece of the screen means.

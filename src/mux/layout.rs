@@ -4,12 +4,14 @@
 //! Panes tile the area exactly and without gaps; each draws its own border inside its rectangle.
 mod geometry;
 mod navigate;
+mod text;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub use geometry::{Axis, Dir, MIN_HEIGHT, MIN_WIDTH, Rect};
+pub use text::LayoutTextError;
 
 use crate::mux::PaneId;
 use serde::{Deserialize, Serialize};
@@ -114,6 +116,33 @@ impl Layout {
             Some(root) => root.split(target, axis, new, (numerator, denominator), before),
             None => false,
         }
+    }
+
+    /// Puts `new` beside everything that is here, taking its share of the whole area. False when it is here already.
+    pub fn split_whole(&mut self, axis: Axis, new: PaneId, share: Share, before: bool, area: Rect) -> bool {
+        if self.contains(new) {
+            return false;
+        }
+        let Some(root) = self.root.take() else { return false };
+        let total = area.size(axis);
+        let part = match share {
+            Share::Half => total / 2,
+            Share::Percent(percent) => (u32::from(total) * u32::from(percent.clamp(1, 99)) / 100) as u16,
+            Share::Cells(cells) => cells,
+        };
+        let part = part.clamp(1, total.saturating_sub(1).max(1));
+        let rest = u32::from(total.saturating_sub(part)).max(1);
+        let mut parts = vec![(rest, root), (u32::from(part), Node::Pane(new))];
+        if before {
+            parts.reverse();
+        }
+        self.root = weighted(axis, parts);
+        true
+    }
+
+    /// Makes a pane and the others of its row or column equally large. False when it is alone.
+    pub fn spread(&mut self, pane: PaneId) -> bool {
+        self.root.as_mut().is_some_and(|root| root.spread(pane))
     }
 
     /// Takes a pane out; the pane before it (after it, for a first one) gets the space. False when absent.

@@ -3,6 +3,7 @@
 //!
 //! Must not know: what runs in a pane, how anything is drawn, tokio, the file system, the clock.
 pub mod copy;
+pub mod format;
 pub mod ids;
 pub mod keys;
 pub mod layout;

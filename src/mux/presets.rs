@@ -37,6 +37,12 @@ impl Preset {
         }
     }
 
+    /// The one before this, the last before the first.
+    pub fn previous(self) -> Self {
+        let at = Self::ALL.iter().position(|preset| *preset == self).unwrap_or(0);
+        Self::ALL[(at + Self::ALL.len() - 1) % Self::ALL.len()]
+    }
+
     /// The one after this, the first after the last.
     pub fn next(self) -> Self {
         let at = Self::ALL.iter().position(|preset| *preset == self).unwrap_or(0);

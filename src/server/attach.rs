@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     commands::{self, Verb},
+    config::WindowSize,
     mux::{ClientId, PaneId, SessionId},
     state::{Client, overlay::Palette, target::Origin},
     term::{
@@ -84,6 +85,8 @@ pub struct Link {
     /// Where the client was started.
     pub(super) cwd: PathBuf,
     pub(super) env: BTreeMap<String, String>,
+    /// Its environment has `NO_COLOR`.
+    pub(super) plain: bool,
     pub(super) since: u64,
 }
 
@@ -108,15 +111,51 @@ impl Server {
         self.connections.insert(id, Role::Command);
         let mut reply = Reply::to(out);
         reply.json = hello.argv.iter().take_while(|w| *w != "--").any(|w| w == "--json");
-        match commands::parse(&hello.argv) {
+        let mut sequence = commands::sequence(&hello.argv);
+        if sequence.len() > 1 {
+            self.hello_sequence(&sequence, caller, &origin, &hello, reply);
+            return;
+        }
+        let argv = sequence.pop().unwrap_or_default();
+        match commands::parse(&argv) {
             Ok(verb) => {
                 if let Err(refusal) = self.authorise(caller, &verb, &origin) {
                     reply.fail(&Failure::from(refusal));
                     return;
                 }
+                let name = self.hooked_name(&argv);
                 self.run(verb, &origin, &hello.env, reply);
+                self.hook_after(name, &origin);
             }
             Err(error) => reply.fail(&Failure::Usage(error.to_string())),
+        }
+    }
+
+    /// Several commands of one command line, one after the other.
+    fn hello_sequence(
+        &mut self,
+        sequence: &[Vec<String>],
+        caller: &Caller,
+        origin: &Origin,
+        hello: &Hello,
+        mut reply: Reply,
+    ) {
+        for words in sequence {
+            let allowed = match commands::parse(words) {
+                Ok(verb) => self.authorise(caller, &verb, origin).map_err(Failure::from),
+                Err(error) => Err(Failure::Usage(error.to_string())),
+            };
+            if let Err(failure) = allowed {
+                reply.fail(&failure);
+                return;
+            }
+        }
+        match self.run_sequence(&hello.argv, origin, &hello.env) {
+            Ok(text) => {
+                reply.text(text);
+                reply.done();
+            }
+            Err(failure) => reply.fail(&failure),
         }
     }
 
@@ -138,7 +177,10 @@ impl Server {
             reply.fail(&Failure::Failed("attaching needs a terminal".into()));
             return;
         };
-        let verb = if hello.argv.is_empty() { None } else { commands::parse(&hello.argv).ok() };
+        let mut sequence = commands::sequence(&hello.argv);
+        let first = if sequence.is_empty() { None } else { Some(sequence.remove(0)) };
+        let verb = first.and_then(|words| commands::parse(&words).ok());
+        let read_only = matches!(verb, Some(Verb::Attach { read_only: true, .. }));
         if let Some(verb @ Verb::NewSession { dir, .. }) = &verb {
             // The words are run again after the answer, by a client that has left its own directory.
             let mut words = hello.argv.clone();
@@ -161,7 +203,7 @@ impl Server {
                     self.state.sessions.values().rev().find(|s| s.workspace == origin.cwd).map(|s| s.id);
                 Ok(here)
             }
-            Some(Verb::Attach { target, detach_others }) => {
+            Some(Verb::Attach { target, detach_others, .. }) => {
                 let found = self.state.find_session(target.target.as_deref(), origin).map_err(Failure::from);
                 if let (true, Ok(session)) = (detach_others, &found) {
                     self.detach_all(*session, "[detached: attached elsewhere]");
@@ -182,6 +224,15 @@ impl Server {
         self.connections.insert(id, Role::Attached(client));
         let terminal = self.take_terminal(id, pid, &hello, &out);
         self.add_client(client, (id, out, terminal), size, hello, session);
+        if let Some(client) = self.state.clients.get_mut(&client).filter(|_| read_only) {
+            client.read_only = true;
+            let session = client.session;
+            self.fit_session(session);
+        }
+        self.hook("client-attached", client);
+        for words in sequence {
+            self.run_words(client, &words);
+        }
     }
 
     /// Takes the client's terminal into our own hands where that is possible, and asks the client to make it ready.
@@ -222,6 +273,8 @@ impl Server {
                 hint: None,
                 utf8: environment::is_utf8(&hello.env),
                 unseen: BTreeSet::new(),
+                read_only: false,
+                last_session: None,
             },
         );
         let caps = caps_from_env(&hello.env);
@@ -252,6 +305,7 @@ impl Server {
                 asked: Vec::new(),
                 palette: None,
                 cwd,
+                plain: hello.env.get("NO_COLOR").is_some_and(|value| !value.is_empty()),
                 env: hello.env,
                 since: Self::now(),
             },
@@ -288,21 +342,56 @@ impl Server {
             let env = self.session_env.entry(session).or_insert_with(|| link.env.clone());
             environment::refresh(env, &link.env, &self.settings.update_environment);
         }
+        if self.state.clients.get(&id).is_some_and(|client| !client.read_only) {
+            self.scripted.latest.insert(session, id);
+        }
         self.fit_session(session);
         self.seen(id);
         self.git_soon(session);
         self.guide_attached(id, session);
     }
 
-    /// Gives a session the size that its newest client leaves it.
+    /// Gives a session the size that its clients leave it, as `window_size` says. Who only watches has no say.
     pub(super) fn fit_session(&mut self, session: SessionId) {
-        let newest = self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).max();
-        if let Some(size) = newest.and_then(|c| self.state.clients.get(&c).map(crate::ui::session_size))
-            && let Some(session) = self.state.sessions.get_mut(&session)
-        {
+        let having = |client: &&Client| client.session == session && !client.read_only;
+        let sizes = || self.state.clients.values().filter(having).map(crate::ui::session_size);
+        let fold = |pick: fn(u16, u16) -> u16| sizes().reduce(|a, b| (pick(a.0, b.0), pick(a.1, b.1)));
+        let by_hand = self.state.sessions.get(&session).is_some_and(|s| s.manual);
+        let size = match self.settings.window_size {
+            _ if by_hand => None,
+            WindowSize::Manual => None,
+            WindowSize::Smallest => fold(u16::min),
+            WindowSize::Largest => fold(u16::max),
+            WindowSize::Latest => {
+                let latest = self.scripted.latest.get(&session).and_then(|id| self.state.clients.get(id));
+                let latest = latest.filter(having);
+                let newest = self.state.clients.values().rfind(having);
+                latest.or(newest).map(crate::ui::session_size)
+            }
+        };
+        if let (Some(size), Some(session)) = (size, self.state.sessions.get_mut(&session)) {
             session.size = size;
         }
         self.resize_panes();
+    }
+
+    /// A client typed: where the newest keys decide, the session takes its size.
+    pub(super) fn typed_last(&mut self, id: ClientId) {
+        let Some(client) = self.state.clients.get(&id).filter(|client| !client.read_only) else { return };
+        let session = client.session;
+        if self.scripted.latest.insert(session, id) != Some(id)
+            && self.settings.window_size == WindowSize::Latest
+        {
+            self.fit_session(session);
+        }
+    }
+
+    /// Asks every terminal for its mouse, or lets go of it.
+    pub(super) fn mouse_wanted(&mut self, wanted: bool) {
+        let clients: Vec<ClientId> = self.links.keys().copied().collect();
+        for id in clients {
+            self.send(id, if wanted { MOUSE.into() } else { MOUSE.replace('h', "l").into_bytes() });
+        }
     }
 
     /// Sends bytes for the terminal, outside the frames.
@@ -328,6 +417,7 @@ impl Server {
             link.dirty = true;
         }
         self.fit_session(session);
+        self.hook("client-resized", id);
     }
 
     pub(super) fn client_drained(&mut self, connection: ConnectionId) {
@@ -347,6 +437,7 @@ impl Server {
         self.links.remove(&id);
         if let Some(client) = self.state.clients.remove(&id) {
             self.fit_session(client.session);
+            self.hook("client-detached", client.session);
         }
     }
 
@@ -361,6 +452,7 @@ impl Server {
         }
         if let Some(client) = self.state.clients.remove(&id) {
             self.fit_session(client.session);
+            self.hook("client-detached", client.session);
         }
     }
 
@@ -375,7 +467,9 @@ impl Server {
 
     /// What follows when a session's last pane is gone.
     pub(super) fn session_ended(&mut self, session: SessionId) {
+        self.hook("session-closed", session);
         self.session_env.remove(&session);
+        self.scripted.latest.remove(&session);
         let next = self.state.sessions.keys().next_back().copied();
         let ids: Vec<ClientId> =
             self.state.clients.values().filter(|c| c.session == session).map(|c| c.id).collect();
@@ -391,8 +485,14 @@ impl Server {
 
     /// Shows a passing line to one client.
     pub(super) fn tell(&mut self, id: ClientId, message: impl Into<String>) {
+        self.tell_for(id, message, None);
+    }
+
+    /// The same for so many seconds.
+    pub(super) fn tell_for(&mut self, id: ClientId, message: impl Into<String>, seconds: Option<u64>) {
+        let seconds = seconds.unwrap_or(self.settings.message_seconds);
         if let Some(client) = self.state.clients.get_mut(&id) {
-            client.message = Some((message.into(), Self::now() + self.settings.message_seconds));
+            client.message = Some((message.into(), Self::now() + seconds));
         }
         self.dirty(id);
     }

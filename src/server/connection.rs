@@ -120,6 +120,8 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
     let hello = tokio::time::timeout(HELLO_WAIT, read_frame(&mut from)).await;
     let Ok(Ok(Some((Kind::Hello, payload)))) = hello else { return };
     let Ok(hello) = serde_json::from_slice::<Hello>(&payload) else { return };
+    // What the kernel took is not what the terminal has, where a link lies between.
+    let acknowledges = hello.acknowledges;
     let (out, mut queue) = mpsc::channel(OUT_QUEUE);
     let Ok(caller) = tokio::task::spawn_blocking(move || Caller::look_up(pid)).await else { return };
     if events.send(Event::Hello { id, caller, hello: Box::new(hello), out }).await.is_err() {
@@ -136,7 +138,7 @@ async fn serve(id: ConnectionId, stream: UnixStream, events: mpsc::Sender<Event>
             if write_all(&mut to, &bytes).await.is_err() || last {
                 break;
             }
-            if paint && drained.send(Event::Drained(id)).await.is_err() {
+            if paint && !acknowledges && drained.send(Event::Drained(id)).await.is_err() {
                 break;
             }
         }

@@ -91,7 +91,6 @@ impl Server {
 fn shows_work(state: &crate::state::State, client: ClientId) -> bool {
     state.shown_window(client).is_some_and(|window| {
         window
-            .layout
             .panes()
             .iter()
             .filter_map(|p| state.panes.get(p))

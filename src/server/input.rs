@@ -6,6 +6,7 @@ use super::{
     overlays,
     panes::lock,
     reply::{Failure, Reply},
+    scripted::Scripted,
 };
 use crate::{
     commands,
@@ -23,43 +24,112 @@ use crate::{
         palette::Rgb,
     },
 };
-use std::{
-    collections::BTreeMap,
-    str::FromStr,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, str::FromStr, time::Instant};
 
-/// How long a repeatable key works again without the prefix, as tmux's repeat-time.
-const REPEAT: Duration = Duration::from_millis(500);
+/// Which keys: those without the prefix, or those behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// Without the prefix.
+    Root,
+    /// Behind the prefix.
+    Prefix,
+}
+
+impl Table {
+    /// The table that `-n` and `-T` name; the prefix's when neither is there.
+    ///
+    /// # Errors
+    /// A sentence for another name.
+    pub fn named(root: bool, name: Option<&str>) -> Result<Self, String> {
+        match name {
+            _ if root => Ok(Self::Root),
+            None | Some("prefix") => Ok(Self::Prefix),
+            Some("root") => Ok(Self::Root),
+            Some(other) => Err(format!("there is no key table {other:?}; there are prefix and root")),
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Prefix => "prefix",
+        }
+    }
+}
+
+/// What a key runs.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The words of its command line, `;` between commands.
+    pub words: Vec<String>,
+    /// The same as it was written.
+    pub line: String,
+    /// It works again without the prefix for a moment.
+    pub repeat: bool,
+    /// What it does, where somebody said so.
+    pub note: Option<String>,
+}
 
 /// Key bindings as the loop looks them up, and as `prefix ?` lists them.
 #[derive(Debug, Default)]
 pub struct KeyTable {
     prefix: Vec<Key>,
-    bindings: BTreeMap<Key, Vec<String>>,
+    bindings: BTreeMap<(Table, Key), Binding>,
     notation: String,
     rows: Vec<ReferenceRow>,
 }
 
 impl KeyTable {
-    /// From the settings; bindings that do not parse were reported when the settings were checked.
-    pub fn new(settings: &Settings) -> Self {
+    /// From the settings, and over them what scripts bound; bindings that do not parse were reported when the settings
+    /// were checked.
+    pub fn new(settings: &Settings, scripted: &Scripted) -> Self {
         let mut table = Self::default();
         for notation in settings.prefixes() {
             table.prefix.extend(Key::from_str(notation));
         }
-        let help: BTreeMap<String, String> = commands::rows().into_iter().map(|r| (r.name, r.help)).collect();
-        for (notation, line) in &settings.keys {
-            let (Ok(key), Ok(words)) = (Key::from_str(notation), commands::split_words(line)) else {
-                continue;
-            };
-            if words.is_empty() {
+        let of_file = [(Table::Prefix, &settings.keys), (Table::Root, &settings.root_keys)];
+        for (which, keys) in of_file.into_iter().filter(|_| !scripted.unbound) {
+            for (notation, line) in keys {
+                let (Ok(key), Ok(words)) = (Key::from_str(notation), commands::split_words(line)) else {
+                    continue;
+                };
+                let binding = Binding { repeat: repeatable(&words), words, line: line.clone(), note: None };
+                table.bindings.insert((which, key), binding);
+            }
+        }
+        for (at, bound) in &scripted.keys {
+            if bound.words.is_empty() {
+                table.bindings.remove(at);
                 continue;
             }
-            let text = help.get(&words[0]).cloned().unwrap_or_default();
-            table.rows.push(ReferenceRow { keys: key.to_string(), command: line.clone(), help: text });
-            table.bindings.insert(key, words);
+            let binding = Binding {
+                line: commands::join_words(&bound.words),
+                repeat: bound.repeat || repeatable(&bound.words),
+                words: bound.words.clone(),
+                note: bound.note.clone(),
+            };
+            table.bindings.insert(*at, binding);
         }
+        table.bindings.retain(|_, binding| !binding.words.is_empty());
+        let help: BTreeMap<String, String> = commands::rows().into_iter().map(|r| (r.name, r.help)).collect();
+        table.rows = table
+            .bindings
+            .iter()
+            .rev()
+            .map(|((which, key), binding)| ReferenceRow {
+                keys: match which {
+                    Table::Prefix => key.to_string(),
+                    Table::Root => format!("{key} alone"),
+                },
+                command: binding.line.clone(),
+                help: binding
+                    .note
+                    .clone()
+                    .or_else(|| help.get(binding.words.first()?).cloned())
+                    .unwrap_or_default(),
+            })
+            .collect();
         table.notation.clone_from(&settings.prefix);
         table.rows.extend(commands::rows().into_iter().map(|r| ReferenceRow {
             keys: String::new(),
@@ -74,9 +144,18 @@ impl KeyTable {
         crate::ui::Reference { prefix: &self.notation, rows: &self.rows }
     }
 
-    /// The rows that have a key.
-    pub fn bound(&self) -> impl Iterator<Item = &ReferenceRow> {
-        self.rows.iter().filter(|r| !r.keys.is_empty())
+    /// Every binding, by table and key.
+    pub fn bindings(&self) -> impl Iterator<Item = (Table, &Key, &Binding)> {
+        self.bindings.iter().map(|((table, key), binding)| (*table, key, binding))
+    }
+
+    /// Whether a key does something.
+    pub fn is_bound(&self, table: Table, key: &Key) -> bool {
+        self.bindings.contains_key(&(table, *key))
+    }
+
+    fn get(&self, table: Table, key: &Key) -> Option<&Binding> {
+        self.bindings.get(&(table, *key))
     }
 
     /// The first prefix in key notation.
@@ -97,6 +176,8 @@ impl Server {
         let now = Instant::now();
         let Some(link) = self.links.get_mut(&id) else { return };
         link.last_key = Some(now);
+        self.typed_last(id);
+        let Some(link) = self.links.get_mut(&id) else { return };
         let inputs = link.decoder.feed(bytes);
         link.escape_due = link.decoder.pending().map(|most| {
             now + if link.decoder.pending_escape() { self.settings.escape_time().min(most) } else { most }
@@ -139,8 +220,32 @@ impl Server {
         let Some(pane) = self.state.focused_pane(id).filter(|pane| !self.is_copying(id, *pane)) else {
             return;
         };
-        self.key_to_pane(pane, &event);
+        if self.only_watches(id) {
+            if event.kind == KeyKind::Press {
+                let prefix = self.keys.prefix_notation().to_owned();
+                self.tell(id, format!("this terminal only watches; {prefix} d leaves"));
+            }
+            return;
+        }
+        for pane in self.typed_into(pane) {
+            self.key_to_pane(pane, &event);
+        }
         self.seen(id);
+    }
+
+    /// Whether a client may only look.
+    pub(super) fn only_watches(&self, id: ClientId) -> bool {
+        self.state.clients.get(&id).is_some_and(|client| client.read_only)
+    }
+
+    /// The panes that get what is typed into one: it, or all of a window that types into all; none that is shut.
+    pub(super) fn typed_into(&self, pane: PaneId) -> Vec<PaneId> {
+        let window = self.state.window_of(pane).filter(|window| window.synchronized && window.contains(pane));
+        let panes = window.map_or_else(|| vec![pane], crate::state::Window::panes);
+        let open = |id: &PaneId| self.state.panes.get(id).is_some_and(|pane| !pane.input_off);
+        let runs =
+            |id: &PaneId| *id == pane || self.screens.get(id).is_some_and(|screen| screen.pty.is_some());
+        panes.into_iter().filter(|id| open(id) && runs(id)).collect()
     }
 
     fn key_for_overlay(&mut self, id: ClientId, event: &KeyEvent) -> bool {
@@ -211,32 +316,41 @@ impl Server {
                 self.dirty(id);
                 return true;
             }
-            let again = repeats && self.keys.bindings.get(&event.key).is_some_and(|w| repeatable(w));
+            let again =
+                repeats && self.keys.get(Table::Prefix, &event.key).is_some_and(|binding| binding.repeat);
             if !again {
                 if let Some(link) = self.links.get_mut(&id) {
                     link.repeat_until = None;
                 }
-                return false;
+                let Some(words) = self.keys.get(Table::Root, &event.key).map(|binding| binding.words.clone())
+                else {
+                    return false;
+                };
+                self.run_bound(id, &words);
+                return true;
             }
         }
         client.prefix = false;
         self.dirty(id);
-        if is_prefix && !self.keys.bindings.contains_key(&event.key) {
+        if is_prefix && !self.keys.is_bound(Table::Prefix, &event.key) {
             // Prefix twice sends it.
             if self.key_for_copy(id, event) {
                 return true;
             }
-            if let Some(pane) = self.state.focused_pane(id) {
-                self.key_to_pane(pane, event);
+            if let Some(pane) = self.state.focused_pane(id).filter(|_| !self.only_watches(id)) {
+                for pane in self.typed_into(pane) {
+                    self.key_to_pane(pane, event);
+                }
             }
             return true;
         }
-        match self.keys.bindings.get(&event.key).cloned() {
-            Some(words) => {
+        match self.keys.get(Table::Prefix, &event.key).cloned() {
+            Some(binding) => {
+                let until = binding.repeat.then(|| now + self.settings.repeat_time());
                 if let Some(link) = self.links.get_mut(&id) {
-                    link.repeat_until = repeatable(&words).then(|| now + REPEAT);
+                    link.repeat_until = until;
                 }
-                self.run_words(id, &words);
+                self.run_bound(id, &binding.words);
             }
             None => {
                 let prefix = self.keys.prefix_notation().to_owned();
@@ -246,7 +360,19 @@ impl Server {
         true
     }
 
+    /// Runs what a key is bound to; who only watches may look around and leave.
+    fn run_bound(&mut self, id: ClientId, words: &[String]) {
+        if self.only_watches(id) && !commands::sequence(words).iter().all(|words| only_looks(words)) {
+            self.tell(id, "this terminal only watches; nothing was done");
+            return;
+        }
+        self.run_words(id, words);
+    }
+
     fn key_for_card(&mut self, id: ClientId, event: &KeyEvent) -> bool {
+        if self.only_watches(id) {
+            return false;
+        }
         let Some(pane) = self.state.focused_pane(id) else { return false };
         let Some(state) = self.state.panes.get(&pane) else { return false };
         if state.exit.is_none() && state.refusal.is_none() {
@@ -283,10 +409,20 @@ impl Server {
         link.asked = words.to_vec();
         let origin = Origin { client: Some(id), pane: None, cwd: cwd.unwrap_or_else(|| link.cwd.clone()) };
         let env = link.env.clone();
+        let mut commands = commands::sequence(words);
+        if commands.len() > 1 {
+            // What follows a command that ended is run for the same client, where that now is.
+            for words in commands.drain(..) {
+                self.run_words(id, &words);
+            }
+            return;
+        }
         match commands::parse(words) {
             Ok(verb) => {
                 if !self.ask_trust(id, &verb, words, &origin, &env) {
+                    let name = self.hooked_name(words);
                     self.run(verb, &origin, &env, Reply::nobody());
+                    self.hook_after(name, &origin);
                 }
             }
             Err(error) => {
@@ -342,8 +478,10 @@ impl Server {
         if self.paste_for_copy(id, text) {
             return;
         }
-        if let Some(pane) = self.state.focused_pane(id) {
-            self.paste(pane, text);
+        if let Some(pane) = self.state.focused_pane(id).filter(|_| !self.only_watches(id)) {
+            for pane in self.typed_into(pane) {
+                self.paste(pane, text);
+            }
         }
     }
 
@@ -417,8 +555,32 @@ impl Server {
     }
 }
 
+/// Commands that change nothing but what the client itself sees.
+fn only_looks(words: &[String]) -> bool {
+    const LOOKS: [&str; 14] = [
+        "detach-client",
+        "switch-client",
+        "choose-tree",
+        "choose-client",
+        "list-keys",
+        "list-panes",
+        "list-sessions",
+        "list-windows",
+        "display-message",
+        "refresh-client",
+        "router-panel",
+        "copy-mode",
+        "route",
+        "explain",
+    ];
+    words
+        .first()
+        .and_then(|word| commands::full_name(word))
+        .is_some_and(|name| LOOKS.contains(&name.as_str()))
+}
+
 /// What is wrong with a command line, in one line: the first of what the parser says, with what it announces.
-fn fault(error: &str) -> String {
+pub(super) fn fault(error: &str) -> String {
     let mut lines = error.lines().map(str::trim);
     let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
     let named: Vec<&str> =
@@ -428,7 +590,7 @@ fn fault(error: &str) -> String {
 
 fn repeatable(words: &[String]) -> bool {
     words.first().is_some_and(|w| matches!(w.as_str(), "resize-pane" | "resizep"))
-        && !words.iter().any(|w| w == "-Z")
+        && !words.iter().any(|w| w == "-Z" || w == ";")
 }
 
 /// The modes that key encoding depends on.
@@ -466,15 +628,14 @@ pub fn check(settings: &mut Settings) -> Vec<crate::config::Problem> {
         |notation| Key::from_str(notation).map(|_| ()).map_err(|e| (e.to_string(), None)),
         |line| {
             let words = commands::split_words(line).map_err(|e| (e, None))?;
-            match commands::parse(&words) {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    let fault = error.to_string();
-                    let fault =
-                        fault.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                    Err((fault, words.first().and_then(|w| commands::nearest(w))))
+            for words in commands::sequence(&words) {
+                if let Err(error) = commands::parse(&words) {
+                    let fault = fault(&error.to_string());
+                    return Err((fault, words.first().and_then(|w| commands::nearest(w))));
                 }
             }
+            Ok(())
         },
+        super::hooks::check_event,
     )
 }

@@ -3,6 +3,7 @@
 //! The loop runs alone on its thread and never blocks. Slow work goes to a thread and hands back a callback that the
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
+mod attention;
 mod authority;
 mod buffers;
 mod connection;
@@ -11,18 +12,22 @@ mod due;
 mod environment;
 mod facts;
 mod harness;
+mod hooks;
 mod input;
 mod listing;
 mod login;
 mod mouse;
+mod options;
 mod overlays;
 mod paint;
 mod panes;
+mod pipes;
 pub mod protocol;
 mod refusals;
 mod reply;
 mod restore;
 mod run;
+mod scripted;
 pub mod socket;
 mod switching;
 mod terminal;
@@ -31,8 +36,10 @@ mod trying;
 mod typing;
 mod verbs;
 mod watch;
+mod watching;
 
 pub use environment::is_utf8;
+pub use hooks::EVENTS;
 pub use input::check as check_settings;
 pub use reply::refusal_text;
 pub use run::run;
@@ -156,8 +163,11 @@ pub struct Server {
     pub(crate) place: ServerPaths,
     pub(crate) settings: Settings,
     pub(crate) theme: Theme,
+    /// The same meanings for terminals that want no colours.
+    pub(crate) plain_theme: Theme,
     pub(crate) palette: crate::term::palette::Palette,
     pub(crate) keys: input::KeyTable,
+    pub(crate) scripted: scripted::Scripted,
     pub(crate) screens: BTreeMap<PaneId, panes::Screen>,
     pub(crate) links: BTreeMap<ClientId, attach::Link>,
     pub(crate) connections: BTreeMap<ConnectionId, attach::Role>,

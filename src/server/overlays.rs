@@ -162,17 +162,17 @@ impl Server {
     fn dangers(&self, verb: &commands::Verb, origin: &Origin) -> Option<String> {
         let pane = |id| self.state.panes.get(&id).map(|pane| format!("{id} {}", in_words(pane)));
         match verb {
-            commands::Verb::KillPane { target } => {
+            commands::Verb::KillPane { target, others: false } => {
                 let id = self.state.find_pane(target.target.as_deref(), origin).ok()?;
                 Some(format!("close {}?", pane(id)?))
             }
-            commands::Verb::KillWindow { target } => {
+            commands::Verb::KillWindow { target, others: false } => {
                 let id = self.state.find_window(target.target.as_deref(), origin).ok()?;
                 let window = self.state.windows.get(&id)?;
-                let panes: Vec<String> = window.layout.panes().into_iter().filter_map(pane).collect();
+                let panes: Vec<String> = window.panes().into_iter().filter_map(pane).collect();
                 Some(format!("close the window {} with {}?", window.name, panes.join(", ")))
             }
-            commands::Verb::KillSession { target } => {
+            commands::Verb::KillSession { target, others: false } => {
                 let id = self.state.find_session(target.target.as_deref(), origin).ok()?;
                 let session = self.state.sessions.get(&id)?;
                 Some(format!("end the session {} with everything in it?", session.name))
@@ -201,6 +201,12 @@ impl Server {
                 target: Target::default(),
                 name: Some(format!("install {executor}")),
                 detached: false,
+                after: false,
+                before: false,
+                select: false,
+                print: false,
+                format: None,
+                environment: Vec::new(),
                 dir: None,
                 what,
             }
@@ -214,6 +220,10 @@ impl Server {
                 rows: None,
                 rehearse: false,
                 split: None,
+                attach: false,
+                print: false,
+                format: None,
+                environment: Vec::new(),
                 what,
             }
         };

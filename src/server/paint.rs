@@ -98,7 +98,7 @@ impl Server {
             let shown = self
                 .state
                 .shown_window(*id)
-                .is_some_and(|w| if w.zoomed { w.active == pane } else { w.layout.contains(pane) });
+                .is_some_and(|w| if w.zoomed { w.active == pane } else { w.contains(pane) });
             link.output |= shown;
             link.dirty |= shown && around;
         }
@@ -198,12 +198,14 @@ impl Server {
     ) -> T {
         let home = self.links.get(&id).and_then(|l| l.env.get("HOME")).map_or("", String::as_str);
         let copies = self.links.get(&id).map(|link| &link.copies);
-        let screens = Screens { screens: &self.screens, drawn, copies, theme: &self.theme };
+        let plain = self.links.get(&id).is_some_and(|link| link.plain);
+        let theme = if plain { &self.plain_theme } else { &self.theme };
+        let screens = Screens { screens: &self.screens, drawn, copies, theme };
         let scene = ui::Scene {
             state: &self.state,
             client: id,
             screens: &screens,
-            theme: &self.theme,
+            theme,
             reference: self.keys.reference(),
             home: std::path::Path::new(home),
             clock,

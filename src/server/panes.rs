@@ -4,7 +4,7 @@ use crate::{
     executors,
     mux::PaneId,
     router::AuthMode,
-    state::{ExitCard, Status, StatusReport, StatusSource},
+    state::{Closes, ExitCard, Status, StatusReport, StatusSource},
     term::{
         emulator::{COLS, Emulator, FeedOutput, ROWS, TermEvent},
         pty::{ExitStatus, PaneSink, Pty, Readers, SpawnSpec, processes, spawn},
@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     ffi::OsString,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
     time::{Duration, Instant},
 };
 
@@ -33,16 +33,30 @@ pub struct Sink {
     pane: PaneId,
     wake: Arc<Wake>,
     notes: Mutex<VecDeque<TermEvent>>,
+    tap: Mutex<Option<SyncSender<Vec<u8>>>>,
     exited: Mutex<Option<ExitStatus>>,
 }
 
 impl Sink {
     fn new(pane: PaneId, wake: Arc<Wake>) -> Arc<Self> {
-        Arc::new(Self { pane, wake, notes: Mutex::default(), exited: Mutex::default() })
+        Arc::new(Self {
+            pane,
+            wake,
+            notes: Mutex::default(),
+            tap: Mutex::default(),
+            exited: Mutex::default(),
+        })
     }
 }
 
 impl PaneSink for Sink {
+    fn bytes(&self, bytes: &[u8]) {
+        if let Some(tap) = &*lock(&self.tap) {
+            // A command that reads slower than the pane prints misses some; the pane never waits for it.
+            let _ = tap.try_send(bytes.to_vec());
+        }
+    }
+
     fn output(&self) {
         self.wake.pane(self.pane);
     }
@@ -81,6 +95,13 @@ pub struct Screen {
     pub watch_due: Option<Instant>,
     /// What to do when the process ends, instead of showing a card.
     pub on_exit: Option<OnExit>,
+}
+
+impl Screen {
+    /// Where a copy of everything that the process prints goes from now on.
+    pub fn set_tap(&self, tap: Option<SyncSender<Vec<u8>>>) {
+        *lock(&self.sink.tap) = tap;
+    }
 }
 
 /// What follows a process's end.
@@ -158,6 +179,7 @@ impl Server {
         for name in &launch.env_remove {
             env.remove(name);
         }
+        env.extend(self.scripted.pane_env.get(&id).into_iter().flatten().cloned());
         env.extend(launch.env_set.clone());
         let argv = if launch.argv.is_empty() { vec![shell(&base)] } else { launch.argv.clone() };
         let cwd = if pane.cwd.is_dir() { pane.cwd.clone() } else { std::path::PathBuf::from("/") };
@@ -165,6 +187,7 @@ impl Server {
         let (cols, rows) = pane.size;
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.agent_state = None;
+        self.scripted.pipes.remove(&id);
         // A sink of its own: the last words of the process before must not be taken for this one's.
         screen.sink = Sink::new(id, self.wake.clone());
         let spec = SpawnSpec {
@@ -288,8 +311,12 @@ impl Server {
     /// A harness or program ended by itself; within a switch that is the switch's failure.
     fn ended_by_itself(&mut self, id: PaneId, status: &ExitStatus) {
         let words = exit_words(status);
+        let closes = self.state.panes.get(&id).map(|pane| pane.closes).unwrap_or_default();
+        self.hook("pane-exited", id);
         if self.switches.contains_key(&id) {
             self.fail_switch(id, &format!("the next harness {words}"), true);
+        } else if closes == Closes::AtEnd || closes == Closes::WhenWell && ended_well(status) {
+            self.close_pane(id);
         } else {
             self.ended(id, words);
         }
@@ -353,6 +380,7 @@ impl Server {
         self.harnesses.remove(&id);
         self.unstarted.remove(&id);
         self.retries.remove(&id);
+        self.scripted.forget_pane(id);
         let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).map(|s| s.id);
         self.state.remove_pane(id);
         if let Some(session) = session

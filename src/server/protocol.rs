@@ -22,7 +22,7 @@ pub enum Kind {
     Input = 1,
     /// Client: two little-endian `u16`, columns and rows.
     Resize = 2,
-    /// Client: its terminal is in raw mode, the answer to `Terminal`.
+    /// Client: its terminal is in raw mode, the answer to `Terminal`; or it has a frame, the answer to `Paint`.
     Ready = 3,
     /// Server: `Welcome` as JSON. Always the first frame, readable by every version.
     Welcome = 64,
@@ -74,6 +74,9 @@ pub struct Hello {
     /// The server may read and write that terminal itself: it is the client's standard input and output.
     #[serde(default)]
     pub direct: bool,
+    /// The client says `Ready` for each frame that its terminal has; no other leaves before.
+    #[serde(default)]
+    pub acknowledges: bool,
 }
 
 /// What the server answers.

@@ -19,6 +19,16 @@ pub enum Failure {
     Refused(Box<Refusal>),
 }
 
+impl Failure {
+    /// The reason in one sentence.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Failed(why) | Self::Usage(why) => why.clone(),
+            Self::Refused(refusal) => format!("{}: {}", refusal.rule, refusal.reason),
+        }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))
@@ -61,6 +71,11 @@ impl Reply {
     /// To nobody.
     pub fn nobody() -> Self {
         Self { out: None, json: false, text: String::new() }
+    }
+
+    /// Whether somebody waits for it.
+    pub fn is_heard(&self) -> bool {
+        self.out.is_some()
     }
 
     /// Adds a line of standard output.

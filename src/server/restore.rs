@@ -51,6 +51,8 @@ struct SavedWindow {
     active: PaneId,
     zoomed: bool,
     panes: Vec<SavedPane>,
+    #[serde(default)]
+    floating: Vec<crate::state::Floating>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,7 +87,8 @@ impl Server {
                 layout: w.layout.clone(),
                 active: w.active,
                 zoomed: w.zoomed,
-                panes: w.layout.panes().into_iter().filter_map(pane).collect(),
+                panes: w.panes().into_iter().filter_map(pane).collect(),
+                floating: w.floating.clone(),
             })
         };
         let session = |s: &Session| SavedSession {
@@ -193,6 +196,10 @@ impl Server {
                             exit: None,
                             refusal: None,
                             notes,
+                            input_off: false,
+                            popup: false,
+                            closes: Default::default(),
+                            label: None,
                         },
                     );
                 }
@@ -200,13 +207,11 @@ impl Server {
                 self.state.windows.insert(
                     window.id,
                     Window {
-                        id: window.id,
                         name: window.name,
                         named: window.named,
-                        layout: window.layout,
-                        active: window.active,
-                        last: None,
                         zoomed: window.zoomed,
+                        floating: window.floating,
+                        ..Window::new(window.id, window.layout, window.active)
                     },
                 );
             }
@@ -224,6 +229,7 @@ impl Server {
                     last: None,
                     rehearse: session.rehearse,
                     size: session.size,
+                    manual: false,
                     guide: session.guide,
                 },
             );

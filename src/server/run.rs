@@ -168,11 +168,7 @@ fn serve(prepared: Prepared) -> Result<()> {
 
     let (mut settings, mut problems) = config::load([paths.config_file()]);
     problems.extend(input::check(&mut settings));
-    let (theme, theme_problems) = if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
-        (Theme::without_colour(), Vec::new())
-    } else {
-        Theme::load(&settings.theme, &paths.themes())
-    };
+    let (theme, theme_problems) = Theme::load(&settings.theme, &paths.themes());
     let recorder = record::Recorder::open_or_warn(&place.database());
     let vault = Arc::new(Vault::default());
     for reference in settings.references() {
@@ -180,14 +176,17 @@ fn serve(prepared: Prepared) -> Result<()> {
     }
     let routes = gateway::RouteTable::default();
     let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle());
-    let keys = input::KeyTable::new(&settings);
+    let scripted = super::scripted::Scripted::default();
+    let keys = input::KeyTable::new(&settings, &scripted);
     let mut server = Server {
         state: State::default(),
         place,
         name: name.clone(),
         theme,
+        plain_theme: Theme::without_colour(),
         palette: crate::term::palette::Palette::default(),
         keys,
+        scripted,
         screens: BTreeMap::new(),
         links: BTreeMap::new(),
         connections: BTreeMap::new(),
@@ -231,7 +230,10 @@ fn serve(prepared: Prepared) -> Result<()> {
     }
     if let Some(problem) = problems.iter().chain(&theme_problems).next() {
         server.state.warning = Some(problem.to_string());
+        server.scripted.problem.clone_from(&server.state.warning);
     }
+    server.scripted.read = server.settings_as_read();
+    super::watching::start(server.paths.config_file(), server.paths.themes(), events.clone());
     for problem in problems.iter().chain(&theme_problems) {
         tracing::warn!("{problem}");
     }

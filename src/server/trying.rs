@@ -49,12 +49,13 @@ impl Server {
         let name = self.state.sessions.get(&session).map(|s| s.name.clone()).unwrap_or_default();
         let workspace = self.state.sessions.get(&session).map(|s| s.workspace.clone()).unwrap_or_default();
         if json {
+            let rows: Vec<_> = rows.into_iter().map(|(row, _)| row).collect();
             let value = serde_json::json!({ "session": name, "workspace": workspace, "panes": rows });
             return Ok(Outcome::Done(serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"));
         }
         let mut text = format!("session {name} in {}\n", workspace.display());
         for row in &rows {
-            text.push_str(row.get("line").and_then(|l| l.as_str()).unwrap_or_default());
+            text.push_str(row.0.get("line").and_then(|l| l.as_str()).unwrap_or_default());
             text.push('\n');
         }
         text.push_str(&format!("attach with: inspan attach -t {name}\n"));
@@ -231,7 +232,8 @@ impl Server {
         let guide = session.and_then(|s| self.state.sessions.get_mut(&s)?.guide.as_mut());
         let Some(offered) = guide.and_then(|guide| guide.offer.take()) else { return false };
         self.settings.prefix.clone_from(&offered);
-        self.keys = super::input::KeyTable::new(&self.settings);
+        self.scripted.settings.insert("prefix".into(), offered.clone().into());
+        self.bind_keys();
         self.tell(client, format!("{offered} now; prefix = \"{offered}\" in config.toml keeps it"));
         if let Some(session) = session {
             self.guide_attached(client, session);

@@ -1,20 +1,29 @@
 //! Carries out the verbs. One function a family; what takes time answers later.
+mod arranging;
 mod harnesses;
 mod panes;
+mod scripting;
 mod sessions;
+mod showing;
 
 use super::{
-    Server, listing, overlays,
+    Server,
+    input::Table,
+    listing, overlays,
     reply::{Failure, Reply},
 };
 use crate::{
-    commands::Verb,
+    commands::{ArrangeVerb, Verb},
+    mux::keys::Key,
     state::{
         overlay::{Overlay, Palette, Printed},
         target::Origin,
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
+
+/// What `display-message` says when it is not told what.
+const MESSAGE: &str = "#{session_name} #{window_index}:#{window_name}, #{pane_id} #{executor} #{status} #{pane_width}x#{pane_height} #{pane_title}";
 
 /// How a verb ended within this turn of the loop.
 pub(super) enum Outcome {
@@ -54,15 +63,89 @@ impl Server {
             verb,
             Verb::SplitWindow { .. } | Verb::NewWindow { .. } | Verb::NewSession { .. } | Verb::Model { .. }
         );
-        let answer = self.carry_out(verb, origin, env, &mut slot);
+        let answer = self.carry(verb, origin, env, &mut slot);
         match answer {
             Ok(Outcome::Done(text)) if quiet => self.answer(Ok(Outcome::Done(text)), None, slot),
             answer => self.answer(answer, client, slot),
         }
     }
 
+    /// Runs a verb for a script or a hook, which nobody waits for; its output.
+    pub(in crate::server) fn run_quietly(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+    ) -> Result<String, Failure> {
+        match self.carry(verb, origin, env, &mut None)? {
+            Outcome::Done(text) => Ok(text),
+            Outcome::Later => Ok(String::new()),
+        }
+    }
+
+    /// Carries a verb out and remembers the layouts that it changed.
+    fn carry(
+        &mut self,
+        verb: Verb,
+        origin: &Origin,
+        env: &BTreeMap<String, String>,
+        reply: &mut Option<Reply>,
+    ) -> Answer {
+        let undoes = matches!(verb, Verb::Arrange(ArrangeVerb::SelectLayout { undo: true, .. }));
+        let before: Vec<_> = self.state.windows.values().map(|w| (w.id, w.layout.clone())).collect();
+        let answer = self.carry_out(verb, origin, env, reply);
+        for (id, before) in before {
+            let Some(window) = self.state.windows.get_mut(&id).filter(|w| w.layout != before) else {
+                continue;
+            };
+            let mut panes = (before.panes(), window.layout.panes());
+            panes.0.sort_unstable();
+            panes.1.sort_unstable();
+            if panes.0 != panes.1 {
+                // Layouts of other panes cannot come back.
+                window.earlier.clear();
+            } else if !undoes {
+                window.remember(before);
+            }
+            let active = window.active;
+            self.hook("window-layout-changed", active);
+        }
+        answer
+    }
+
+    /// The panes that a target lists: those of a window, with a bare session or `-s` of all its windows.
+    fn listed_panes(
+        &self,
+        target: Option<&str>,
+        session: bool,
+        origin: &Origin,
+    ) -> Result<Vec<(listing::Row, Option<crate::mux::PaneId>)>, Failure> {
+        let Some(text) = target else { return Ok(self.pane_rows(None)) };
+        let parts = text.contains([':', '.']) && !text.ends_with(':')
+            || text.starts_with(['@', '%', '{', '+', '-', '!']);
+        if session || !parts && self.state.find_session(Some(text), origin).is_ok() {
+            return Ok(self.pane_rows(Some(self.state.find_session(Some(text), origin)?)));
+        }
+        let window = match self.state.find_window(Some(text), origin) {
+            Ok(window) => window,
+            Err(why) => {
+                let pane = self.state.find_pane(Some(text), origin);
+                // What names a pane is answered with panes.
+                let pane = pane.map_err(|of_pane| if text.starts_with('%') { of_pane } else { why })?;
+                self.state.window_of(pane).map(|w| w.id).ok_or("the pane is in no window")?
+            }
+        };
+        let panes = self.state.windows.get(&window).map(crate::state::Window::panes).unwrap_or_default();
+        Ok(self.rows_of(panes))
+    }
+
     /// Tells who asked how a verb ended: a client on its screen, a connection through its reply.
-    fn answer(&mut self, answer: Answer, client: Option<crate::mux::ClientId>, reply: Option<Reply>) {
+    pub(super) fn answer(
+        &mut self,
+        answer: Answer,
+        client: Option<crate::mux::ClientId>,
+        reply: Option<Reply>,
+    ) {
         match answer {
             Ok(Outcome::Done(text)) => {
                 if let Some(client) = client {
@@ -124,8 +207,15 @@ impl Server {
             Verb::NewSession { .. } => self.new_session(verb, origin, env),
             Verb::Try { json, .. } => self.try_detached(origin, env, json),
             Verb::Attach { target, .. } => self.attach_client(&target, origin),
-            Verb::DetachClient { all, session } => self.detach_client(all, session.as_deref(), origin),
-            Verb::KillSession { target } => self.kill_session(&target, origin),
+            Verb::DetachClient { all, session, client } => match client {
+                Some(client) => {
+                    let client = self.named_client(Some(&client), origin)?;
+                    self.detach(client, "[detached]", 0);
+                    silent()
+                }
+                None => self.detach_client(all, session.as_deref(), origin),
+            },
+            Verb::KillSession { target, others } => self.kill_session(&target, others, origin),
             Verb::RenameSession { target, name } => self.rename_session(&target, name, origin),
             Verb::HasSession { target } => {
                 self.state.find_session(target.target.as_deref(), origin)?;
@@ -142,86 +232,82 @@ impl Server {
             Verb::StartServer => silent(),
             Verb::SplitWindow { .. } => self.split_window(verb, origin, env),
             Verb::NewWindow { .. } => self.new_window(verb, origin, env),
-            Verb::KillWindow { target } => self.kill_window(&target, origin),
-            Verb::SelectWindow { target, next, previous, last } => {
-                let word = match (next, previous, last) {
-                    (true, ..) => Some("{next}"),
-                    (_, true, _) => Some("{previous}"),
-                    (.., true) => Some("{last}"),
-                    _ => None,
-                };
-                self.select_window(target.target.as_deref(), word, origin)
-            }
-            Verb::NextWindow { target } => {
-                self.select_window(target.target.as_deref(), Some("{next}"), origin)
-            }
-            Verb::PreviousWindow { target } => {
-                self.select_window(target.target.as_deref(), Some("{previous}"), origin)
-            }
-            Verb::LastWindow { target } => {
-                self.select_window(target.target.as_deref(), Some("{last}"), origin)
-            }
-            Verb::RenameWindow { target, name } => self.rename_window(&target, name, origin),
-            Verb::SelectLayout { target, name } => self.select_layout(&target, Some(&name), origin),
-            Verb::NextLayout { target } => self.select_layout(&target, None, origin),
-            Verb::SelectPane { .. } => self.select_pane(verb, origin),
-            Verb::LastPane { target } => {
-                let window = self.state.find_window(target.target.as_deref(), origin)?;
-                let last = self.state.windows.get(&window).and_then(|w| w.last).ok_or("no last pane")?;
-                self.focus_pane(last);
-                silent()
-            }
+            Verb::KillWindow { target, others } => self.kill_window(&target, others, origin),
+            Verb::Arrange(verb) => self.arrange(verb, origin),
+            Verb::Show(verb) => self.show_verb(verb, origin, env),
+            Verb::Script(verb) => self.script(verb, origin, env, reply),
             Verb::NextAttention { target } => self.next_attention(&target, origin),
-            Verb::ResizePane { .. } => self.resize_pane(verb, origin),
-            Verb::SwapPane { target, source, up, down } => {
-                self.swap_pane(&target, source.as_deref(), up, down, origin)
-            }
-            Verb::BreakPane { target, name, detached } => self.break_pane(&target, name, detached, origin),
-            Verb::JoinPane { target, source, horizontal, .. } => {
-                self.join_pane(&target, source.as_deref(), horizontal, origin)
-            }
-            Verb::KillPane { target } => {
+            Verb::KillPane { target, others } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                self.close_pane(pane);
+                let beside = self.state.window_of(pane).map(crate::state::Window::panes).unwrap_or_default();
+                let closed = if others { beside } else { vec![pane] };
+                for closed in closed.into_iter().filter(|closed| !others || *closed != pane) {
+                    self.close_pane(closed);
+                }
                 silent()
             }
-            Verb::RespawnPane { target, kill, how } => self.respawn_pane(&target, kill, how, origin),
-            Verb::SendKeys { target, literal, keys } => self.send_keys(&target, literal, &keys, origin),
+            Verb::RespawnPane { target, kill, how, dir, command } => {
+                self.respawn_pane(&target, kill, how, (dir, command), origin)
+            }
+            verb @ Verb::SendKeys { .. } => self.send_keys(verb, origin),
             Verb::Prompt { target, wait, timeout, text } => {
                 self.prompt(&target, wait, timeout, &text.join(" "), origin, reply)
             }
             Verb::Paste { target, text } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                let bracketed = self.modes(pane).is_some_and(|modes| modes.bracketed_paste);
-                self.write(pane, crate::term::encode::encode_paste(text.as_bytes(), bracketed))?;
+                for pane in self.typed_into(pane) {
+                    let bracketed = self.modes(pane).is_some_and(|modes| modes.bracketed_paste);
+                    self.write(pane, crate::term::encode::encode_paste(text.as_bytes(), bracketed))?;
+                }
                 silent()
             }
-            Verb::CapturePane { target, styled, join, start, end, .. } => {
-                self.capture_pane(&target, styled, join, start.as_deref(), end.as_deref(), origin)
+            Verb::CapturePane { target, styled, join, start, end, buffer, quiet, .. } => {
+                match self.capture_pane(&target, styled, join, start.as_deref(), end.as_deref(), origin) {
+                    Err(_) if quiet => silent(),
+                    Ok(Outcome::Done(text)) if buffer.is_some() => {
+                        self.buffers.set(buffer, text, Self::now())?;
+                        silent()
+                    }
+                    answer => answer,
+                }
             }
-            Verb::ListSessions { format } => Ok(Outcome::Done(listing::print(&format, &self.session_rows()))),
-            Verb::ListWindows { format, target } => {
-                let session =
-                    target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
-                Ok(Outcome::Done(listing::print(&format, &self.window_rows(session))))
+            Verb::ListSessions { format } => Ok(Outcome::Done(self.print_rows(&format, self.session_rows()))),
+            Verb::ListWindows { format, target, all } => {
+                let target = target.target.as_deref().filter(|_| !all);
+                let session = target.map(|t| self.state.find_session(Some(t), origin)).transpose()?;
+                Ok(Outcome::Done(self.print_rows(&format, self.window_rows(session))))
             }
-            Verb::ListPanes { format, target, .. } => {
-                let session =
-                    target.target.as_deref().map(|t| self.state.find_session(Some(t), origin)).transpose()?;
-                Ok(Outcome::Done(listing::print(&format, &self.pane_rows(session))))
+            Verb::ListPanes { format, target, session, all } => {
+                let rows = self.listed_panes(target.target.as_deref().filter(|_| !all), session, origin)?;
+                Ok(Outcome::Done(self.print_rows(&format, rows)))
             }
-            Verb::ListClients { format } => Ok(Outcome::Done(listing::print(&format, &self.client_rows()))),
-            Verb::DisplayMessage { target, print, message } => {
+            Verb::ListClients { format } => {
+                let rows = self.client_rows().into_iter().map(|row| (row, None)).collect();
+                Ok(Outcome::Done(self.print_rows(&format, rows)))
+            }
+            Verb::DisplayMessage { target, print, all, duration, message } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                let text = listing::expand(&message.join(" "), &self.pane_row(pane));
+                if all {
+                    let row = self.full_row(pane);
+                    let told = row.iter().filter(|(name, _)| *name != "line");
+                    return Ok(Outcome::Done(
+                        told.map(|(name, value)| format!("{name}={value}\n")).collect(),
+                    ));
+                }
+                let format = if message.is_empty() { MESSAGE.to_owned() } else { message.join(" ") };
+                let text = self.formatted(&format, pane, origin);
+                let seconds = duration.map(|ms| ms.div_ceil(1000).max(1));
                 match origin.client {
                     Some(client) if !print => {
-                        self.tell(client, text);
+                        self.tell_for(client, text, seconds);
                         silent()
                     }
                     _ if print => line(text),
                     _ => {
-                        self.tell_all(&text);
+                        let clients: Vec<_> = self.state.clients.keys().copied().collect();
+                        for client in clients {
+                            self.tell_for(client, text.clone(), seconds);
+                        }
                         silent()
                     }
                 }
@@ -237,18 +323,22 @@ impl Server {
             Verb::Usage { by, json } => self.usage_verb(by, json, origin, reply),
             Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
-            Verb::ListKeys { json, overlay } => match origin.client {
+            Verb::ListKeys { json, overlay, table, key, .. } => match origin.client {
                 Some(client) if overlay => {
                     self.open(client, overlays::keys());
                     silent()
                 }
-                _ => Ok(Outcome::Done(self.keys.list(json))),
+                _ => {
+                    let table = table.map(|table| Table::named(false, Some(&table))).transpose();
+                    let key = key.map(|key| Key::from_str(&key)).transpose();
+                    let key = key.map_err(|error| Failure::Usage(error.to_string()))?;
+                    let table = table.map_err(Failure::Usage)?;
+                    Ok(Outcome::Done(self.keys.list(json, table, key.as_ref())))
+                }
             },
             Verb::RouterPanel { target, pin } => self.router_panel(&target, pin, origin),
-            Verb::CommandPrompt { initial } => {
-                let client = need_client(origin)?;
-                self.open(client, overlays::palette(initial.unwrap_or_default()));
-                silent()
+            Verb::CommandPrompt { initial, prompt, template } => {
+                self.command_prompt(initial, prompt, template.as_deref(), origin)
             }
             Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin),
             Verb::SendPrefix { target, second } => {
@@ -280,6 +370,32 @@ pub(super) fn chosen_dir(
     let Some(named) = named else { return Ok(otherwise) };
     let dir = crate::workspace::absolute(&origin.cwd, &named);
     if dir.is_dir() { Ok(dir) } else { Err(Failure::Failed(format!("{} is not a directory", dir.display()))) }
+}
+
+/// `NAME=VALUE` of `-e`.
+///
+/// # Errors
+/// A sentence for what has no `=` or no name.
+pub(super) fn variables(given: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Failure::Usage(format!("{text:?} is not NAME=VALUE"))),
+    };
+    given.iter().map(pair).collect()
+}
+
+/// What to execute for the words of a command: one that is more than a program's name is a line for the shell, as in
+/// tmux.
+pub(super) fn command_line(words: Vec<String>, env: &BTreeMap<String, String>) -> Vec<String> {
+    match words.as_slice() {
+        [line] if line.contains(|c: char| c.is_whitespace() || "|&;<>()$`\\\"'*?[#~=%!{".contains(c)) => {
+            if std::path::Path::new(line).exists() {
+                return words;
+            }
+            vec![super::panes::shell(env), "-c".to_owned(), line.clone()]
+        }
+        _ => words,
+    }
 }
 
 /// The client that a key binding runs for.

@@ -289,25 +289,8 @@ impl Server {
         }
         if pane.status.status != report.status {
             pane.status_since = now;
-            let attention = matches!(report.status, Status::NeedsYou | Status::Done);
-            let bell: Vec<ClientId> = if attention {
-                self.state
-                    .clients
-                    .keys()
-                    .copied()
-                    .filter(|c| self.state.focused_pane(*c) != Some(id))
-                    .collect()
-            } else {
-                Vec::new()
-            };
-            for client in bell {
-                if let Some(client) = self.state.clients.get_mut(&client) {
-                    client.unseen.insert(id);
-                }
-                if self.settings.bell {
-                    self.send(client, b"\x07".to_vec());
-                }
-            }
+            self.call_for(id, &report.status);
+            self.status_hook(id, &report.status);
         }
         if let Some(pane) = self.state.panes.get_mut(&id) {
             pane.status = report;
@@ -336,6 +319,7 @@ impl Server {
                 if let Some(pane) = self.state.panes.get_mut(&id) {
                     pane.title = title.chars().filter(|c| !c.is_control()).take(TITLE_LIMIT).collect();
                 }
+                self.hook("pane-title-changed", id);
             }
             TermEvent::AgentState(payload) => {
                 if let Some(screen) = self.screens.get_mut(&id) {
@@ -344,12 +328,13 @@ impl Server {
                 }
             }
             TermEvent::Bell => {
+                self.hook("alert-bell", id);
                 let clients: Vec<ClientId> = self
                     .state
                     .clients
                     .keys()
                     .copied()
-                    .filter(|c| self.state.shown_window(*c).is_some_and(|w| w.layout.contains(id)))
+                    .filter(|c| self.state.shown_window(*c).is_some_and(|w| w.contains(id)))
                     .collect();
                 for client in clients {
                     self.send(client, b"\x07".to_vec());

@@ -69,6 +69,10 @@ pub fn pane(id: u32, harness: Option<Harness>, status: Status) -> Pane {
         exit: None,
         refusal: None,
         notes: Vec::new(),
+        input_off: false,
+        popup: false,
+        closes: Default::default(),
+        label: None,
     }
 }
 
@@ -164,15 +168,8 @@ pub fn state(size: (u16, u16)) -> State {
         pane(4, None, Status::Idle),
     ];
     state.panes.extend(panes.map(|pane| (pane.id, pane)));
-    let window = |id, name: &str, layout, active| Window {
-        id,
-        name: name.into(),
-        named: false,
-        layout,
-        active,
-        last: None,
-        zoomed: false,
-    };
+    let window =
+        |id, name: &str, layout, active| Window { name: name.into(), ..Window::new(id, layout, active) };
     state.windows.insert(WindowId(1), window(WindowId(1), "work", layout, two));
     state.windows.insert(WindowId(2), window(WindowId(2), "logs", Layout::single(four), four));
     let client = Client {
@@ -186,6 +183,8 @@ pub fn state(size: (u16, u16)) -> State {
         utf8: true,
         hint: None,
         unseen: Default::default(),
+        read_only: false,
+        last_session: None,
     };
     let session = Session {
         id: SessionId(1),
@@ -197,6 +196,7 @@ pub fn state(size: (u16, u16)) -> State {
         rehearse: false,
         size: (size.0 - if size.0 >= 160 { 33 } else { 0 }, size.1.saturating_sub(1)),
         guide: None,
+        manual: false,
     };
     state.sessions.insert(SessionId(1), session);
     state.clients.insert(CLIENT, client);

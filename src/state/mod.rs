@@ -81,6 +81,8 @@ pub struct Session {
     pub rehearse: bool,
     /// The area of its windows in cells, status line excluded.
     pub size: (u16, u16),
+    /// That size was set by hand; clients do not change it.
+    pub manual: bool,
     /// The guided steps of `inspan try`, when this session is one.
     pub guide: Option<Guide>,
 }
@@ -102,6 +104,67 @@ pub struct Window {
     pub last: Option<PaneId>,
     /// The active pane fills the window.
     pub zoomed: bool,
+    /// Panes over the others, the topmost last.
+    pub floating: Vec<Floating>,
+    /// What is typed into one pane goes to all.
+    pub synchronized: bool,
+    /// Layouts of the same panes before the newest changes, the newest last.
+    pub earlier: Vec<Layout>,
+}
+
+/// A pane that lies over the others of its window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Floating {
+    /// Which pane.
+    pub pane: PaneId,
+    /// Its frame, in cells of the window; what does not fit is moved and cut when it is drawn.
+    pub rect: (u16, u16, u16, u16),
+}
+
+/// How far back a window's layouts are remembered: more than anybody undoes.
+const MAX_EARLIER: usize = 20;
+
+impl Window {
+    /// A window of this layout, without a name.
+    pub fn new(id: WindowId, layout: Layout, active: PaneId) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            named: false,
+            layout,
+            active,
+            last: None,
+            zoomed: false,
+            floating: Vec::new(),
+            synchronized: false,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// Every pane: those that tile the window in their order, then those over them.
+    pub fn panes(&self) -> Vec<PaneId> {
+        let mut panes = self.layout.panes();
+        panes.extend(self.floating.iter().map(|floating| floating.pane));
+        panes
+    }
+
+    /// Whether the pane is in this window.
+    pub fn contains(&self, pane: PaneId) -> bool {
+        self.layout.contains(pane) || self.floats(pane)
+    }
+
+    /// Whether the pane lies over the others.
+    pub fn floats(&self, pane: PaneId) -> bool {
+        self.floating.iter().any(|floating| floating.pane == pane)
+    }
+
+    /// Remembers a layout that was just changed.
+    pub fn remember(&mut self, before: Layout) {
+        if self.earlier.len() >= MAX_EARLIER {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(before);
+    }
 }
 
 /// One rectangle with a process behind it.
@@ -133,6 +196,26 @@ pub struct Pane {
     pub refusal: Option<Refusal>,
     /// A remark for the pane's card: variables removed, a switch that stopped half-way.
     pub notes: Vec<String>,
+    /// Nothing that is typed reaches it.
+    pub input_off: bool,
+    /// It was opened by `display-popup`.
+    pub popup: bool,
+    /// It is closed when its process ends, or when that ended well.
+    pub closes: Closes,
+    /// What a person called it, in place of the title that its process sets.
+    pub label: Option<String>,
+}
+
+/// When a pane goes away by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closes {
+    /// Never: the card says how it ended.
+    #[default]
+    Never,
+    /// When its process ends.
+    AtEnd,
+    /// When its process ends with exit code 0.
+    WhenWell,
 }
 
 /// How a pane's process ended and what may be pressed.
@@ -319,4 +402,8 @@ pub struct Client {
     pub utf8: bool,
     /// Panes whose *done* this client has not looked at since.
     pub unseen: BTreeSet<PaneId>,
+    /// It only watches.
+    pub read_only: bool,
+    /// The session that it looked at before.
+    pub last_session: Option<SessionId>,
 }

@@ -1,6 +1,6 @@
 //! Changes of the sessions, windows and panes that keep them consistent: no window without a pane, no session
 //! without a window, every focus on something that exists.
-use super::{NextIds, Pane, Session, State, StatusReport, Window};
+use super::{Closes, Floating, NextIds, Pane, Session, State, StatusReport, Window};
 use crate::mux::{
     PaneId, SessionId, WindowId,
     layout::{Axis, Layout, Rect, Share},
@@ -58,6 +58,10 @@ impl State {
                 exit: None,
                 refusal: None,
                 notes: Vec::new(),
+                input_off: false,
+                popup: false,
+                closes: Closes::Never,
+                label: None,
             },
         );
         id
@@ -85,6 +89,7 @@ impl State {
                 last: None,
                 rehearse: false,
                 size,
+                manual: false,
                 guide: None,
             },
         );
@@ -93,18 +98,7 @@ impl State {
 
     fn bare_window(&mut self, pane: PaneId) -> WindowId {
         let id = self.next.window();
-        self.windows.insert(
-            id,
-            Window {
-                id,
-                name: String::new(),
-                named: false,
-                layout: Layout::single(pane),
-                active: pane,
-                last: None,
-                zoomed: false,
-            },
-        );
+        self.windows.insert(id, Window::new(id, Layout::single(pane), pane));
         id
     }
 
@@ -136,6 +130,46 @@ impl State {
         done
     }
 
+    /// Lifts a pane over the others of its window, in this frame; false when it is alone below.
+    pub fn lift(&mut self, pane: PaneId, rect: (u16, u16, u16, u16)) -> bool {
+        let Some(window) = self.windows.values_mut().find(|w| w.contains(pane)) else { return false };
+        if let Some(floating) = window.floating.iter_mut().find(|floating| floating.pane == pane) {
+            floating.rect = rect;
+            return true;
+        }
+        if window.layout.panes().len() < 2 {
+            return false;
+        }
+        window.layout.remove(pane);
+        window.floating.push(Floating { pane, rect });
+        window.zoomed = false;
+        true
+    }
+
+    /// Puts a new pane over those of a window and focuses it.
+    pub fn float(&mut self, window: WindowId, pane: PaneId, rect: (u16, u16, u16, u16)) {
+        let Some(window) = self.windows.get_mut(&window) else { return };
+        window.floating.push(Floating { pane, rect });
+        window.zoomed = false;
+        window.last = Some(window.active);
+        window.active = pane;
+    }
+
+    /// Puts a pane that floats back among the others, beside one of them.
+    pub fn land(&mut self, pane: PaneId) -> bool {
+        let area = self.area_of(pane);
+        let Some(window) = self.windows.values_mut().find(|w| w.floats(pane)) else { return false };
+        let beside = window.last.filter(|last| window.layout.contains(*last));
+        let Some(beside) = beside.or_else(|| window.layout.panes().first().copied()) else { return false };
+        let axis = match window.layout.rect_of(beside, area) {
+            // Cells are about twice as high as wide.
+            Some(rect) if rect.w > rect.h.saturating_mul(2) => Axis::Horizontal,
+            _ => Axis::Vertical,
+        };
+        window.floating.retain(|floating| floating.pane != pane);
+        window.layout.split(beside, axis, pane, Share::Half, false, area)
+    }
+
     /// The area that a pane's window tiles.
     pub fn area_of(&self, pane: PaneId) -> Rect {
         let size = self.window_of(pane).and_then(|w| self.session_of(w.id)).map_or((80, 23), |s| s.size);
@@ -144,7 +178,12 @@ impl State {
 
     /// Focuses a pane and shows its window.
     pub fn focus(&mut self, pane: PaneId) {
-        let Some(window) = self.windows.values_mut().find(|w| w.layout.contains(pane)) else { return };
+        let Some(window) = self.windows.values_mut().find(|w| w.contains(pane)) else { return };
+        if let Some(at) = window.floating.iter().position(|floating| floating.pane == pane) {
+            // What has the keys lies on top.
+            let floating = window.floating.remove(at);
+            window.floating.push(floating);
+        }
         if window.active != pane {
             window.last = Some(window.active);
             window.active = pane;
@@ -166,8 +205,8 @@ impl State {
 
     /// Takes a pane out of its window without forgetting it; an emptied window and session end.
     pub fn take_out(&mut self, pane: PaneId) {
-        let Some(window) = self.windows.values_mut().find(|w| w.layout.contains(pane)) else { return };
-        let order = window.layout.panes();
+        let Some(window) = self.windows.values_mut().find(|w| w.contains(pane)) else { return };
+        let order = window.panes();
         let at = order.iter().position(|p| *p == pane).unwrap_or(0);
         if order.len() == 1 {
             let id = window.id;
@@ -175,7 +214,13 @@ impl State {
             return;
         }
         window.layout.remove(pane);
+        window.floating.retain(|floating| floating.pane != pane);
         window.zoomed = false;
+        if window.layout.panes().is_empty() {
+            // Something has to be below: the lowest of those that floated.
+            let lowest = window.floating.remove(0);
+            window.layout = Layout::single(lowest.pane);
+        }
         let last = window.last.filter(|l| *l != pane && order.contains(l));
         if window.active == pane {
             let neighbour = order.get(if at == 0 { 1 } else { at - 1 }).copied();
@@ -216,10 +261,59 @@ impl State {
         }
     }
 
+    /// Moves a window to a place of a session, counted from 0; the sessions whose last window left end.
+    pub fn move_window(&mut self, window: WindowId, to: SessionId, at: usize, show: bool) {
+        let Some(from) = self.session_of(window).map(|s| s.id) else { return };
+        if !self.sessions.contains_key(&to) {
+            return;
+        }
+        if let Some(session) = self.sessions.get_mut(&from) {
+            let place = session.windows.iter().position(|w| *w == window).unwrap_or(0);
+            session.windows.retain(|w| *w != window);
+            if from != to {
+                session.last = session.last.filter(|last| *last != window);
+                if session.active == window {
+                    let beside = session.windows.get(place.saturating_sub(1)).copied();
+                    session.active = session.last.take().or(beside).unwrap_or(window);
+                }
+            }
+            if session.windows.is_empty() && from != to {
+                self.sessions.remove(&from);
+            }
+        }
+        let Some(session) = self.sessions.get_mut(&to) else { return };
+        session.windows.insert(at.min(session.windows.len()), window);
+        if show && session.active != window {
+            session.last = Some(session.active);
+            session.active = window;
+        }
+    }
+
+    /// Exchanges the places of two windows, which may be in two sessions.
+    pub fn swap_windows(&mut self, a: WindowId, b: WindowId) {
+        let places: Vec<(SessionId, usize)> = [a, b]
+            .iter()
+            .filter_map(|window| {
+                let session = self.session_of(*window)?;
+                Some((session.id, session.windows.iter().position(|w| w == window)?))
+            })
+            .collect();
+        let [of_a, of_b] = places.as_slice() else { return };
+        for ((session, at), (old, new)) in [(*of_a, (a, b)), (*of_b, (b, a))] {
+            let Some(session) = self.sessions.get_mut(&session) else { continue };
+            session.windows[at] = new;
+            if of_a.0 != of_b.0 {
+                // Another session's window has gone with its place.
+                session.active = if session.active == old { new } else { session.active };
+                session.last = session.last.filter(|last| *last != old);
+            }
+        }
+    }
+
     /// Every pane of a session.
     pub fn panes_of(&self, session: SessionId) -> Vec<PaneId> {
         let Some(session) = self.sessions.get(&session) else { return Vec::new() };
-        session.windows.iter().filter_map(|w| self.windows.get(w)).flat_map(|w| w.layout.panes()).collect()
+        session.windows.iter().filter_map(|w| self.windows.get(w)).flat_map(Window::panes).collect()
     }
 
     /// A name that no session has: `wish`, `wish-2`, …

@@ -34,6 +34,66 @@ pub enum Overlay {
     Text(Printed),
     /// Whether a directory is trusted, before a harness loads what it brings.
     Trust(Trust),
+    /// A list of things, each with a command: sessions, windows, panes, buffers, clients, a menu.
+    Choose(Choice),
+    /// Numbers over the panes.
+    Numbers(Numbers),
+}
+
+/// A list of which one row is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// What is chosen: `sessions`, `buffers`.
+    pub title: String,
+    /// Every row.
+    pub rows: Vec<ChoiceRow>,
+    /// Typed filter and chosen row.
+    pub list: List,
+    /// A menu: its keys take rows, and nothing is filtered.
+    pub menu: bool,
+}
+
+/// A row of a [`Choice`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChoiceRow {
+    /// How far it is set in, for what lies in what.
+    pub depth: u16,
+    /// Its name.
+    pub name: String,
+    /// The rest of the row.
+    pub detail: String,
+    /// The key of a menu's row, in key notation.
+    pub key: Option<String>,
+    /// What taking it runs; empty for a line between rows.
+    pub command: Vec<String>,
+    /// It needs somebody.
+    pub calls: bool,
+    /// It is what the client looks at.
+    pub current: bool,
+}
+
+/// Numbers over the panes of a window.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    /// The panes in their order, numbered from 1.
+    pub panes: Vec<PaneId>,
+    /// What a digit runs, with the pane in place of `%%`; empty when no key chooses.
+    pub command: Vec<String>,
+}
+
+impl Choice {
+    /// The rows that the filter leaves and that can be taken or, unfiltered, stand between them.
+    pub fn shown(&self) -> Vec<&ChoiceRow> {
+        let filter = view::Filter::new(&self.list.filter);
+        let matches = |row: &&ChoiceRow| filter.finds(&format!("{} {}", row.name, row.detail));
+        self.rows.iter().filter(matches).collect()
+    }
+}
+
+/// A command's words with something in place of `%%`, or of `%1` where there is none.
+pub fn fill(command: &[String], with: &str) -> Vec<String> {
+    let mark = if command.iter().any(|word| word.contains("%%")) { "%%" } else { "%1" };
+    command.iter().map(|word| word.replace("%%%", "%%").replace(mark, with)).collect()
 }
 
 /// A filtered list: which row is chosen and what was typed.
@@ -103,6 +163,8 @@ pub struct Palette {
     pub selected: usize,
     /// Why the last Enter did not run.
     pub error: Option<String>,
+    /// What is asked for, and the command that the answer goes into in place of `%%`; commands are not listed then.
+    pub asks: Option<(String, Vec<String>)>,
 }
 
 /// A question with one dangerous answer.

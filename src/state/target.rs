@@ -25,7 +25,7 @@ impl State {
 
     /// The window of a pane.
     pub fn window_of(&self, pane: PaneId) -> Option<&Window> {
-        self.windows.values().find(|w| w.layout.contains(pane))
+        self.windows.values().find(|w| w.contains(pane))
     }
 
     /// The pane with this ULID.
@@ -142,13 +142,13 @@ impl State {
             return self.panes.contains_key(&id).then_some(id);
         }
         let window = self.windows.get(&self.window_at(path, origin)?)?;
-        let order = window.layout.panes();
+        let order = window.panes();
         let at = order.iter().position(|p| *p == window.active).unwrap_or(0);
         let area = self.area_of(window.active);
         match path.pane {
             None => {
                 // Run in a pane and nothing named: that pane, wherever the focus is.
-                let own = origin.pane.filter(|p| origin.client.is_none() && window.layout.contains(*p));
+                let own = origin.pane.filter(|p| origin.client.is_none() && window.contains(*p));
                 let nothing_named = path.session.is_none() && path.window.is_none();
                 Some(own.filter(|_| nothing_named).unwrap_or(window.active))
             }

@@ -104,6 +104,10 @@ pub struct QueueFull;
 
 /// Who is told what a pty's program does. Called from the reader task; must not block.
 pub trait PaneSink: Send + Sync + 'static {
+    /// What was read, before it is parsed.
+    fn bytes(&self, bytes: &[u8]) {
+        let _ = bytes;
+    }
     /// The emulator has new content.
     fn output(&self);
     /// Something happened beside text.

@@ -36,8 +36,10 @@ impl Geometry {
     /// The pane at a cell, with the cell's place inside it; `None` on borders, panel and status line.
     pub fn pane_at(&self, x: u16, y: u16) -> Option<(PaneId, u16, u16)> {
         let at = ratatui::layout::Position { x, y };
-        let hit = self.panes.iter().find(|(_, _, inner)| inner.contains(at));
-        hit.map(|(pane, _, inner)| (*pane, x - inner.x, y - inner.y))
+        // What lies on top comes last, its border included.
+        let hit = self.panes.iter().rev().find(|(_, outer, _)| outer.contains(at));
+        hit.filter(|(_, _, inner)| inner.contains(at))
+            .map(|(pane, _, inner)| (*pane, x - inner.x, y - inner.y))
     }
 
     /// The inner rectangle of a shown pane.
@@ -108,7 +110,16 @@ pub fn pane_rects(window: &Window, size: (u16, u16)) -> Vec<(PaneId, Rect, Rect)
     }
     let rects = window.layout.rects(layout::Rect { x: 0, y: 0, w: size.0, h: size.1 });
     let outer = |rect: layout::Rect| Rect { x: rect.x, y: rect.y, width: rect.w, height: rect.h };
-    rects.into_iter().map(|(pane, rect)| (pane, outer(rect), inside(outer(rect)))).collect()
+    let tiled = rects.into_iter().map(|(pane, rect)| (pane, outer(rect)));
+    let floating = window.floating.iter().map(|floating| (floating.pane, floating_rect(floating.rect, size)));
+    tiled.chain(floating).map(|(pane, rect)| (pane, rect, inside(rect))).collect()
+}
+
+/// The frame of a pane that floats, moved and cut so that all of it can be seen.
+fn floating_rect((x, y, width, height): (u16, u16, u16, u16), size: (u16, u16)) -> Rect {
+    let width = width.clamp(layout::MIN_WIDTH, size.0.max(layout::MIN_WIDTH)).min(size.0);
+    let height = height.clamp(layout::MIN_HEIGHT, size.1.max(layout::MIN_HEIGHT)).min(size.1);
+    Rect { x: x.min(size.0 - width), y: y.min(size.1 - height), width, height }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Drawing reads `&State` and changes nothing; what panes contain is drawn by a [`Screens`]. Must not know: emulators,
 //! sockets, how a command is run.
+mod choices;
 mod dialogs;
 mod geometry;
 mod paint;
@@ -97,6 +98,9 @@ pub fn output(scene: &Scene<'_>, canvas: &mut Canvas, touched: &mut Vec<Stretch>
     }
     let geometry = geometry(scene.state, scene.client);
     let window = scene.state.shown_window(scene.client);
+    if window.is_some_and(|window| !window.zoomed && !window.floating.is_empty()) {
+        return false;
+    }
     canvas.cursor = None;
     for (id, _, inner) in &geometry.panes {
         let (Some(pane), Some(window)) = (scene.state.panes.get(id), window) else { continue };
@@ -123,6 +127,23 @@ pub fn window_at(scene: &Scene<'_>, x: u16, y: u16) -> Option<WindowId> {
     line.contains(Position { x, y }).then(|| status_line::window_at(&pen, scene, client, line, x))?
 }
 
+/// The row of a client's overlay at a cell, by its place in the list; nothing is drawn.
+pub fn row_at(scene: &Scene<'_>, x: u16, y: u16) -> Option<usize> {
+    let client = scene.state.clients.get(&scene.client)?;
+    let overlay = client.overlay.as_ref()?;
+    let geometry = geometry(scene.state, scene.client);
+    let mut scratch = Canvas::new(client.size.0, client.size.1);
+    let mut pen = pen(&mut scratch, scene, client);
+    match (overlay, geometry.panel) {
+        (Overlay::Router(list), Some(docked)) => {
+            panel::draw(&mut pen, scene, Some(docked), geometry.area, Some(list));
+        }
+        _ => drop(draw_overlay(&mut pen, scene, overlay, geometry.panel, geometry.area)),
+    }
+    let at = Position { x, y };
+    pen.rows.iter().rev().find(|(row, _)| row.contains(at)).map(|(_, place)| *place)
+}
+
 fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<CanvasCursor> {
     let geometry = geometry(scene.state, scene.client);
     let bounds = geometry.area;
@@ -134,6 +155,11 @@ fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<Can
         if outer.intersection(bounds).is_empty() {
             continue;
         }
+        if window.floats(*id) {
+            // It lies over others: nothing of them may show through, nor any cursor.
+            pen(canvas, scene, client).clear(outer.intersection(bounds));
+            cursor = None;
+        }
         if !visible.is_empty() {
             scene.screens.draw(*id, canvas, visible);
         }
@@ -141,8 +167,9 @@ fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<Can
         let place = Place {
             outer: *outer,
             focused: window.active == *id,
-            zoomed: window.zoomed && window.layout.panes().len() > 1,
+            zoomed: window.zoomed && window.panes().len() > 1,
             borders: geometry.borders,
+            synchronized: window.synchronized && window.panes().len() > 1,
         };
         pane::surround(&mut pen, scene, client, pane, place);
         pane::card(&mut pen, pane, visible);
@@ -170,7 +197,7 @@ fn shapes(scene: &Scene<'_>, client: &Client, canvas: &mut Canvas) -> Option<Can
 }
 
 fn pen<'a>(canvas: &'a mut Canvas, scene: &Scene<'a>, client: &Client) -> Pen<'a> {
-    Pen { canvas, theme: scene.theme, utf8: client.utf8 }
+    Pen { canvas, theme: scene.theme, utf8: client.utf8, rows: Vec::new() }
 }
 
 fn pane_cursor(screens: &dyn Screens, pane: PaneId, visible: Rect) -> Option<CanvasCursor> {
@@ -204,6 +231,8 @@ fn draw_overlay(
         Overlay::Confirm(confirm) => dialogs::confirm(pen, confirm, area),
         Overlay::Text(printed) => dialogs::printed(pen, printed, area),
         Overlay::Trust(trust) => dialogs::trust(pen, trust, area),
+        Overlay::Choose(choice) => choices::choose(pen, choice, area),
+        Overlay::Numbers(numbers) => choices::numbers(pen, scene, numbers, area),
     }
     None
 }

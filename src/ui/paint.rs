@@ -52,9 +52,16 @@ pub(super) struct Pen<'a> {
     pub canvas: &'a mut Canvas,
     pub theme: &'a Theme,
     pub utf8: bool,
+    /// Where rows stand that the mouse can take, and their places in their list.
+    pub rows: Vec<(Rect, usize)>,
 }
 
 impl Pen<'_> {
+    /// Remembers that a row of a list stands here.
+    pub fn row(&mut self, x: u16, y: u16, width: u16, at: usize) {
+        self.rows.push((Rect { x, y, width, height: 1 }, at));
+    }
+
     /// Columns that a text takes when this pen writes it.
     pub fn width(&self, text: &str) -> u16 {
         let columns = if self.utf8 || text.is_ascii() {
@@ -158,6 +165,12 @@ impl Pen<'_> {
         let style = self.theme.style(Role::Selection);
         let row = Rect { x, y, width, height: 1 }.intersection(self.canvas.area());
         self.canvas.buffer.set_style(row, style);
+    }
+
+    /// Exchanges text and background of a stretch of a row.
+    pub fn reverse(&mut self, x: u16, y: u16, width: u16) {
+        let row = Rect { x, y, width, height: 1 }.intersection(self.canvas.area());
+        self.canvas.buffer.set_style(row, Style::new().add_modifier(ratatui::style::Modifier::REVERSED));
     }
 
     /// Draws a rounded border around `area`.

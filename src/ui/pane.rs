@@ -46,6 +46,8 @@ pub(super) struct Place {
     pub focused: bool,
     pub zoomed: bool,
     pub borders: bool,
+    /// What is typed goes into every pane of the window.
+    pub synchronized: bool,
 }
 
 fn title(pane: &Pane, at: Place, model: bool) -> Vec<Seg<'_>> {
@@ -63,7 +65,19 @@ fn title(pane: &Pane, at: Place, model: bool) -> Vec<Seg<'_>> {
                 title.push(seg("rehearsal", Role::Warn));
             }
         }
+        None if pane.label.is_some() => {}
         None => title.push(seg(program(pane), own)),
+    }
+    if let Some(label) = &pane.label {
+        if pane.harness.is_some() {
+            title.push(seg(" · ", own));
+        }
+        title.push(seg(label.as_str(), own));
+    }
+    if pane.input_off {
+        title.push(seg(" · no input", Role::Warn));
+    } else if at.synchronized {
+        title.push(seg(" · typing into all", Role::Warn));
     }
     if at.zoomed {
         title.push(seg(" · ", own));

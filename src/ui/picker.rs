@@ -71,6 +71,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, picker: &Picker, area: 
             pen.segs(x, y, width, std::slice::from_ref(cell));
             x += width + GAP;
         }
+        pen.row(inner.x + 2, y, inner.width.saturating_sub(3), at);
         if at == chosen {
             pen.select(inner.x + 2, y, inner.width.saturating_sub(3));
         }

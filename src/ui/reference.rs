@@ -37,6 +37,7 @@ pub(super) fn keys(pen: &mut Pen<'_>, scene: &Scene<'_>, list: &List, area: Rect
         let x = inner.x + 1;
         pen.text(x, y, key_width, &row.keys, Role::Accent);
         row_words(pen, x + key_width + 2, y, inner.right().saturating_sub(1), &row.command, &row.help);
+        pen.row(inner.x, y, inner.width, at);
         if at == chosen {
             pen.select(inner.x, y, inner.width);
         }
@@ -55,7 +56,7 @@ fn row_words(pen: &mut Pen<'_>, x: u16, y: u16, end: u16, command: &str, help: &
 }
 
 /// The chosen row, and the first row shown so that it is in view.
-fn window(selected: usize, rows: usize, height: u16) -> (usize, usize) {
+pub(super) fn window(selected: usize, rows: usize, height: u16) -> (usize, usize) {
     let chosen = selected.min(rows.saturating_sub(1));
     let height = usize::from(height).max(1);
     (chosen, (chosen + 1).saturating_sub(height))
@@ -68,13 +69,20 @@ pub(super) fn palette(
     palette: &Palette,
     area: Rect,
 ) -> Option<Position> {
-    let rows = palette_rows(scene.reference.rows, &palette.input);
+    let rows = match palette.asks {
+        Some(_) => Vec::new(),
+        None => palette_rows(scene.reference.rows, &palette.input),
+    };
     let width = WIDTH.min(area.width);
     let height = 3 + MATCHES.min(rows.len() as u16) + u16::from(palette.error.is_some());
     let x = area.x + (area.width - width) / 2;
     let outer = Rect { x, y: area.y, width, height: height.min(area.height) };
-    let hints = [seg("⏎ run  tab complete  esc", Role::Dim)];
-    let inner = pen.dialog(outer, Role::BorderFocus, &[seg("command", Role::Text)], &hints);
+    let (title, hint) = match &palette.asks {
+        Some((asked, _)) => (asked.as_str(), "⏎ run  esc"),
+        None => ("command", "⏎ run  tab complete  esc"),
+    };
+    let hints = [seg(hint, Role::Dim)];
+    let inner = pen.dialog(outer, Role::BorderFocus, &[seg(title, Role::Text)], &hints);
     if inner.height == 0 || inner.width < 4 {
         return None;
     }
@@ -96,6 +104,7 @@ pub(super) fn palette(
     let (chosen, first) = window(palette.selected, rows.len(), inner.bottom().saturating_sub(y));
     for (y, (at, row)) in (y..inner.bottom()).zip(rows.iter().enumerate().skip(first)) {
         row_words(pen, inner.x + 3, y, inner.right().saturating_sub(1), &row.command, &row.help);
+        pen.row(inner.x, y, inner.width, at);
         if at == chosen && !palette.input.contains(' ') {
             pen.text(inner.x + 1, y, 1, "▸", Role::Accent);
             pen.select(inner.x, y, inner.width);

@@ -210,7 +210,7 @@ fn window_name(
 }
 
 fn panes<'a>(state: &'a State, window: &'a Window) -> impl Iterator<Item = &'a crate::state::Pane> {
-    window.layout.panes().into_iter().filter_map(|id| state.panes.get(&id))
+    window.panes().into_iter().filter_map(|id| state.panes.get(&id))
 }
 
 /// `◆1 ●1`: how many harnesses of the session wait for the person, work, are done unseen, hit a limit.

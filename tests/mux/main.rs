@@ -1,5 +1,6 @@
 //! The multiplexer from outside: the real binary in a pty, looked at through an independent emulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code")]
+mod arranging;
 mod authority;
 mod bench;
 mod clients;
@@ -16,6 +17,7 @@ mod record;
 mod refusals;
 mod restart;
 mod screens;
+mod scripting;
 mod server;
 mod settings;
 mod steps;

@@ -46,7 +46,7 @@ fn the_usual_keys_are_bound() {
     ] {
         assert_eq!(keys.get(key).map(String::as_str), Some(command), "{key}");
     }
-    assert!(!keys.contains_key("q"));
+    assert!(!keys.contains_key("Q"));
 }
 
 /// One good value for every key that exists, so that schema and struct cannot drift apart.
@@ -66,8 +66,16 @@ default_executor = \"openai-agents\"
 inherit_user = false
 harness_authority = true
 bell = false
+notify = false
 message_seconds = 9
+window-size = \"smallest\"
+repeat-time = 0
 update_environment = [\"A\"]
+[[hooks]]
+event = \"pane-done\"
+run = \"display-message done\"
+[root_keys]
+\"M-Left\" = \"select-pane -L\"
 [keys]
 \"C-Left\" = \"select-pane -L\"
 \"%\" = \"\"
@@ -221,7 +229,7 @@ fn bindings_that_nobody_understands_are_reported_with_their_place() {
         "splti-window" => Err(("unknown command".to_owned(), Some("split-window".to_owned()))),
         _ => Ok(()),
     };
-    let problems = settings.check_bindings(key, command);
+    let problems = settings.check_bindings(key, command, |_| Ok(()));
     let told: Vec<(&str, usize)> = problems.iter().map(|p| (p.key.as_str(), p.line)).collect();
     assert_eq!(told, [("prefix", 1), ("keys.%", 3), ("keys.Hyper-x", 4)]);
     assert_eq!(problems[1].nearest.as_deref(), Some("split-window"));

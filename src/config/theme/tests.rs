@@ -64,6 +64,14 @@ fn the_24_bit_themes_can_be_read_on_their_backgrounds() {
     for (name, backgrounds) in [
         ("dark", [(0x00, 0x00, 0x00), (0x1e, 0x22, 0x2a)]),
         ("light", [(0xff, 0xff, 0xff), (0xfa, 0xf6, 0xec)]),
+        ("catppuccin", [(0x1e, 0x1e, 0x2e); 2]),
+        ("dracula", [(0x28, 0x2a, 0x36); 2]),
+        ("gruvbox", [(0x28, 0x28, 0x28); 2]),
+        ("gruvbox-light", [(0xfb, 0xf1, 0xc7); 2]),
+        ("nord", [(0x2e, 0x34, 0x40); 2]),
+        ("solarized-dark", [(0x00, 0x2b, 0x36); 2]),
+        ("solarized-light", [(0xfd, 0xf6, 0xe3); 2]),
+        ("tokyo-night", [(0x1a, 0x1b, 0x26); 2]),
     ] {
         let (theme, _) = Theme::load(name, Path::new("/nowhere"));
         for (role, key) in Role::all() {

@@ -110,6 +110,22 @@ impl Node {
         }
     }
 
+    /// Gives the parts of the split that a pane is directly in equal weights.
+    pub(super) fn spread(&mut self, pane: PaneId) -> bool {
+        let Self::Split(split) = self else { return false };
+        let Some(at) = split.children.iter().position(|child| child.node.contains(pane)) else {
+            return false;
+        };
+        if split.children[at].node != Self::Pane(pane) {
+            return split.children[at].node.spread(pane);
+        }
+        for child in &mut split.children {
+            child.weight = 1;
+        }
+        split.scale();
+        true
+    }
+
     /// This node without a pane; `None` when nothing is left.
     pub(super) fn without(self, pane: PaneId) -> Option<Self> {
         let Self::Split(mut split) = self else {

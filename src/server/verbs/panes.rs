@@ -1,26 +1,28 @@
 //! Verbs about panes and layouts.
-use super::{Answer, Outcome, chosen_dir, silent};
+use super::{Answer, Outcome, chosen_dir, command_line, silent, variables};
 use crate::{
     commands::{Respawn, Target, Verb},
     executors::SessionChoice,
-    mux::{
-        PaneId,
-        keys::Key,
-        layout::{Axis, Share},
-        presets::Preset,
-    },
+    mux::{PaneId, keys::Key, layout::Axis},
     server::{
         Server,
         harness::{Start, resume},
         panes::{Launch, fresh_line, lock},
         reply::Failure,
     },
-    state::{Parked, Status, ops::SplitPlace, target::Origin},
+    state::{Parked, ops::SplitPlace, target::Origin},
+    term::emulator::FeedOutput,
 };
 use std::{collections::BTreeMap, str::FromStr};
 
 /// A pane smaller than this cannot be split: neither half would show anything.
 const SPLIT_MIN: (u16, u16) = (8, 4);
+
+/// One thing that `send-keys` types.
+enum Typed {
+    Key(Key),
+    Bytes(Vec<u8>),
+}
 
 impl Server {
     pub(super) fn split_window(
@@ -29,10 +31,26 @@ impl Server {
         origin: &Origin,
         env: &BTreeMap<String, String>,
     ) -> Answer {
-        let Verb::SplitWindow { target, horizontal, before, detached, percent, dir, what, .. } = verb else {
+        let Verb::SplitWindow {
+            target,
+            horizontal,
+            before,
+            detached,
+            percent,
+            size,
+            full,
+            zoomed,
+            format,
+            environment,
+            dir,
+            mut what,
+            ..
+        } = verb
+        else {
             return silent();
         };
         let split = self.state.find_pane(target.target.as_deref(), origin)?;
+        let variables = variables(&environment)?;
         let session = self
             .state
             .window_of(split)
@@ -42,23 +60,42 @@ impl Server {
         let cwd = self.state.panes.get(&split).map(|p| p.cwd.clone()).unwrap_or_default();
         let dir = chosen_dir(dir, cwd, origin)?;
         let session_env = self.session_env.get(&session.0).cloned().unwrap_or_else(|| env.clone());
+        what.command = command_line(what.command, &session_env);
         let axis = if horizontal { Axis::Horizontal } else { Axis::Vertical };
         let area = self.state.area_of(split);
+        if self.state.window_of(split).is_some_and(|w| w.floats(split)) {
+            return Err(Failure::Failed(format!("{split} floats; put it back first: float-pane -t {split}")));
+        }
         let rect = self.state.window_of(split).and_then(|w| w.layout.rect_of(split, area));
         let too_small = rect.is_some_and(|r| match axis {
             Axis::Horizontal => r.w < SPLIT_MIN.0,
             Axis::Vertical => r.h < SPLIT_MIN.1,
         });
-        if too_small {
+        if too_small && !full {
             return Err(Failure::Failed(format!(
                 "no space to split {split}; zoom (C-Space z) or close a pane first"
             )));
         }
         let start = self.plan_what(&what, session.1, &session_env, &dir)?;
         let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
-        let share = percent.map_or(Share::Half, |p| Share::Percent(u8::try_from(p).unwrap_or(50)));
+        let share = self.share(size, percent, split);
         let from = self.focused_in(split);
-        self.state.split(split, pane, SplitPlace { axis, share, before }, !detached);
+        let window = self.state.window_of(split).map(|w| w.id);
+        match window.and_then(|id| self.state.windows.get_mut(&id)).filter(|_| full) {
+            Some(window) => {
+                window.zoomed = false;
+                window.layout.split_whole(axis, pane, share, before, area);
+                if !detached {
+                    window.last = Some(window.active);
+                    window.active = pane;
+                }
+            }
+            None => drop(self.state.split(split, pane, SplitPlace { axis, share, before }, !detached)),
+        }
+        if let Some(window) = window.and_then(|id| self.state.windows.get_mut(&id)).filter(|_| zoomed) {
+            window.zoomed = true;
+        }
+        self.scripted.pane_env.insert(pane, variables);
         self.resize_panes();
         self.open_screen(pane);
         self.launch(pane, what, start);
@@ -66,7 +103,15 @@ impl Server {
             self.focus_moved(from, Some(pane));
         }
         self.look_again();
-        Ok(Outcome::Done(format!("{pane}\n")))
+        Ok(Outcome::Done(self.named(pane, format, origin)))
+    }
+
+    /// What a verb that made a pane prints: its id, or what a format says of it.
+    pub(super) fn named(&self, pane: PaneId, format: Option<String>, origin: &Origin) -> String {
+        match format {
+            Some(format) => self.formatted(&format, pane, origin) + "\n",
+            None => format!("{pane}\n"),
+        }
     }
 
     fn focused_in(&self, pane: PaneId) -> Option<PaneId> {
@@ -81,190 +126,21 @@ impl Server {
         self.look_again();
     }
 
-    pub(super) fn select_layout(&mut self, target: &Target, name: Option<&str>, origin: &Origin) -> Answer {
-        let id = self.state.find_window(target.target.as_deref(), origin)?;
-        let preset = match name {
-            Some(name) => Preset::from_str(name).map_err(|e| Failure::Usage(e.to_string()))?,
-            None => {
-                let next = self.last_preset.get(&id).map_or(Preset::ALL[0], |p| p.next());
-                self.last_preset.insert(id, next);
-                next
-            }
-        };
-        if let Some(window) = self.state.windows.get_mut(&id) {
-            window.zoomed = false;
-            window.layout.apply_preset(preset);
-        }
-        self.look_again();
-        silent()
-    }
-
-    pub(super) fn select_pane(&mut self, verb: Verb, origin: &Origin) -> Answer {
-        let Verb::SelectPane { target, toward, last, next } = verb else { return silent() };
-        let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-        let dir = toward.dir();
-        let window = self.state.window_of(pane).ok_or("the pane is in no window")?;
-        let area = self.state.area_of(pane);
-        let to = if let Some(dir) = dir {
-            let recent: Vec<PaneId> = window.last.into_iter().collect();
-            window.layout.neighbour(pane, dir, area, &recent)
-        } else if last {
-            window.last
-        } else if next {
-            window.layout.next(pane)
-        } else {
-            Some(pane)
-        };
-        if let Some(to) = to {
-            self.focus_pane(to);
-        }
-        silent()
-    }
-
-    pub(super) fn next_attention(&mut self, target: &Target, origin: &Origin) -> Answer {
-        let session = self.state.find_session(target.target.as_deref(), origin)?;
-        let panes = self.state.panes_of(session);
-        let current = self.state.find_pane(None, origin).ok();
-        let at = current.and_then(|c| panes.iter().position(|p| *p == c)).unwrap_or(0);
-        let order = (1..=panes.len()).filter_map(|i| panes.get((at + i) % panes.len()));
-        let rank = |id: &PaneId| match self.state.panes.get(id).map(|p| p.status.status.clone()) {
-            Some(Status::NeedsYou) => 0,
-            Some(Status::Limited | Status::Retrying) => 1,
-            Some(Status::Done) => 2,
-            _ => 9,
-        };
-        let next = order.copied().map(|p| (rank(&p), p)).filter(|(r, _)| *r < 9).min_by_key(|(r, _)| *r);
-        let Some((_, pane)) = next else { return Err(Failure::Failed("no pane needs you".into())) };
-        self.focus_pane(pane);
-        silent()
-    }
-
-    pub(super) fn resize_pane(&mut self, verb: Verb, origin: &Origin) -> Answer {
-        let Verb::ResizePane { target, zoom, toward, cols, rows, by } = verb else { return silent() };
-        let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-        let area = self.state.area_of(pane);
-        let window = self.state.window_of(pane).map(|w| w.id).ok_or("the pane is in no window")?;
-        let Some(window) = self.state.windows.get_mut(&window) else { return silent() };
-        if zoom {
-            let alone = window.layout.panes().len() == 1;
-            let shown = window.zoomed && window.active == pane;
-            window.zoomed = !(alone || shown);
-            if window.active != pane {
-                window.last = Some(window.active);
-                window.active = pane;
-            }
-        } else {
-            window.zoomed = false;
-            if let Some(dir) = toward.dir() {
-                window.layout.resize(pane, dir, by, area);
-            }
-            if cols.is_some() || rows.is_some() {
-                window.layout.resize_to(pane, cols, rows, area);
-            }
-        }
-        self.look_again();
-        silent()
-    }
-
-    pub(super) fn swap_pane(
-        &mut self,
-        target: &Target,
-        source: Option<&str>,
-        up: bool,
-        down: bool,
-        origin: &Origin,
-    ) -> Answer {
-        let a = self.state.find_pane(target.target.as_deref(), origin)?;
-        let window = self.state.window_of(a).ok_or("the pane is in no window")?;
-        let b = match source {
-            Some(source) => Some(self.state.find_pane(Some(source), origin)?),
-            None if up => window.layout.previous(a),
-            None if down => window.layout.next(a),
-            None => self.state.find_pane(None, origin).ok(),
-        };
-        let Some(b) = b.filter(|b| *b != a) else {
-            return Err(Failure::Usage("swap with which? -s, -U or -D".into()));
-        };
-        let other = self.state.window_of(b).map(|w| w.id);
-        let id = self.state.window_of(a).map(|w| w.id);
-        if other == id {
-            if let Some(window) = id.and_then(|id| self.state.windows.get_mut(&id)) {
-                window.layout.swap(a, b);
-                window.zoomed = false;
-            }
-        } else {
-            for (window, old, new) in [(id, a, b), (other, b, a)] {
-                if let Some(window) = window.and_then(|id| self.state.windows.get_mut(&id)) {
-                    window.layout.replace(old, new);
-                    window.zoomed = false;
-                    if window.active == old {
-                        window.active = new;
-                    }
-                    window.last = window.last.filter(|l| *l != old);
-                }
-            }
-        }
-        self.look_again();
-        silent()
-    }
-
-    pub(super) fn break_pane(
-        &mut self,
-        target: &Target,
-        name: Option<String>,
-        detached: bool,
-        origin: &Origin,
-    ) -> Answer {
-        let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-        let window = self.state.window_of(pane).ok_or("the pane is in no window")?;
-        if window.layout.panes().len() == 1 {
-            return Err(Failure::Failed(format!("{pane} is alone in its window already")));
-        }
-        let session = self.state.session_of(window.id).map(|s| s.id).ok_or("the pane is in no session")?;
-        self.state.take_out(pane);
-        let id = self.state.new_window(session, pane, !detached).ok_or("the session ended")?;
-        if let (Some(name), Some(window)) = (name, self.state.windows.get_mut(&id)) {
-            window.name = name;
-            window.named = true;
-        }
-        self.look_again();
-        silent()
-    }
-
-    pub(super) fn join_pane(
-        &mut self,
-        target: &Target,
-        source: Option<&str>,
-        horizontal: bool,
-        origin: &Origin,
-    ) -> Answer {
-        let to = self.state.find_pane(target.target.as_deref(), origin)?;
-        let pane = self.state.find_pane(source, origin)?;
-        if to == pane {
-            return Err(Failure::Usage("a pane cannot join itself; name the other with -s".into()));
-        }
-        let session =
-            |s: &Self, p: PaneId| s.state.window_of(p).and_then(|w| s.state.session_of(w.id)).map(|s| s.id);
-        if session(self, to) != session(self, pane) {
-            return Err(Failure::Failed(
-                "panes of two sessions work in two workspaces; they cannot be joined".into(),
-            ));
-        }
-        self.state.take_out(pane);
-        let axis = if horizontal { Axis::Horizontal } else { Axis::Vertical };
-        self.state.split(to, pane, SplitPlace { axis, share: Share::Half, before: false }, true);
-        self.look_again();
-        silent()
-    }
-
     pub(super) fn respawn_pane(
         &mut self,
         target: &Target,
         kill: bool,
         how: Respawn,
+        (dir, command): (Option<std::path::PathBuf>, Vec<String>),
         origin: &Origin,
     ) -> Answer {
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let harness = self.state.panes.get(&id).is_some_and(|pane| pane.harness.is_some());
+        if harness && !command.is_empty() {
+            return Err(Failure::Failed(format!("{id} runs a harness; --how shell makes it a shell first")));
+        }
+        let cwd = self.state.panes.get(&id).map(|pane| pane.cwd.clone()).unwrap_or_default();
+        let dir = chosen_dir(dir, cwd, origin)?;
         if let Some(pty) = self.screens.get_mut(&id).and_then(|s| s.pty.take()) {
             if !kill {
                 if let Some(screen) = self.screens.get_mut(&id) {
@@ -274,7 +150,12 @@ impl Server {
             }
             self.stop_later(pty);
         }
+        let command = command_line(command, &self.env_of(id));
         let Some(pane) = self.state.panes.get_mut(&id) else { return silent() };
+        if !command.is_empty() {
+            pane.argv = command;
+        }
+        pane.cwd = dir;
         pane.exit = None;
         pane.refusal = None;
         pane.title.clear();
@@ -344,19 +225,43 @@ impl Server {
         silent()
     }
 
-    pub(super) fn send_keys(
-        &mut self,
-        target: &Target,
-        literal: bool,
-        keys: &[String],
-        origin: &Origin,
-    ) -> Answer {
+    pub(super) fn send_keys(&mut self, verb: Verb, origin: &Origin) -> Answer {
+        let Verb::SendKeys { target, literal, hex, repeat, reset, keys } = verb else { return silent() };
         let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-        for word in keys {
-            // As tmux: a word that is no key name is text.
-            match Key::from_str(word) {
-                Ok(key) if !literal && (word.chars().count() > 1) => self.type_key(pane, &key)?,
-                _ => self.write(pane, word.clone().into_bytes())?,
+        if reset && let Some(emulator) = self.emulator(pane) {
+            lock(&emulator).feed(b"\x1bc", std::time::Instant::now(), &mut FeedOutput::default());
+        }
+        let mut typed = Vec::new();
+        for word in &keys {
+            typed.push(match (literal, hex) {
+                (true, _) => Typed::Bytes(word.clone().into_bytes()),
+                (_, true) => {
+                    let number = u32::from_str_radix(word.trim_start_matches("0x"), 16).ok();
+                    let c = number.and_then(char::from_u32).filter(|c| u32::from(*c) < 0x0011_0000);
+                    let c = c.ok_or_else(|| {
+                        Failure::Usage(format!("{word:?} is no hexadecimal number of a character"))
+                    })?;
+                    // What a terminal sends byte by byte is given byte by byte.
+                    Typed::Bytes(match u8::try_from(u32::from(c)) {
+                        Ok(byte) => vec![byte],
+                        Err(_) => c.to_string().into_bytes(),
+                    })
+                }
+                // As tmux: a word that is no key name is text.
+                _ => match Key::from_str(word) {
+                    Ok(key) if word.chars().count() > 1 => Typed::Key(key),
+                    _ => Typed::Bytes(word.clone().into_bytes()),
+                },
+            });
+        }
+        for _ in 0..repeat.unwrap_or(1) {
+            for one in &typed {
+                for pane in self.typed_into(pane) {
+                    match one {
+                        Typed::Key(key) => self.type_key(pane, key)?,
+                        Typed::Bytes(bytes) => self.write(pane, bytes.clone())?,
+                    }
+                }
             }
         }
         self.pane_printed(pane, true);

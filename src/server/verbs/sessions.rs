@@ -1,5 +1,5 @@
 //! Verbs about sessions and clients.
-use super::{Answer, Outcome, chosen_dir, line, need_client, silent};
+use super::{Answer, Outcome, arranging::Beside, chosen_dir, command_line, need_client, silent, variables};
 use crate::{
     commands::{Target, Verb, What},
     mux::{
@@ -7,7 +7,7 @@ use crate::{
         layout::{Axis, Share},
     },
     server::{Server, harness::Start, panes::Launch, reply::Failure},
-    state::{ops::SplitPlace, target::Origin},
+    state::{Window, ops::SplitPlace, target::Origin},
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -32,12 +32,25 @@ impl Server {
             _ => DEFAULT_SIZE,
         };
         let size = origin.client.and_then(|c| self.state.clients.get(&c)).map_or(size, |c| c.size);
+        let format = match &verb {
+            Verb::NewSession { attach: true, name: Some(name), .. } => {
+                if let Some(session) = self.state.sessions.values().find(|s| s.name == *name).map(|s| s.id) {
+                    if let Some(client) = origin.client {
+                        self.look_at(client, session);
+                    }
+                    return silent();
+                }
+                None
+            }
+            Verb::NewSession { format, .. } => format.clone(),
+            _ => None,
+        };
         let (session, pane) = self.create_session(verb, origin, env, size)?;
         if let Some(client) = origin.client {
             self.look_at(client, session);
             return silent();
         }
-        line(pane)
+        Ok(Outcome::Done(self.named(pane, format, origin)))
     }
 
     /// The session that an attaching client asked for by `new-session` or `try`.
@@ -50,6 +63,11 @@ impl Server {
     ) -> Result<SessionId, Failure> {
         match verb {
             Verb::Try { .. } => self.create_try(env, size).map(|(session, _)| session),
+            Verb::NewSession { attach: true, name: Some(name), .. }
+                if self.state.sessions.values().any(|s| s.name == name) =>
+            {
+                Ok(self.state.find_session(Some(&format!("={name}")), origin)?)
+            }
             verb @ Verb::NewSession { .. } => {
                 self.create_session(verb, origin, env, size).map(|(session, _)| session)
             }
@@ -65,9 +83,11 @@ impl Server {
         env: &BTreeMap<String, String>,
         size: (u16, u16),
     ) -> Result<(SessionId, PaneId), Failure> {
-        let Verb::NewSession { name, dir, window, rehearse, split, what, .. } = verb else {
+        let Verb::NewSession { name, dir, window, rehearse, split, mut what, environment, .. } = verb else {
             return Err(Failure::Usage("not a session".into()));
         };
+        what.command = command_line(what.command, env);
+        let variables = variables(&environment)?;
         let dir = dir.or_else(|| Some(".".into()));
         let dir = chosen_dir(dir, PathBuf::new(), origin)?;
         let start = self.plan_what(&what, rehearse, env, &dir)?;
@@ -103,7 +123,10 @@ impl Server {
             w.name = text;
             w.named = true;
         }
-        self.session_env.insert(session, env.clone());
+        let mut own = env.clone();
+        own.extend(variables);
+        self.session_env.insert(session, own);
+        self.hook("session-created", session);
         self.resize_panes();
         self.open_screen(pane);
         self.launch(pane, what, start);
@@ -152,10 +175,13 @@ impl Server {
         silent()
     }
 
-    pub(super) fn kill_session(&mut self, target: &Target, origin: &Origin) -> Answer {
+    pub(super) fn kill_session(&mut self, target: &Target, others: bool, origin: &Origin) -> Answer {
         let session = self.state.find_session(target.target.as_deref(), origin)?;
-        for pane in self.state.panes_of(session) {
-            self.close_pane(pane);
+        let all: Vec<SessionId> = self.state.sessions.keys().copied().collect();
+        for ended in all.into_iter().filter(|id| (*id == session) != others) {
+            for pane in self.state.panes_of(ended) {
+                self.close_pane(pane);
+            }
         }
         silent()
     }
@@ -182,6 +208,7 @@ impl Server {
         if let Some(session) = self.state.sessions.get_mut(&id) {
             session.name = name;
         }
+        self.hook("session-renamed", id);
         self.touch();
         silent()
     }
@@ -191,6 +218,8 @@ impl Server {
         if let Some(window) = self.state.windows.get_mut(&id) {
             window.name = name.chars().filter(|c| !c.is_control()).collect();
             window.named = true;
+            let active = window.active;
+            self.hook("window-renamed", active);
         }
         self.touch();
         silent()
@@ -223,11 +252,13 @@ impl Server {
         self.state.windows.get(&session.active).map(|w| w.active)
     }
 
-    pub(super) fn kill_window(&mut self, target: &Target, origin: &Origin) -> Answer {
+    pub(super) fn kill_window(&mut self, target: &Target, others: bool, origin: &Origin) -> Answer {
         let window = self.state.find_window(target.target.as_deref(), origin)?;
-        let panes = self.state.windows.get(&window).map(|w| w.layout.panes()).unwrap_or_default();
-        for pane in panes {
-            self.close_pane(pane);
+        let all = self.state.session_of(window).map(|s| s.windows.clone()).unwrap_or_default();
+        for ended in all.into_iter().filter(|id| (*id == window) != others) {
+            for pane in self.state.windows.get(&ended).map(Window::panes).unwrap_or_default() {
+                self.close_pane(pane);
+            }
         }
         silent()
     }
@@ -249,8 +280,31 @@ impl Server {
         origin: &Origin,
         env: &BTreeMap<String, String>,
     ) -> Answer {
-        let Verb::NewWindow { target, name, detached, dir, what, .. } = verb else { return silent() };
-        let session = self.state.find_session(target.target.as_deref(), origin)?;
+        let Verb::NewWindow {
+            target,
+            name,
+            detached,
+            after,
+            before,
+            select,
+            format,
+            environment,
+            dir,
+            mut what,
+            ..
+        } = verb
+        else {
+            return silent();
+        };
+        let (session, at) = self.place_for(target.target.as_deref(), Beside { after, before }, origin)?;
+        let variables = variables(&environment)?;
+        let namesake =
+            self.state.sessions.get(&session).into_iter().flat_map(|s| &s.windows).copied().find(|id| {
+                select && self.state.windows.get(id).is_some_and(|w| Some(&w.name) == name.as_ref())
+            });
+        if let Some(window) = namesake {
+            return self.select_window(Some(&window.to_string()), None, origin);
+        }
         let Some((workspace, rehearse)) =
             self.state.sessions.get(&session).map(|s| (s.workspace.clone(), s.rehearse))
         else {
@@ -258,9 +312,13 @@ impl Server {
         };
         let dir = chosen_dir(dir, workspace, origin)?;
         let session_env = self.session_env.get(&session).cloned().unwrap_or_else(|| env.clone());
+        what.command = command_line(what.command, &session_env);
         let start = self.plan_what(&what, rehearse, &session_env, &dir)?;
         let pane = self.state.new_pane(ulid::Ulid::r#gen().to_string(), &dir, Self::now());
         let window = self.state.new_window(session, pane, !detached).ok_or("the session ended")?;
+        let count = self.state.sessions.get(&session).map_or(0, |s| s.windows.len());
+        self.state.move_window(window, session, at.min(count.saturating_sub(1)), false);
+        self.scripted.pane_env.insert(pane, variables);
         if let (Some(name), Some(window)) = (name, self.state.windows.get_mut(&window)) {
             window.name = name;
             window.named = true;
@@ -269,6 +327,7 @@ impl Server {
         self.open_screen(pane);
         self.launch(pane, what, start);
         self.look_again();
-        Ok(Outcome::Done(format!("{pane}\n")))
+        self.hook("window-linked", pane);
+        Ok(Outcome::Done(self.named(pane, format, origin)))
     }
 }

@@ -1,7 +1,7 @@
 //! Owns what each key does to an overlay.
 use super::{
-    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
-    SwitchDialog, Trust, words,
+    Choice, Confirm, Context, List, Numbers, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed,
+    RefusalDialog, SwitchDialog, Trust, fill, words,
 };
 use crate::{
     commands::split_words,
@@ -71,6 +71,15 @@ const PAGE: isize = 10;
 impl Overlay {
     /// Takes a key. The caller holds the overlay apart from the state while it asks.
     pub fn key(&mut self, key: &Key, state: &State, context: &Context<'_>) -> Outcome {
+        if let Self::Choose(choice) = self
+            && choice.menu
+        {
+            let typed = key.to_string();
+            let own = choice.rows.iter().find(|row| row.key.as_deref() == Some(typed.as_str()));
+            if let Some(row) = own {
+                return Outcome::CloseAndRun(row.command.clone());
+            }
+        }
         self.press(press(key), state, context)
     }
 
@@ -85,6 +94,35 @@ impl Overlay {
             Self::Confirm(confirm) => confirm.press(press),
             Self::Text(printed) => printed.press(press),
             Self::Trust(trust) => trust.press(press),
+            Self::Choose(choice) => choice.press(press),
+            Self::Numbers(numbers) => numbers.press(press),
+        }
+    }
+
+    /// The row at a place among those shown is chosen, and taken when it was chosen already.
+    pub fn click(&mut self, row: usize, state: &State, context: &Context<'_>) -> Outcome {
+        let list = match self {
+            Self::Router(list) | Self::Keys(list) => list,
+            Self::Picker(picker) => &mut picker.list,
+            Self::Choose(choice) => &mut choice.list,
+            Self::Palette(palette) => {
+                palette.selected = row;
+                return self.press(Press::Enter, state, context);
+            }
+            _ => return Outcome::None,
+        };
+        if list.selected == row {
+            return self.press(Press::Enter, state, context);
+        }
+        list.selected = row;
+        Outcome::Redraw
+    }
+
+    /// The wheel goes through a list or scrolls what is read.
+    pub fn wheel(&mut self, up: bool, state: &State, context: &Context<'_>) -> Outcome {
+        match self {
+            Self::Confirm(_) | Self::Refusal(_) | Self::Trust(_) | Self::Numbers(_) => Outcome::None,
+            _ => self.press(Press::Move(if up { -1 } else { 1 }), state, context),
         }
     }
 
@@ -95,7 +133,14 @@ impl Overlay {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
-            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) | Self::Text(_) => {
+            Self::Choose(choice) if !choice.menu => &mut choice.list.filter,
+            Self::Switch(_)
+            | Self::Refusal(_)
+            | Self::Confirm(_)
+            | Self::Trust(_)
+            | Self::Text(_)
+            | Self::Choose(_)
+            | Self::Numbers(_) => {
                 return Outcome::None;
             }
         };
@@ -322,8 +367,59 @@ fn keys_key(list: &mut List, press: Press, context: &Context<'_>) -> Outcome {
     }
 }
 
+impl Choice {
+    fn press(&mut self, press: Press) -> Outcome {
+        let rows = self.shown();
+        let count = rows.len();
+        match press {
+            Press::Enter => {
+                let chosen = rows.get(self.list.selected.min(count.saturating_sub(1)));
+                return match chosen.filter(|row| !row.command.is_empty()) {
+                    Some(row) => Outcome::CloseAndRun(row.command.clone()),
+                    None => Outcome::None,
+                };
+            }
+            Press::Char('q') if self.menu => return Outcome::Close,
+            Press::Char(_) | Press::Backspace | Press::Erase if self.menu => return Outcome::None,
+            _ => {}
+        }
+        let is_line =
+            |choice: &Self, at: usize| choice.shown().get(at).is_some_and(|row| row.command.is_empty());
+        let outcome = self.list.press(press, count).unwrap_or(Outcome::None);
+        // A line between rows is stepped over.
+        if let Press::Move(by) = press
+            && is_line(self, self.list.selected)
+        {
+            self.list.selected = moved(self.list.selected, by.signum(), count);
+        }
+        outcome
+    }
+}
+
+impl Numbers {
+    fn press(&self, press: Press) -> Outcome {
+        let digit = match press {
+            Press::Char(c) => c.to_digit(10).map(|digit| digit as usize),
+            _ => None,
+        };
+        let pane = digit.and_then(|digit| self.panes.get(digit.checked_sub(1)?));
+        match pane.filter(|_| !self.command.is_empty()) {
+            Some(pane) => Outcome::CloseAndRun(fill(&self.command, &pane.to_string())),
+            None => Outcome::Close,
+        }
+    }
+}
+
 impl Palette {
     fn press(&mut self, press: Press, context: &Context<'_>) -> Outcome {
+        if let Some((_, command)) = &self.asks {
+            return match press {
+                Press::Enter if self.input.is_empty() => Outcome::Close,
+                Press::Enter => Outcome::CloseAndRun(fill(command, &self.input)),
+                Press::Complete | Press::Move(_) => Outcome::None,
+                press => self.edit(press),
+            };
+        }
         let rows = view::palette_rows(context.reference, &self.input);
         let chosen = rows.get(self.selected.min(rows.len().saturating_sub(1)));
         match press {
@@ -345,9 +441,19 @@ impl Palette {
                 Some(row) => (self.input, self.selected) = (format!("{} ", row.command), 0),
                 None => return Outcome::None,
             },
-            Press::Escape => return Outcome::Close,
             Press::Move(by) => self.selected = moved(self.selected, by, rows.len()),
-            Press::First | Press::Last | Press::Other => return Outcome::None,
+            press => return self.edit(press),
+        }
+        Outcome::Redraw
+    }
+
+    /// What is typed.
+    fn edit(&mut self, press: Press) -> Outcome {
+        match press {
+            Press::Escape => return Outcome::Close,
+            Press::Enter | Press::Complete | Press::Move(_) | Press::First | Press::Last | Press::Other => {
+                return Outcome::None;
+            }
             Press::Char(c) if self.input.len() < MAX_TYPED => {
                 self.input.push(c);
                 (self.selected, self.error) = (0, None);
@@ -358,7 +464,7 @@ impl Palette {
                 self.input.pop();
                 (self.selected, self.error) = (0, None);
             }
-            Press::Erase => *self = Self::default(),
+            Press::Erase => *self = Self { asks: self.asks.take(), ..Self::default() },
         }
         Outcome::Redraw
     }

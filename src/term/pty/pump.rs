@@ -249,6 +249,7 @@ impl Pump {
     }
 
     fn feed(&mut self, count: usize) {
+        self.sink.bytes(&self.slice[..count]);
         lock(&self.emulator).feed(&self.slice[..count], Instant::now(), &mut self.out);
         self.tell();
         self.sink.output();

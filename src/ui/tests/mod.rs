@@ -217,7 +217,8 @@ fn shapes_without_utf8() {
 #[test]
 fn key_help_and_palette() {
     at_every_size("keys", |size| with_overlay(size, Overlay::Keys(List::default())));
-    let palette = Palette { input: "pane".into(), selected: 1, error: Some("no such pane: %9".into()) };
+    let palette =
+        Palette { input: "pane".into(), selected: 1, error: Some("no such pane: %9".into()), asks: None };
     let state = with_overlay(SMALL, Overlay::Palette(palette));
     assert_snapshot!("palette_80x24", text(&state));
     assert_eq!(cursor(&state), Some((9, 1)), "the cursor stands after what was typed");
