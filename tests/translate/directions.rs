@@ -258,7 +258,9 @@ proptest! {
             raw.splice(at..(at + noise.len()).min(raw.len()), noise.iter().copied());
             let out = translated(way, &random.split(&raw), false);
             let told = check(way.client, &out);
-            prop_assert!(told.is_ok(), "{:?}: {:?}", way, told);
+            // What a model wrote as arguments is passed on as it is, even broken.
+            let sound = told.as_ref().is_ok() || told.as_ref().is_err_and(|why| why.starts_with("arguments are no object"));
+            prop_assert!(sound, "{:?}: {:?}", way, told);
         }
     }
 }

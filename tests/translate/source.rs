@@ -70,6 +70,10 @@ fn messages(events: &[Value]) -> Source {
                 // A stream that begins anew after it said something is broken.
                 source.failed |= starts > 0 && (!source.text.is_empty() || !source.thoughts.is_empty());
                 starts += 1;
+                for (place, block) in all(&event["message"]["content"]).iter().enumerate() {
+                    let place = 1000 + place as u64;
+                    calls.insert(place, (word(block, "name").into(), block["input"].to_string()));
+                }
             }
             "content_block_start" if event["content_block"]["type"] == "tool_use" => {
                 let input = &event["content_block"]["input"];
@@ -135,8 +139,12 @@ fn chat(events: &[Value]) -> Source {
 
 fn responses(events: &[Value]) -> Source {
     let mut source = Source::default();
+    let mut streamed = String::new();
     for event in events {
         source.failed |= matches!(word(event, "type"), "error" | "response.failed");
+        if event["type"] == "response.output_text.delta" {
+            streamed.push_str(word(event, "delta"));
+        }
         if let Some(input) = event["response"]["usage"]["input_tokens"].as_u64() {
             source.tokens = Some((input, event["response"]["usage"]["output_tokens"].as_u64().unwrap_or(0)));
         }
@@ -146,10 +154,14 @@ fn responses(events: &[Value]) -> Source {
         let item = &event["item"];
         let name = word(item, "name").to_owned();
         match word(item, "type") {
-            "message" => all(&item["content"]).iter().for_each(|part| {
-                source.text.push_str(word(part, "text"));
-                source.text.push_str(word(part, "refusal"));
-            }),
+            "message" => {
+                let parts = all(&item["content"]).iter();
+                let whole: String =
+                    parts.map(|part| [word(part, "text"), word(part, "refusal")].concat()).collect();
+                // What was streamed cannot be taken back; an item may go on from there.
+                let said = std::mem::take(&mut streamed);
+                source.text.push_str(if whole.starts_with(&said) { &whole } else { &said });
+            }
             "reasoning" => {
                 let key = if all(&item["content"]).is_empty() { "summary" } else { "content" };
                 all(&item[key]).iter().for_each(|part| source.thoughts.push_str(word(part, "text")));
