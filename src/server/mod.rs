@@ -26,6 +26,7 @@ mod run;
 pub mod socket;
 mod switching;
 mod terminal;
+mod traffic;
 mod trusting;
 mod trying;
 mod typing;

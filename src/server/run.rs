@@ -179,7 +179,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         vault.refer(&reference);
     }
     let routes = gateway::RouteTable::default();
-    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle());
+    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle(), &paths);
     let keys = input::KeyTable::new(&settings);
     let mut server = Server {
         state: State::default(),
@@ -236,7 +236,8 @@ fn serve(prepared: Prepared) -> Result<()> {
         tracing::warn!("{problem}");
     }
     server.restore();
-    server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
+    server.state.spend_today = server.gateway.as_ref().map_or(0.0, gateway::Gateway::spent_today);
+    server.state.credits_per_usd = server.settings.credits_per_usd;
     let places = connection::Places::default();
     panes_runtime.spawn(connection::accept(accepted, events.clone(), places.clone()));
     server.listen_on(listener)?;
@@ -261,9 +262,15 @@ fn serve(prepared: Prepared) -> Result<()> {
     Ok(())
 }
 
-/// The beginning of today in the local time zone, in unix milliseconds.
-fn midnight_ms() -> i64 {
-    jiff::Zoned::now().start_of_day().map(|day| day.timestamp().as_millisecond()).unwrap_or_default()
+/// The budgets as the files have them now: whoever raised one should not have to restart anything.
+fn fresh_budgets(
+    settings: std::path::PathBuf,
+    policy: impl IntoIterator<Item = std::path::PathBuf> + Clone,
+) -> impl Fn(&crate::router::ExecutorId) -> Vec<crate::router::Budget> {
+    move |executor| {
+        let own = config::load([&settings]).0.budgets();
+        own.into_iter().chain(config::load_policy(policy.clone()).0.budgets(executor)).collect()
+    }
 }
 
 fn start_gateway(
@@ -272,6 +279,7 @@ fn start_gateway(
     vault: &Arc<Vault>,
     events: &mpsc::Sender<Event>,
     runtime: &tokio::runtime::Handle,
+    paths: &config::Paths,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
     let gateway = gateway::start(gateway::GatewayConfig {
@@ -280,7 +288,7 @@ fn start_gateway(
         recorder: recorder.clone(),
         events: sender,
         classify: Arc::new(crate::executors::classify),
-        price: None,
+        fresh_budgets: Arc::new(fresh_budgets(paths.config_file(), paths.policy_files())),
     })?;
     let events = events.clone();
     runtime.spawn(async move {

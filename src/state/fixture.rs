@@ -50,6 +50,9 @@ pub fn harness(route: Route) -> Harness {
         rehearse: false,
         served_model: None,
         usage: Usage::default(),
+        budget: None,
+        windows: Vec::new(),
+        requests: Vec::new(),
         switch: None,
     }
 }
