@@ -353,7 +353,7 @@ impl Account {
         let tokens = Tokens { input, cache_read, cache_write, output };
         let names = [&row.model_served, &row.model_sent, &row.model_asked];
         let cost = |name: &&String| prices::cost(self.pane.route.provider, name, tokens, row.at_ms);
-        row.cost = names.iter().filter(|name| !name.is_empty()).find_map(|name| cost(name));
+        row.cost = names.iter().filter(|name| !name.is_empty()).find_map(cost);
         if row.cost.is_some() {
             row.cost_source = "list".to_owned();
         }

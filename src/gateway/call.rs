@@ -158,6 +158,7 @@ impl Call {
             return self.fail_by(DISABLED, 403, &why);
         }
         if wire != asked {
+            self.account.note(&format!("the harness named {asked}; its route serves {wire}"));
             if self.endpoint.model_in_path.is_some() {
                 path = dialect::splice_path(&path, &wire);
             } else {
