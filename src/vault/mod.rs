@@ -3,10 +3,8 @@
 //! A reference such as `env:ANTHROPIC_API_KEY` may be shown, stored and logged; what it resolves to may not. Values
 //! arrive from clients, because the server's own environment is whichever one happened to start it.
 //! Must not know: who asks for a secret, what it is sent to.
-mod lease;
 mod secret;
 
-pub use lease::{Lease, Verdict};
 pub use secret::Secret;
 
 use std::{
@@ -45,9 +43,6 @@ pub enum VaultError {
     /// No client has brought a value.
     #[error("{0} is not set in the environment of any client that attached; export it and attach again")]
     NotSet(String),
-    /// Every credential behind the reference was tried.
-    #[error("there is no other credential behind {0}")]
-    NoOther(String),
 }
 
 /// The secrets of this server's life, in memory only.
