@@ -3,6 +3,7 @@ use super::{
     Front, GatewayEvent, LedgerRow, PaneRoute,
     till::{Crossed, Reserved},
 };
+use crate::vault::Rotation;
 use crate::{
     dialect::{End, Measured, Meter, estimate_tokens},
     executors::Class,
@@ -181,9 +182,11 @@ impl Account {
         self.journal("session.status_running", json!({"request": self.request, "attempt": attempt}));
     }
 
-    /// Tells that another credential takes over.
-    pub(super) fn rotated(&self, from: &str, to: &str) {
-        self.journal("vault.rotated", json!({"request": self.request, "from": from, "to": to}));
+    /// Tells that another credential of a pool takes over.
+    pub(super) fn rotated(&self, rotation: &Rotation) {
+        let Rotation { pool, from, to, why } = rotation;
+        let why = why.words();
+        self.journal("vault.rotated", json!({"pool": pool, "from": from, "to": to, "why": why}));
     }
 
     /// A number that differs between requests.

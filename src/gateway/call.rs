@@ -14,7 +14,7 @@ use crate::{
     dialect::{self, Endpoint, EndpointKind},
     executors::{Class, RequestFacts},
     router::Provider,
-    vault::{Lease, Verdict},
+    vault::{Lease, Outcome, VaultError},
 };
 use axum::{
     body::Body,
@@ -192,37 +192,39 @@ impl Call {
 
     /// Tries until there is an answer, or an error that another attempt would only repeat.
     async fn attempts(mut self, order: Order) -> Response<Body> {
-        let pane = Arc::clone(&self.pane);
-        let route = &pane.route;
         let front = Arc::clone(&self.front);
         let vault = &front.config.vault;
+        // Credentials of a pool that failed since the last wait.
         let mut tried: Vec<String> = Vec::new();
         let mut attempts = 0;
-        let mut next = vault.lease(&route.credential, &pane.session_id, &tried);
+        let mut next = self.lease().await;
         loop {
             let lease = match next {
                 Ok(lease) => lease,
                 Err(error) => {
                     self.digest_once(&order.asked).await;
                     // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
-                    return self.fail(403, &format!("inspan has no key for {}: {error}.", route.provider));
+                    let provider = self.pane.route.provider;
+                    return self.fail(403, &format!("inspan has no key for {provider}: {error}."));
                 }
             };
+            if let Some(rotation) = &lease.rotation {
+                self.account.rotated(rotation);
+            }
             let failure = match self.attempt(&order, &lease).await {
                 Ok(opening) => {
-                    vault.report(&lease, Verdict::Served);
+                    vault.report(&lease, Outcome::Ok);
                     return relay::relay(self, opening);
                 }
                 Err(failure) => failure,
             };
-            if let Some(verdict) = failure.verdict {
-                vault.report(&lease, verdict);
-                tried.push(lease.label.clone());
-                if let Ok(other) = vault.lease(&route.credential, &pane.session_id, &tried) {
+            if let Some(outcome) = failure.outcome {
+                vault.report(&lease, outcome);
+                tried.push(lease.reference.clone());
+                next = self.lease().await;
+                if next.as_ref().is_ok_and(|other| !tried.contains(&other.reference)) {
                     self.account.rescheduled(failure.status, &failure.words, Duration::ZERO);
-                    self.account.rotated(&lease.label, &other.label);
                     self.account.resumed();
-                    next = Ok(other);
                     continue;
                 }
                 tried.clear();
@@ -236,8 +238,20 @@ impl Call {
             self.account.rescheduled(failure.status, &failure.words, wait);
             tokio::time::sleep(wait).await;
             self.account.resumed();
-            next = vault.lease(&route.credential, &pane.session_id, &tried);
+            next = self.lease().await;
         }
+    }
+
+    /// The credential for the next attempt.
+    async fn lease(&self) -> Result<Lease, VaultError> {
+        let (vault, pane) = (Arc::clone(&self.front.config.vault), Arc::clone(&self.pane));
+        // Some credentials come from a program, which must not hold up other requests.
+        if vault.is_slow(&pane.route.credential) {
+            let asked = move || vault.lease(&pane.route.credential, &pane.session_id);
+            let lost = VaultError::NoCredential(self.pane.route.credential.clone());
+            return tokio::task::spawn_blocking(asked).await.unwrap_or(Err(lost));
+        }
+        vault.lease(&pane.route.credential, &pane.session_id)
     }
 
     /// One attempt, up to where the answer is known to be one.
@@ -245,10 +259,10 @@ impl Call {
         let pane = Arc::clone(&self.pane);
         let (route, provider) = (&pane.route, pane.route.provider.as_str());
         let Some(headers) = upstream::request_headers(&self.headers, route, &lease.secret) else {
-            let text = format!("The key behind {} cannot be sent in a header.", lease.label);
+            let text = format!("The key behind {} cannot be sent in a header.", lease.reference);
             return Err(Failure::new(403, text, false));
         };
-        self.account.attempt(&lease.label);
+        self.account.attempt(&lease.reference);
         let front = Arc::clone(&self.front);
         let send = front.upstream.send(Method::POST, &order.url, headers, order.body.clone());
         let mut send = pin!(tokio::time::timeout(front.waits.head, send));

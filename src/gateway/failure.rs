@@ -5,7 +5,7 @@ use super::{
     retry::{self, is_passing},
     upstream,
 };
-use crate::{dialect, router::Dialect, vault::Secret, vault::Verdict};
+use crate::{dialect, router::Dialect, vault::Outcome, vault::Secret};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
@@ -41,14 +41,14 @@ pub(super) struct Failure {
     /// Another attempt may bring an answer.
     pub(super) passing: bool,
     /// What it says of the credential.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) outcome: Option<Outcome>,
 }
 
 impl Failure {
     /// Without an answer of the upstream.
     pub(super) fn new(status: u16, words: String, passing: bool) -> Self {
         let message = words.clone();
-        Self { status, words, message, own: None, retry_after: None, wait: None, passing, verdict: None }
+        Self { status, words, message, own: None, retry_after: None, wait: None, passing, outcome: None }
     }
 
     /// An error that came inside an answer which began as a good one.
@@ -58,7 +58,7 @@ impl Failure {
         let status = known.iter().find(|(word, _)| words.contains(word)).map_or(502, |(_, status)| *status);
         let mut failure =
             Self::new(status, format!("{provider} answered 200 with an error inside: {words}"), true);
-        failure.verdict = verdict(status, None);
+        failure.outcome = Outcome::of_status(status, None);
         failure
     }
 
@@ -128,7 +128,7 @@ impl Failure {
         };
         failure.wait = wait;
         failure.retry_after = retry_after;
-        failure.verdict = verdict(failure.status, wait);
+        failure.outcome = Outcome::of_status(failure.status, wait);
         failure
     }
 
@@ -156,16 +156,6 @@ impl Failure {
 /// Marks an answer as the last word.
 pub(super) fn keep_from_retrying(response: &mut Response<Body>) {
     response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-}
-
-/// What a status says of the credential that it answers.
-fn verdict(status: u16, retry_after: Option<Duration>) -> Option<Verdict> {
-    match status {
-        401 => Some(Verdict::Rejected),
-        402 | 429 => Some(Verdict::Limited { retry_after }),
-        503 | 529 => Some(Verdict::Overloaded { retry_after }),
-        _ => None,
-    }
 }
 
 /// An attempt that did not get as far as an answer's head.

@@ -108,7 +108,7 @@ impl Front {
 pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response<Body> {
     let (head, body) = request.into_parts();
     if !host_is_ours(&head.uri, &head.headers, front.port) {
-        front.turn_away("a request for another host");
+        front.turn_away("a foreign Host header");
         return plain(
             StatusCode::FORBIDDEN,
             "This port serves inspan's own panes. The Host header must name 127.0.0.1 or localhost and the port.",
@@ -127,7 +127,7 @@ pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Bod
     let Some(pane) = pane(&front, &head.headers, &head.uri) else {
         let dialect =
             endpoint.as_ref().map_or_else(|| guess(&head.headers), |(endpoint, _)| endpoint.dialect);
-        front.turn_away("a request without a pane's token");
+        front.turn_away("no pane's token");
         return refuse(dialect, 401, "This request carries no token of a running inspan pane.", "");
     };
     let Some((endpoint, path)) = endpoint else {

@@ -13,6 +13,8 @@ impl Server {
     /// Publishes the route table as the panes stand now.
     pub(crate) fn publish_routes(&mut self) {
         let mut table = std::collections::HashMap::new();
+        // Under a login nothing passes the gateway: a budget is shown as what it is there, not enforceable.
+        let mut unmetered = Vec::new();
         let ids: Vec<PaneId> = self.harnesses.keys().copied().collect();
         for id in ids {
             let env = self.env_of(id);
@@ -22,6 +24,8 @@ impl Server {
             };
             let Some(harness) = &pane.harness else { continue };
             if runtime.token.is_empty() {
+                let budget = self.budgets_of(&harness.route.executor, &facts.policy).into_iter().next();
+                unmetered.push((id, budget.map(|b| Standing { span: b.span, spent: 0.0, limit: b.usd })));
                 continue;
             }
             let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id));
@@ -41,6 +45,11 @@ impl Server {
                     session_id: session.map(|s| s.id.to_string()).unwrap_or_default(),
                 }),
             );
+        }
+        for (id, standing) in unmetered {
+            if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
+                harness.budget = standing;
+            }
         }
         self.routes.store(Arc::new(table));
         self.note_budgets();

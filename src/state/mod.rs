@@ -16,7 +16,7 @@ pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{
     mux::{ClientId, PaneId, SessionId, WindowId, layout::Layout},
-    router::{AuthMode, ExecutorId, LimitWindow, ModelRow, Refusal, Route, Standing},
+    router::{AuthMode, Dialect, ExecutorId, LimitWindow, ModelRow, Refusal, Route, Standing},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -337,12 +337,17 @@ pub struct ModelChoice {
     pub provider: String,
     /// Why it cannot be taken now, in a few words; `None` when it can.
     pub refusal: Option<String>,
+    /// Window and price, `200k · $3 in $15 out`; empty where neither is known.
+    pub terms: String,
+    /// The dialect that its requests are translated to; `None` when they go as they are.
+    pub translated_to: Option<Dialect>,
 }
 
 impl From<ModelRow> for ModelChoice {
     fn from(row: ModelRow) -> Self {
         let refusal = row.available.is_err().then(|| row.note().to_owned());
-        Self { id: row.display, provider: row.provider.to_owned(), refusal }
+        let (id, provider) = (row.display, row.provider.to_owned());
+        Self { id, provider, refusal, terms: String::new(), translated_to: row.translated_to }
     }
 }
 
