@@ -122,6 +122,19 @@ pub enum LocalVerb {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
     },
+    /// Run the program of a pane that is ours (used by inspan itself).
+    #[command(hide = true)]
+    AgentPane {
+        /// What the launch wrote down for it.
+        settings: PathBuf,
+    },
+    /// Run one command of a tool in a session of its own (used by inspan itself).
+    #[command(hide = true)]
+    AgentShell {
+        /// For the shell.
+        #[arg(allow_hyphen_values = true)]
+        command: String,
+    },
     /// Run the server in the foreground of a new session (used by inspan itself).
     #[command(hide = true)]
     Server,
