@@ -106,7 +106,12 @@ pub fn head(sign: Span<'static>, intent: &Intent, remark: &str, width: usize) ->
     for (index, line) in subject.lines().enumerate() {
         if index == 0 {
             let verb = Span::styled(format!("{:<6}", intent.verb()), ACCENT);
-            rows.extend(wrap(&[sign.clone(), verb, Span::raw(line.to_owned())], width, &Span::raw(""), &lead));
+            rows.extend(wrap(
+                &[sign.clone(), verb, Span::raw(line.to_owned())],
+                width,
+                &Span::raw(""),
+                &lead,
+            ));
         } else {
             rows.extend(wrap(&[Span::raw(line.to_owned())], width, &lead, &lead));
         }
@@ -163,7 +168,10 @@ pub fn body(text: &str, whole: bool, end: bool, width: usize) -> Vec<Row> {
         }
     }
     if keep < lines.len() {
-        let more = Line::styled(fit(&format!("  │ … {} more lines · Ctrl-O shows all", lines.len() - keep), width), DIM);
+        let more = Line::styled(
+            fit(&format!("  │ … {} more lines · Ctrl-O shows all", lines.len() - keep), width),
+            DIM,
+        );
         if end { rows.insert(0, more) } else { rows.push(more) }
     }
     rows
@@ -223,7 +231,8 @@ mod tests {
 
     #[test]
     fn marks_become_styles() {
-        let words = |line: &str| styled(line, false).iter().map(|s| s.content.to_string()).collect::<Vec<_>>();
+        let words =
+            |line: &str| styled(line, false).iter().map(|s| s.content.to_string()).collect::<Vec<_>>();
         assert_eq!(words("use `ls` **now**, 2*3"), ["use ", "ls", " ", "now", ", 2*", "3"]);
         assert_eq!(words("a ` b"), ["a `", " b"]);
         assert_eq!(words("é**"), ["é**"]);

@@ -106,7 +106,9 @@ impl Editor {
             KeyCode::Char('u') if key.mods == Mods::CTRL => {
                 self.area.delete_line_by_head();
             }
-            KeyCode::Char('c' | 'd' | 'l' | 'o' | 'r' | 'z') if key.mods == Mods::CTRL => return Typed::Other,
+            KeyCode::Char('c' | 'd' | 'l' | 'o' | 'r' | 'z') if key.mods == Mods::CTRL => {
+                return Typed::Other;
+            }
             _ => match input(key) {
                 Some(input) => {
                     self.area.input(input);

@@ -73,8 +73,14 @@ pub fn write(path: &Path, content: &str) -> Result<Outcome, String> {
         fs::create_dir_all(dir).map_err(|e| io_words(dir, &e))?;
     }
     fs::write(path, content).map_err(|e| io_words(path, &e))?;
-    let remark = if new { format!("new, {} lines", content.lines().count()) } else { counted(&before, content) };
-    Ok(Outcome { output: format!("{} was written", path.display()), remark, shown: diff(&before, content), well: true })
+    let remark =
+        if new { format!("new, {} lines", content.lines().count()) } else { counted(&before, content) };
+    Ok(Outcome {
+        output: format!("{} was written", path.display()),
+        remark,
+        shown: diff(&before, content),
+        well: true,
+    })
 }
 
 /// Replaces text in a file.
@@ -88,7 +94,10 @@ pub fn edit(path: &Path, old: &str, new: &str, all: bool) -> Result<Outcome, Str
         0 => return Err(format!("the old text does not stand in {}: read the file again", path.display())),
         1 => {}
         more if !all => {
-            return Err(format!("the old text stands in {} {more} times: give more of what is around it", path.display()));
+            return Err(format!(
+                "the old text stands in {} {more} times: give more of what is around it",
+                path.display()
+            ));
         }
         _ => {}
     }
@@ -168,7 +177,10 @@ mod tests {
         assert_eq!((done.remark.as_str(), done.shown.as_str()), ("+1 -1", "- two\n+ 2"));
         assert_eq!(read(&file, 1, 10).unwrap().output, "one\n2\nthree\n");
         let part = read(&file, 2, 1).unwrap();
-        assert_eq!((part.output.as_str(), part.remark.as_str()), ("2\n\n[lines 2 to 2 of 3]", "1 of 3 lines"));
+        assert_eq!(
+            (part.output.as_str(), part.remark.as_str()),
+            ("2\n\n[lines 2 to 2 of 3]", "1 of 3 lines")
+        );
         assert_eq!(list(dir.path()).unwrap().output, "a/");
     }
 
@@ -181,7 +193,10 @@ mod tests {
         assert!(edit(&file, "z", "y", false).unwrap_err().contains("does not stand"));
         assert!(edit(&file, "", "y", true).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "x x");
-        assert_eq!(edit(&file, "x", "y", true).unwrap().output, format!("{} was edited in 2 places", file.display()));
+        assert_eq!(
+            edit(&file, "x", "y", true).unwrap().output,
+            format!("{} was edited in 2 places", file.display())
+        );
     }
 
     #[test]

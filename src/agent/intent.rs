@@ -188,9 +188,7 @@ impl Agreed {
     pub fn offer(intent: &Intent, outside: bool) -> Option<&'static str> {
         match intent {
             Intent::Shell { .. } => Some("yes, always this command"),
-            Intent::Write { .. } | Intent::Edit { .. } if !outside => {
-                Some("yes, all edits here")
-            }
+            Intent::Write { .. } | Intent::Edit { .. } if !outside => Some("yes, all edits here"),
             _ => None,
         }
     }
@@ -258,7 +256,10 @@ mod tests {
         };
         assert_eq!(limit, SHELL_TIME_MAX);
         assert_eq!(read("list_files", ""), Ok(look()));
-        assert_eq!(read("edit_file", r#"{"path": "a"}"#).unwrap_err(), r#"edit_file needs the argument "old_text""#);
+        assert_eq!(
+            read("edit_file", r#"{"path": "a"}"#).unwrap_err(),
+            r#"edit_file needs the argument "old_text""#
+        );
         assert!(read("shell", "nonsense").unwrap_err().contains("schema"));
         assert_eq!(read("fly", "{}").unwrap_err(), r#"there is no tool "fly""#);
     }
@@ -276,7 +277,8 @@ mod tests {
             (Readonly, "go no no no no"),
         ];
         for (permission, wanted) in table {
-            let calls = [(look(), false), (write(), false), (shell("x"), false), (look(), true), (write(), true)];
+            let calls =
+                [(look(), false), (write(), false), (shell("x"), false), (look(), true), (write(), true)];
             let said = calls.map(|(intent, outside)| match decide(permission, &intent, outside, &none) {
                 Verdict::Go => "go",
                 Verdict::Ask => "ask",
@@ -290,7 +292,8 @@ mod tests {
     fn what_was_agreed_to_does_not_reach_further() {
         let mut agreed = Agreed::default();
         agreed.remember(&shell("cargo test"));
-        let decide = |intent: &Intent, outside, agreed: &Agreed| decide(Permission::Ask, intent, outside, agreed);
+        let decide =
+            |intent: &Intent, outside, agreed: &Agreed| decide(Permission::Ask, intent, outside, agreed);
         assert_eq!(decide(&shell("cargo test"), false, &agreed), Verdict::Go);
         assert_eq!(decide(&shell("cargo test; rm -rf /"), false, &agreed), Verdict::Ask);
         assert_eq!(decide(&write(), false, &agreed), Verdict::Ask);

@@ -80,10 +80,10 @@ pub fn wrap(spans: &[Span<'static>], width: usize, first: &Span<'static>, rest: 
         *left = room(rest);
     };
     let flush = |word: &mut Vec<(String, Style)>,
-                     word_width: &mut usize,
-                     row: &mut Vec<Span<'static>>,
-                     left: &mut usize,
-                     rows: &mut Vec<Row>| {
+                 word_width: &mut usize,
+                 row: &mut Vec<Span<'static>>,
+                 left: &mut usize,
+                 rows: &mut Vec<Row>| {
         if *word_width > *left && row.len() > 1 && *word_width <= room(rest) {
             turn(row, left, rows);
         }
@@ -186,7 +186,8 @@ mod tests {
         assert_eq!(rows("日本語日本", 7), ["> 日本", "  語日", "  本"]);
         assert_eq!(rows("", 9), ["> "]);
         for width in 3..40 {
-            for row in rows("a fox, a-b-c, äöü 日本語 and https://example.invalid/long/path?x=1", width) {
+            for row in rows("a fox, a-b-c, äöü 日本語 and https://example.invalid/long/path?x=1", width)
+            {
                 assert!(row.trim_end().width() <= width.max(4), "{row:?} at {width}");
             }
         }
@@ -202,6 +203,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_says_so() {
-        assert_eq!((fit("abc", 3), fit("abcd", 3), fit("日本語", 5)), ("abc".into(), "ab…".into(), "日本…".into()));
+        assert_eq!(
+            (fit("abc", 3), fit("abcd", 3), fit("日本語", 5)),
+            ("abc".into(), "ab…".into(), "日本…".into())
+        );
     }
 }

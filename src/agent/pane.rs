@@ -75,8 +75,11 @@ struct Raw;
 
 impl Raw {
     fn enter() -> Result<Self, String> {
-        crossterm::terminal::enable_raw_mode()
-            .map_err(|e| format!("this is no terminal ({e}) · it is started by: inspan new-session --executor openai-agents"))?;
+        crossterm::terminal::enable_raw_mode().map_err(|e| {
+            format!(
+                "this is no terminal ({e}) · it is started by: inspan new-session --executor openai-agents"
+            )
+        })?;
         write(ENTER);
         Ok(Self)
     }
@@ -186,7 +189,11 @@ impl Pane {
     }
 
     async fn run(mut self) -> Result<i32, String> {
-        let signals = (signal(SignalKind::window_change()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        let signals = (
+            signal(SignalKind::window_change()),
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+        );
         let (Ok(mut resized), Ok(mut terminate), Ok(mut hangup)) = signals else {
             return Err("cannot listen to signals".into());
         };
@@ -372,14 +379,17 @@ impl Pane {
             KeyCode::Char('y' | '1') if plain => self.agree(false),
             KeyCode::Char('a' | '2') if plain => {
                 let offered = self.talk.asking.as_ref();
-                let offered = offered.is_some_and(|a| Agreed::offer(&a.call.intent, a.call.outside).is_some());
+                let offered =
+                    offered.is_some_and(|a| Agreed::offer(&a.call.intent, a.call.outside).is_some());
                 if offered {
                     self.agree(true);
                 }
             }
             KeyCode::Char('n' | '3') if plain => self.deny(),
             // Enter alone is pressed too easily while a question comes up.
-            KeyCode::Enter if plain && self.editor.is_empty() => self.hint("y or n answers the question", None),
+            KeyCode::Enter if plain && self.editor.is_empty() => {
+                self.hint("y or n answers the question", None)
+            }
             _ => return false,
         }
         true
@@ -495,7 +505,8 @@ impl Pane {
         match target {
             Ok((target, outside)) => self.talk.calls.push_back(Call { id, intent, target, outside }),
             Err(why) => {
-                self.talk.done(intent, Outcome { shown: why.clone(), ..Outcome::refused("", "no workspace") });
+                self.talk
+                    .done(intent, Outcome { shown: why.clone(), ..Outcome::refused("", "no workspace") });
                 self.runtime.say(Say::ToolResult { id, output: why });
             }
         }
@@ -522,8 +533,12 @@ impl Pane {
     }
 
     fn carry_out(&mut self, call: Call) {
-        let work =
-            tools::carry_out(call.intent.clone(), call.target.clone(), self.helper.clone(), self.live.0.clone());
+        let work = tools::carry_out(
+            call.intent.clone(),
+            call.target.clone(),
+            self.helper.clone(),
+            self.live.0.clone(),
+        );
         self.tool = Some(tokio::spawn(work));
         self.talk.running = Some(Running { call, since: Instant::now(), tail: String::new() });
     }
@@ -564,7 +579,9 @@ fn instructions(settings: &Settings) -> String {
         means = permission_words(settings.permission),
     );
     if settings.permission == crate::state::Permission::Plan {
-        text.push_str(" You are asked for a plan: find out what is needed and present the steps; change nothing.");
+        text.push_str(
+            " You are asked for a plan: find out what is needed and present the steps; change nothing.",
+        );
     }
     if settings.trusted {
         let mut own = String::new();

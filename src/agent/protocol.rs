@@ -52,7 +52,10 @@ pub struct Start {
 
 impl std::fmt::Debug for Start {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Start").field("model", &self.model).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Start")
+            .field("model", &self.model)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 

@@ -105,7 +105,8 @@ struct Group {
 
 impl Group {
     fn signal(&self, signal: rustix::process::Signal) {
-        let leader = self.leader.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let leader =
+            self.leader.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         if let Some(leader) = leader {
             let _ = rustix::process::kill_process_group(leader, signal);
             let _ = rustix::process::kill_process(leader, signal);
@@ -127,7 +128,8 @@ impl Drop for Group {
             return;
         }
         self.signal(rustix::process::Signal::TERM);
-        let leader = self.leader.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let leader =
+            self.leader.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         std::thread::spawn(move || {
             std::thread::sleep(GRACE);
             leader.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL))

@@ -202,6 +202,10 @@ mod tests {
         fs::write(&database, "not a database, but long enough to be looked at as one").unwrap();
         assert!(sessions(&database, Path::new("/work")).is_empty());
         assert!(conversation(&database, "s1").is_none());
-        assert!(remember(&database, "s", Path::new("/w"), "m").unwrap_err().contains("sessions cannot be kept in"));
+        assert!(
+            remember(&database, "s", Path::new("/w"), "m")
+                .unwrap_err()
+                .contains("sessions cannot be kept in")
+        );
     }
 }

@@ -212,7 +212,7 @@ impl Talk {
             }
             Heard::Said { text } => {
                 // One that came in pieces stands there already.
-                if !self.answering {
+                if !self.answering && self.partial.is_empty() {
                     self.answer(&text);
                 }
                 self.settle();
@@ -322,7 +322,10 @@ impl Talk {
             return ("blocked", format!("{} {}?", intent.verb(), first_line(intent.subject())));
         }
         if let Some(retry) = &self.retry {
-            return ("retrying", format!("try {} of {} failed: {}", retry.attempt, retry.of + 1, first_line(&retry.why)));
+            return (
+                "retrying",
+                format!("try {} of {} failed: {}", retry.attempt, retry.of + 1, first_line(&retry.why)),
+            );
         }
         if let Some(running) = &self.running {
             let intent = &running.call.intent;
@@ -379,8 +382,16 @@ mod tests {
                 _ => None,
             })
             .collect();
-        let wanted = [(true, "First", false), (false, "second", false), (false, "```", true), (false, "code", true)];
+        let wanted =
+            [(true, "First", false), (false, "second", false), (false, "```", true), (false, "code", true)];
         assert_eq!(lines, wanted);
+        talk.hear(text("One lin"), now);
+        talk.hear(text("e."), now);
+        talk.hear(Heard::Said { text: "One line.".into() }, now);
+        assert_eq!(
+            talk.log.last(),
+            Some(&Entry::Answer { first: true, line: "One line.".into(), code: false })
+        );
         talk.hear(Heard::Said { text: "Whole.".into() }, now);
         assert_eq!(talk.log.last(), Some(&Entry::Answer { first: true, line: "Whole.".into(), code: false }));
     }
@@ -394,7 +405,10 @@ mod tests {
         talk.asked("go", now);
         states.push(talk.state().0);
         let why = "429: slow down\nplease".to_owned();
-        talk.hear(Heard::Retrying { attempt: 1, of: 4, delay: 2.0, status: Some(429), why: why.clone() }, now);
+        talk.hear(
+            Heard::Retrying { attempt: 1, of: 4, delay: 2.0, status: Some(429), why: why.clone() },
+            now,
+        );
         assert_eq!(talk.state(), ("retrying", "try 1 of 5 failed: 429: slow down".into()));
         talk.hear(Heard::Model { name: "m2".into() }, now);
         states.push(talk.state().0);

@@ -103,7 +103,10 @@ impl Frame<'_> {
             rows.push(Line::styled(fit(&format!("↻ {text}"), self.width), Style::new().fg(Color::Yellow)));
         } else if !talk.thinking.trim().is_empty() {
             let text = super::lines::plain(talk.thinking.trim());
-            rows.push(Line::styled(fit(&format!("◌ {text}"), self.width), DIM.add_modifier(Modifier::ITALIC)));
+            rows.push(Line::styled(
+                fit(&format!("◌ {text}"), self.width),
+                DIM.add_modifier(Modifier::ITALIC),
+            ));
         }
         for text in &talk.queue {
             let line = text.lines().next().unwrap_or_default();
