@@ -53,11 +53,14 @@ pub enum Entry {
 impl Entry {
     /// Whether a free row stands between this and what came before it.
     pub fn gap(&self, before: Option<&Self>) -> bool {
-        match (self, before) {
-            (_, None) | (Self::Answer { first: false, .. }, _) => false,
-            (Self::Tool { .. }, Some(Self::Tool { .. })) | (Self::Note(_), Some(Self::Note(_))) => false,
-            _ => true,
-        }
+        let Some(before) = before else { return false };
+        let goes_on = matches!(
+            (self, before),
+            (Self::Answer { first: false, .. }, _)
+                | (Self::Tool { .. }, Self::Tool { .. })
+                | (Self::Note(_), Self::Note(_))
+        );
+        !goes_on
     }
 
     /// Its rows.

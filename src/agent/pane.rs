@@ -213,7 +213,7 @@ impl Pane {
                     }
                     None => self.leaving = Some(0),
                 },
-                Some(from) = self.heard.recv() => self.from_runtime(from),
+                Some(from) = self.heard.recv() => self.runtime_said(from),
                 Some(bytes) = self.live.1.recv() => self.talk.output(&bytes),
                 outcome = ended(&mut self.tool) => self.tool_done(outcome),
                 _ = resized.recv() => self.resized(),
@@ -446,7 +446,7 @@ impl Pane {
 
     // ── what the runtime does ──
 
-    fn from_runtime(&mut self, from: FromRuntime) {
+    fn runtime_said(&mut self, from: FromRuntime) {
         match from {
             FromRuntime::Heard(Heard::ToolCall { id, name, arguments }) => self.called(id, &name, &arguments),
             FromRuntime::Heard(Heard::Fatal { why }) => {

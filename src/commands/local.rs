@@ -47,10 +47,10 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Install an executor's CLI from npm into inspan's own directory.
+    /// Install an executor's CLI from npm or PyPI into inspan's own directory.
     #[command(after_help = "Examples:\n  inspan install claude\n  inspan install codex --yes")]
     Install {
-        /// claude, codex or gemini.
+        /// claude, codex, gemini or openai-agents.
         executor: String,
         /// Install even when one is on your PATH or already there.
         #[arg(long)]
