@@ -21,7 +21,7 @@ fn the_example_is_the_defaults() {
     assert_eq!(again, defaults);
     assert_eq!(defaults, Settings::default());
     assert_eq!(defaults.prefixes().collect::<Vec<_>>(), ["C-Space"]);
-    assert_eq!((defaults.history, defaults.theme.as_str()), (2000, "terminal"));
+    assert_eq!((defaults.history, defaults.theme.as_str()), (10_000, "terminal"));
     assert_eq!(defaults.default_executor, ExecutorId::CLAUDE);
     assert_eq!(defaults.escape_time(), Duration::from_millis(10));
 }
