@@ -9,6 +9,7 @@ mod machine;
 pub mod reference;
 
 use crate::{
+    agent,
     client::{self, ServerAddress},
     commands::{self, LocalVerb, ScriptVerb, Verb},
     config::{Paths, Settings},
@@ -149,6 +150,8 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
             Ok(0)
         }
         LocalVerb::Proxy => client::proxy(&ServerAddress { dir: paths()?.sockets, name: name.to_owned() }),
+        LocalVerb::AgentPane { settings } => agent::run(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::AgentShell { command } => Err(agent::become_shell(&command).into()),
         LocalVerb::Server => server::run(name).map(|()| 0),
     }
 }

@@ -139,7 +139,7 @@ async fn once(host: &str, server: &str, hello: &Hello, screen: &mut Screen) -> R
     }
     if again {
         let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(b"\x1b[0m\x1b[2J\x1b[H").and_then(|()| stdout.flush());
+        let _ = stdout.write_all(b"\x1b[<u\x1b[0m\x1b[2J\x1b[H").and_then(|()| stdout.flush());
     }
     match converse(from, to, hello, screen).await? {
         End::Exit(code) => Ok(Some(code)),

@@ -16,6 +16,9 @@ const MAX_REPEAT_TIME: i64 = 5_000;
 /// A message that stays longer hides the status line for good.
 const MAX_MESSAGE_SECONDS: i64 = 600;
 
+/// More credits to the dollar make every amount unreadable.
+const MAX_CREDITS: i64 = 1_000_000;
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
@@ -38,10 +41,12 @@ pub(super) enum Want {
     /// A credential, or `none`.
     CredentialOrNone,
     Url,
+    /// US dollars.
+    Amount,
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 25] = [
+const TOP: [(&str, Want); 27] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -60,15 +65,18 @@ const TOP: [(&str, Want); 25] = [
     ("update_environment", Want::List),
     ("window_size", Want::WindowSize),
     ("repeat_time", Want::Count(0, MAX_REPEAT_TIME)),
+    ("credits_per_usd", Want::Count(1, MAX_CREDITS)),
     ("keys", Want::Table),
     ("root_keys", Want::Table),
     ("hooks", Want::Hooks),
     ("byok", Want::Table),
     ("credits", Want::Table),
+    ("budgets", Want::Table),
     ("providers", Want::Table),
     ("executors", Want::Table),
 ];
 
+const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
 const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
 const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
@@ -99,6 +107,7 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
         ["keys" | "root_keys", _] => Some(Want::Text),
         ["byok", name] => takes_byok(name).then_some(Want::Credential),
         ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
+        ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
         ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
@@ -120,6 +129,7 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
         ["byok"] => executors().filter(|name| takes_byok(name)).collect(),
         ["credits" | "providers"] => providers().collect(),
         ["executors"] => executors().collect(),
+        ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
         ["executors", _] => of(&EXECUTOR),
         _ => Vec::new(),
@@ -129,6 +139,15 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
 /// A TOML integer as a number; `None` when it does not fit.
 pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A TOML number as an amount; `None` for anything else.
+pub(super) fn amount(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(number) => integer(number).map(|number| number as f64),
+        DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+        _ => None,
+    }
 }
 
 impl Want {
@@ -191,6 +210,10 @@ impl Want {
                 &format!("{CREDENTIAL}, or \"none\""),
                 !text.is_some_and(|t| t == "none" || is_reference(t)),
             ),
+            Self::Amount => wants(
+                "US dollars, such as 5.00",
+                !amount(value).is_some_and(|usd| usd.is_finite() && usd >= 0.0),
+            ),
             Self::Url => wants("an address that begins with https:// or http://", !text.is_some_and(is_url)),
         }
     }
@@ -219,6 +242,7 @@ pub fn json_schema() -> serde_json::Value {
     for (name, want) in &TOP {
         let mut schema = match *name {
             "keys" | "root_keys" => table(json!({ "type": "string" })),
+            "budgets" => closed(rows(&BUDGETS)),
             "byok" => {
                 let names = executors().filter(|name| takes_byok(name));
                 closed(names.map(|name| (name.to_owned(), Want::Credential.json())).collect())
@@ -274,6 +298,7 @@ impl Want {
             Self::Table => json!({ "type": "object" }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Self::Amount => json!({ "type": "number", "minimum": 0 }),
             Self::Text | Self::Clock => json!({ "type": "string" }),
             Self::Key => json!({ "type": "string", "pattern": "^\\S+$" }),
             Self::List => json!({ "type": "array", "items": { "type": "string" } }),
@@ -340,7 +365,7 @@ mod tests {
         for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors", "hooks"].contains(name)) {
             assert!(example.contains_key(*name), "{name}");
         }
-        for (name, _) in PROVIDER.iter().chain(&EXECUTOR) {
+        for (name, _) in PROVIDER.iter().chain(&EXECUTOR).chain(&BUDGETS) {
             assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
         }
         for name in example.keys() {
@@ -356,6 +381,7 @@ mod tests {
             "array" => value.is_array(),
             "string" => value.is_string(),
             "integer" => value.is_i64(),
+            "number" => value.is_number(),
             "boolean" => value.is_boolean(),
             other => panic!("{other}"),
         };
@@ -385,7 +411,7 @@ mod tests {
         assert!(fits(&schema, &json(EXAMPLE)));
         for (name, _) in &TOP {
             let about = schema["properties"][*name]["description"].as_str().unwrap_or_default();
-            let bare = ["providers", "executors", "hooks", "keys"].contains(name);
+            let bare = ["providers", "executors", "hooks", "keys", "budgets"].contains(name);
             assert!(bare || !about.is_empty(), "{name} is described");
         }
         for text in [

@@ -243,6 +243,11 @@ impl Target {
                     window_refs(window)?.into_iter().map(|window| path(Some(window))).collect();
                 if readings.is_empty() {
                     readings.push(path(None));
+                } else if session.is_none()
+                    && let Ok(Some(named)) = session_ref(window)
+                {
+                    // Without a colon what no window is called may be a session.
+                    readings.push(Path { session: Some(named), window: None, pane });
                 }
                 Ok(Self { readings })
             }
@@ -406,7 +411,7 @@ mod tests {
             (":2", Window, "*/Index(2)/* */2/*"),
             (":.1", Pane, "*/*/Index(1)"),
             (".1", Pane, "*/*/Index(1)"),
-            ("build.{last}", Pane, "*/build/Last"),
+            ("build.{last}", Pane, "*/build/Last build/*/Last"),
             ("work:{end}.{bottom-right}", Pane, "work/End/Edge(Down, Some(Right))"),
             ("work:+2", Window, "work/Offset(2)/*"),
             ("$1:^", Window, "$1/First/*"),

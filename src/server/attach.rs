@@ -78,6 +78,8 @@ pub struct Link {
     pub(super) pressed: Option<super::copying::Pressed>,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
+    /// Where the mouse was when it dragged last.
+    pub(super) dragged_at: (u16, u16),
     /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
     pub(super) asked: Vec<String>,
     /// The palette whose command line runs just now.
@@ -302,6 +304,7 @@ impl Server {
                 copies: BTreeMap::new(),
                 pressed: None,
                 drag: None,
+                dragged_at: (0, 0),
                 asked: Vec::new(),
                 palette: None,
                 cwd,

@@ -113,10 +113,11 @@ impl KeyTable {
         }
         table.bindings.retain(|_, binding| !binding.words.is_empty());
         let help: BTreeMap<String, String> = commands::rows().into_iter().map(|r| (r.name, r.help)).collect();
-        table.rows = table
-            .bindings
-            .iter()
-            .rev()
+        let mut bound: Vec<_> = table.bindings.iter().collect();
+        // By how keys are written, those behind the prefix first.
+        bound.sort_by_cached_key(|((which, key), _)| (*which == Table::Root, key.to_string()));
+        table.rows = bound
+            .into_iter()
             .map(|((which, key), binding)| ReferenceRow {
                 keys: match which {
                     Table::Prefix => key.to_string(),
@@ -264,8 +265,14 @@ impl Server {
             &self.state,
             &Context { client: id, reference: self.keys.reference().rows },
         );
+        self.after_overlay(id, outcome, overlay);
+        true
+    }
+
+    /// Does what a key or a click in an overlay asked for; the overlay comes back unless it is done.
+    pub(super) fn after_overlay(&mut self, id: ClientId, outcome: Outcome, overlay: Overlay) {
         self.dirty(id);
-        let Some(client) = self.state.clients.get_mut(&id) else { return true };
+        let Some(client) = self.state.clients.get_mut(&id) else { return };
         let leaving = client.session.0 == 0 && matches!(overlay, Overlay::Picker(_));
         match (outcome, overlay) {
             (Outcome::None | Outcome::Redraw, overlay) => client.overlay = Some(overlay),
@@ -276,23 +283,22 @@ impl Server {
             }
             (Outcome::Run(words), overlay) => {
                 client.overlay = Some(overlay);
-                self.run_words(id, &words);
+                self.run_bound(id, &words);
             }
             (Outcome::CloseAndRun(words), Overlay::Palette(palette)) => {
                 // What goes wrong is said there, with what was typed still in place.
                 if let Some(link) = self.links.get_mut(&id) {
                     link.palette = Some(palette);
                 }
-                self.run_words(id, &words);
+                self.run_bound(id, &words);
                 if let Some(link) = self.links.get_mut(&id) {
                     link.palette = None;
                 }
             }
-            (Outcome::CloseAndRun(words), _) => self.run_words(id, &words),
+            (Outcome::CloseAndRun(words), _) => self.run_bound(id, &words),
         }
         self.never_nothing(id);
         self.fit_client(id);
-        true
     }
 
     /// A client without a session sees the picker, whatever lay over it before.
@@ -361,7 +367,7 @@ impl Server {
     }
 
     /// Runs what a key is bound to; who only watches may look around and leave.
-    fn run_bound(&mut self, id: ClientId, words: &[String]) {
+    pub(super) fn run_bound(&mut self, id: ClientId, words: &[String]) {
         if self.only_watches(id) && !commands::sequence(words).iter().all(|words| only_looks(words)) {
             self.tell(id, "this terminal only watches; nothing was done");
             return;
@@ -596,6 +602,7 @@ fn repeatable(words: &[String]) -> bool {
 /// The modes that key encoding depends on.
 fn key_modes(modes: &Modes) -> KeyModes {
     KeyModes {
+        backarrow: modes.backarrow,
         app_cursor: modes.app_cursor,
         app_keypad: modes.app_keypad,
         modify_other_keys: modes.modify_other_keys,
@@ -618,6 +625,7 @@ pub(super) fn mouse_modes(modes: &Modes) -> MouseModes {
             modes::MouseEncoding::Utf8 => encode::MouseEncoding::Utf8,
             modes::MouseEncoding::Urxvt => encode::MouseEncoding::Urxvt,
             modes::MouseEncoding::Sgr => encode::MouseEncoding::Sgr,
+            modes::MouseEncoding::SgrPixels => encode::MouseEncoding::SgrPixels,
         },
     }
 }

@@ -1,6 +1,7 @@
 //! Carries out the verbs. One function a family; what takes time answers later.
 mod arranging;
 mod harnesses;
+mod money;
 mod panes;
 mod scripting;
 mod sessions;
@@ -320,7 +321,7 @@ impl Server {
             Verb::Route { target, json } => self.route_verb(&target, json, origin),
             Verb::Explain { target, json } => self.explain_verb(&target, json, origin),
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
-            Verb::Usage { by, json } => self.usage_verb(by, json, origin, reply),
+            Verb::Money(verb) => self.money_verb(verb, origin, reply),
             Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay, table, key, .. } => match origin.client {

@@ -234,7 +234,9 @@ impl Pen<'_> {
             let at = if x == area.x { 0 } else { usize::from(x + 1 == area.right()) + 1 };
             self.cell(x, y, strokes[at], style);
         }
-        self.on_border(area, y, &[seg(heading, Role::Dim)], &[]);
+        if !heading.is_empty() {
+            self.on_border(area, y, &[seg(heading, Role::Dim)], &[]);
+        }
     }
 }
 

@@ -3,14 +3,18 @@
 mod arranging;
 mod authority;
 mod bench;
+mod beside_tmux;
+mod choosing;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod copying;
 mod environment;
+mod far;
 mod gateway;
 mod hostile;
 mod layout;
+mod living;
 mod overlays;
 mod panes;
 mod record;

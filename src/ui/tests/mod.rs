@@ -3,11 +3,13 @@ mod screen;
 
 use crate::{
     mux::{PaneId, SessionId, WindowId},
-    router::ExecutorId,
+    router::{ExecutorId, LimitWindow, Span, Standing},
     state::{
-        ExitCard, Guide, ModelChoice, Status, SwitchProgress,
+        ExitCard, Guide, ModelChoice, RequestLine, State, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
-        overlay::{Confirm, List, Overlay, Palette, Picker, Printed, SwitchDialog},
+        overlay::{
+            Choice, ChoiceRow, Confirm, List, Numbers, Overlay, Palette, Picker, Printed, SwitchDialog,
+        },
     },
     term::{
         canvas::{Canvas, CanvasCursor, CursorShape},
@@ -89,6 +91,39 @@ fn the_panel_of_a_login_on_little_room() {
     let mut list = List::for_panel(&probe, PaneId(1));
     list.filter = "cla".into();
     assert_snapshot!(text(&with_overlay(SMALL, Overlay::Router(list))));
+}
+
+#[test]
+fn the_panel_of_a_metered_pane() {
+    let mut state = state(SMALL);
+    client(&mut state).size = (160, 40);
+    state.turned_away = Some(("no pane's token".into(), 2));
+    let harness = state.panes.get_mut(&PaneId(2)).unwrap().harness.as_mut().unwrap();
+    harness.budget = Some(Standing { span: Span::Session, spent: 4.21, limit: 5.0 });
+    let window = |name: &str, used, resets_ms| LimitWindow { name: name.into(), used, resets_ms };
+    let at = |seconds: i64| Some((fixture::NOW as i64 + seconds) * 1000);
+    harness.windows =
+        vec![window("5h", 0.91, at(720)), window("requests", 0.02, None), window("x", 0.0, None)];
+    let request = |ago: i64, attempts, status, error: &str, notes| RequestLine {
+        at_ms: (fixture::NOW as i64 - ago) * 1000,
+        class: "main".into(),
+        status,
+        input: 48_249,
+        output: 312,
+        cost: (status == 200).then_some(0.0123),
+        attempts,
+        error: error.into(),
+        notes,
+    };
+    harness.requests = vec![request(5, 2, 200, "", 3), request(70, 3, 529, "busy", 0)];
+    let mut list = List::for_panel(&state, PaneId(2));
+    list.selected = 8;
+    client(&mut state).overlay = Some(Overlay::Router(list));
+    let panel: Vec<String> = text(&state)
+        .lines()
+        .map(|line| line.chars().rev().take(33).collect::<Vec<_>>().into_iter().rev().collect())
+        .collect();
+    assert_snapshot!(panel[..36].join("\n"));
 }
 
 #[test]
@@ -384,4 +419,56 @@ fn the_card_of_a_switch_that_stopped() {
     card.keys.insert(0, ("t".into(), "try claude again".into()));
     pane.exit = Some(card);
     assert_snapshot!(text(&state));
+}
+
+fn tree() -> Choice {
+    let row = |depth, name: &str, detail: &str| ChoiceRow {
+        depth,
+        name: name.into(),
+        detail: detail.into(),
+        command: vec!["switch-client".into(), "-t".into(), name.into()],
+        ..ChoiceRow::default()
+    };
+    let rows = vec![
+        row(0, "shop", "2 windows (attached)"),
+        row(1, "1 work", "3 panes"),
+        ChoiceRow { calls: true, ..row(2, "%2 codex", "needs-you") },
+        ChoiceRow { current: true, ..row(2, "%3 shell", "idle") },
+        row(0, "store", "1 windows"),
+    ];
+    Choice { title: "panes".into(), rows, list: List { selected: 3, ..List::default() }, menu: false }
+}
+
+#[test]
+fn a_tree_a_menu_and_numbers_over_panes() {
+    at_every_size("tree", |size| with_overlay(size, Overlay::Choose(tree())));
+    let rows = [("Zoom", "z"), ("", ""), ("Close", "x")].map(|(name, key)| ChoiceRow {
+        name: name.into(),
+        key: Some(key.to_owned()).filter(|key| !key.is_empty()),
+        command: if name.is_empty() { Vec::new() } else { vec![name.to_lowercase()] },
+        ..ChoiceRow::default()
+    });
+    let menu = Choice { title: "pane".into(), rows: rows.into(), menu: true, ..Choice::default() };
+    assert_snapshot!("menu_80x24", text(&with_overlay(SMALL, Overlay::Choose(menu))));
+    let numbers = Numbers { panes: vec![PaneId(1), PaneId(2), PaneId(3)], command: Vec::new() };
+    at_every_size("numbers", |size| with_overlay(size, Overlay::Numbers(numbers.clone())));
+}
+
+#[test]
+fn rows_under_the_mouse_are_those_that_are_drawn() {
+    let mut state = with_overlay(SMALL, Overlay::Choose(tree()));
+    let row_of = |state: &State, word: &str| {
+        let shown = text(state);
+        shown.lines().position(|line| line.contains(word)).map(|y| y as u16).unwrap()
+    };
+    for (at, word) in
+        ["2 windows", "3 panes", "needs-you", "%3 shell            ", "store"].into_iter().enumerate()
+    {
+        assert_eq!(screen::row_at(&state, 20, row_of(&state, word)), Some(at), "{word}");
+    }
+    assert_eq!(screen::row_at(&state, 20, 0), None);
+    client(&mut state).overlay = Some(Overlay::Keys(List::default()));
+    assert_eq!(screen::row_at(&state, 20, row_of(&state, "split-window -h")), Some(0));
+    client(&mut state).overlay = None;
+    assert_eq!(screen::row_at(&state, 20, 5), None);
 }

@@ -54,6 +54,11 @@ pub fn window_at(state: &State, x: u16, y: u16) -> Option<WindowId> {
     with_scene(state, &Paper, |scene| crate::ui::window_at(scene, x, y))
 }
 
+/// The row of an overlay's list at a cell.
+pub fn row_at(state: &State, x: u16, y: u16) -> Option<usize> {
+    with_scene(state, &Paper, |scene| crate::ui::row_at(scene, x, y))
+}
+
 fn with_scene<T>(state: &State, screens: &dyn Screens, then: impl FnOnce(&Scene<'_>) -> T) -> T {
     let rows = reference();
     let theme = Theme::default();
