@@ -109,7 +109,7 @@ args = []
     assert_eq!(settings.executor(&ExecutorId::CODEX).permission, Permission::Full);
     assert_eq!(settings.executor(&ExecutorId::OPENCODE).permission, Permission::Ask);
     assert_eq!(settings.base_urls()[&Provider::OpenAi], "http://127.0.0.1:4000/v1");
-    assert_eq!(settings.origins["byok.claude"].line, 21);
+    assert_eq!(settings.origins["byok.claude"].line, 22);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn facts_take_what_is_set() {
     assert_eq!(facts.byok[&ExecutorId::CLAUDE], "env:MINE");
     assert_eq!(facts.provider_keys, [(Provider::Xai, "env:XAI_API_KEY".to_owned())].into());
     assert_eq!(facts.base_urls[&Provider::Xai], "http://x");
-    assert!(!facts.translation && facts.logins.is_empty());
+    assert!(facts.translation && facts.logins.is_empty());
 }
 
 proptest::proptest! {
