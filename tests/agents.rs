@@ -200,7 +200,7 @@ fn escape_stops_the_turn_and_everything_that_it_runs() {
     pane.send("and then this\r");
     pane.wait_for("(waits for the turn's end)");
     pane.keys("Escape");
-    pane.wait_for("· interrupted");
+    pane.wait_for("wait · interrupted");
     pane.wait_for(IDLE);
     // What waited is in the prompt again, not sent.
     pane.wait_for("› and then this");

@@ -241,6 +241,8 @@ impl Talk {
         self.asking = None;
         match how {
             How::Done => {}
+            // A tool that was stopped says so itself.
+            How::Interrupted if matches!(self.log.last(), Some(Entry::Tool { .. })) => {}
             How::Interrupted => self.add(Entry::Note("interrupted".into())),
             How::Failed => {
                 let why = why.unwrap_or_else(|| "the turn failed".into());
