@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 mod checkpoint;
 mod fingerprint;
 mod git;
+mod prune;
+mod rewind;
 mod run;
 mod scratch;
 #[cfg(test)]
@@ -15,6 +17,8 @@ mod testing;
 pub use checkpoint::{Checkpoint, CheckpointError, Listed, checkpoint, list};
 pub use fingerprint::{Dirty, Fingerprint, compare, fingerprint};
 pub use git::{DirtyFile, DirtyFiles, GitError, Operation, dirty_files, operation, summary};
+pub use prune::{Keep, prune};
+pub use rewind::{Change, Rewind, RewindError, Rewound, changes, find, patch, present, preview, rewind};
 pub use scratch::{ScratchError, create_scratch};
 
 /// `path` seen from `base`, links resolved where it exists.

@@ -15,6 +15,7 @@ mod panes;
 mod record;
 mod refusals;
 mod restart;
+mod rewind;
 mod screens;
 mod server;
 mod settings;
