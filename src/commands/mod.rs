@@ -6,11 +6,13 @@ mod args;
 mod copying;
 mod local;
 mod verbs;
+mod work;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use verbs::Verb;
+pub use work::WorkVerb;
 
 use clap::{CommandFactory, Parser};
 

@@ -1,6 +1,6 @@
 //! Verbs that the server carries out, and their arguments.
 use super::args::{Format, HandoffMode, Respawn, Target, Toward, UsageBy, What};
-use super::{copying::CopyVerb, local::LocalVerb};
+use super::{copying::CopyVerb, local::LocalVerb, work::WorkVerb};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -530,6 +530,12 @@ pub enum Verb {
         /// What the next harness is told.
         #[arg(long, value_enum, default_value_t)]
         handoff: HandoffMode,
+        /// Tell this instead of what would be built; `-` reads standard input.
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+        handoff_text: Option<String>,
+        /// An own name of this switch: asked for again, it is not done again.
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
         /// Say what would happen, change nothing.
         #[arg(long)]
         dry_run: bool,
@@ -704,6 +710,9 @@ pub enum Verb {
     /// Verbs of copy mode and of the paste buffers.
     #[command(flatten)]
     Copying(CopyVerb),
+    /// Verbs about the work itself.
+    #[command(flatten)]
+    Work(WorkVerb),
     /// Verbs about this machine.
     #[command(flatten)]
     Local(LocalVerb),

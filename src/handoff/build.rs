@@ -125,6 +125,25 @@ pub fn build(input: &HandoffInput<'_>) -> Handoff {
     Handoff { tokens_estimate: estimate_tokens(&text), text, redactions }
 }
 
+/// A handoff whose text a person wrote or changed: secrets replaced and markers around it, nothing else.
+///
+/// A text of nothing but blanks is no handoff.
+pub fn rewritten(text: &str) -> Handoff {
+    let text = undressed(text).trim();
+    if text.is_empty() {
+        return Handoff::default();
+    }
+    let (clean, redactions) = redact(text);
+    let text = format!("{OPEN}\n{}\n{CLOSE}", guard(&clean));
+    Handoff { tokens_estimate: estimate_tokens(&text), text, redactions }
+}
+
+/// The text of a handoff without its markers, as a person reads and changes it.
+pub fn undressed(text: &str) -> &str {
+    let text = text.strip_prefix(OPEN).map_or(text, str::trim_start);
+    text.trim_end().strip_suffix(CLOSE).map_or(text, str::trim_end)
+}
+
 /// A value that must stay on its line.
 fn line(text: &str) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -9,7 +9,7 @@ mod redact;
 mod unfold;
 
 pub use bound::{clip, estimate_tokens};
-pub use build::{HANDOFF_FLOOR, Handoff, HandoffInput, Mode, Party, build};
+pub use build::{HANDOFF_FLOOR, Handoff, HandoffInput, Mode, Party, build, rewritten, undressed};
 pub use conversation::{Conversation, Role, Turn};
 pub use marker::{CLOSE, OPEN, Part, is_handoff, parts, typed};
 pub use redact::redact;

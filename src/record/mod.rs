@@ -11,7 +11,7 @@ mod read;
 mod schema;
 mod writer;
 
-pub use files::Files;
+pub use files::{Files, write};
 pub use ledger::LedgerRow;
 pub use queue::Dropped;
 pub use read::{JournalEvent, OpenSwitch, UsageBy, UsageRow};
@@ -159,6 +159,15 @@ impl Recorder {
     /// The database cannot be read or does not answer.
     pub fn open_switches(&self) -> Result<Vec<OpenSwitch>, RecordError> {
         self.ask(read::open_switches)
+    }
+
+    /// What the switch `key` reported when it was done; `None` when it was not, or not ended well.
+    ///
+    /// # Errors
+    /// The database cannot be read or does not answer.
+    pub fn switch_done(&self, key: &str) -> Result<Option<serde_json::Value>, RecordError> {
+        let key = key.to_owned();
+        self.ask(move |db| read::switch_done(db, &key))
     }
 
     /// Sums of the whole ledger, the largest spender first (days: the newest first).

@@ -5,6 +5,7 @@
 mod attach;
 mod authority;
 mod buffers;
+mod composing;
 mod connection;
 mod copying;
 mod due;
@@ -188,6 +189,7 @@ pub struct Server {
     /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
     pub(crate) loop_runtime: tokio::runtime::Handle,
     pub(crate) buffers: buffers::Buffers,
+    pub(crate) desk: composing::Desk,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

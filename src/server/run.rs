@@ -216,6 +216,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         panes_runtime: panes_runtime.handle().clone(),
         loop_runtime: runtime.handle().clone(),
         buffers: super::buffers::Buffers::default(),
+        desk: super::composing::Desk::default(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),

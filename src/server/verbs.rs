@@ -266,6 +266,7 @@ impl Server {
             }
             Verb::InstallPane { executor } => self.install_pane(&executor, origin, env),
             Verb::Copying(verb) => self.copy_verb(verb, origin, reply),
+            Verb::Work(verb) => self.work_verb(verb, origin, reply),
             Verb::Local(_) => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
         }
     }

@@ -16,7 +16,7 @@ mod testing;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Listed, checkpoint, list};
 pub use fingerprint::{Dirty, Fingerprint, compare, fingerprint};
-pub use git::{DirtyFile, DirtyFiles, GitError, Operation, dirty_files, operation, summary};
+pub use git::{DirtyFile, DirtyFiles, GitError, Operation, dirty_files, names, operation, summary};
 pub use prune::{Keep, prune};
 pub use rewind::{Change, Rewind, RewindError, Rewound, changes, find, patch, present, preview, rewind};
 pub use scratch::{ScratchError, create_scratch};

@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod composing;
 mod copying;
 mod environment;
 mod gateway;
@@ -20,4 +21,5 @@ mod screens;
 mod server;
 mod settings;
 mod steps;
+mod switching;
 mod trying;

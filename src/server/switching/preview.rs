@@ -107,9 +107,11 @@ impl Server {
                 to: label(&plan.to),
                 how: format!("{} · {}", plan.to.auth, plan.to.provider),
                 lines,
-                handoff: made.text,
+                handoff: crate::handoff::undressed(&made.text).to_owned(),
                 preview: false,
                 scroll: 0,
+                edit: None,
+                edited: false,
                 command,
             };
             server.open(client, Overlay::Switch(dialog));
@@ -119,7 +121,11 @@ impl Server {
 }
 
 pub(super) fn handoff_word(plan: &Plan) -> &'static str {
-    match plan.telling.mode {
+    mode_word(plan.telling.mode)
+}
+
+pub(super) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
         Mode::Full => "full",
         Mode::Brief => "brief",
         Mode::None => "none",

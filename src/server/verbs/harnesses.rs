@@ -24,7 +24,7 @@ fn pretty(value: &Value) -> Outcome {
 }
 
 impl Server {
-    pub(super) fn prompt(
+    pub(in crate::server) fn prompt(
         &mut self,
         target: &Target,
         wait: bool,

@@ -7,7 +7,7 @@ use crate::{
     state::{
         ExitCard, Guide, ModelChoice, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
-        overlay::{Confirm, List, Overlay, Palette, Picker, Printed, SwitchDialog},
+        overlay::{Composer, Confirm, Draft, List, Overlay, Palette, Picker, Printed, SwitchDialog},
     },
     term::{
         canvas::{Canvas, CanvasCursor, CursorShape},
@@ -17,6 +17,7 @@ use crate::{
 use insta::assert_snapshot;
 use ratatui::layout::Rect;
 use screen::{cursor, draw_with, text};
+use std::sync::Arc;
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
@@ -53,6 +54,8 @@ fn switch_dialog() -> SwitchDialog {
         handoff: (1..=40).map(|n| format!("line {n} of what went before\n")).collect(),
         preview: false,
         scroll: 0,
+        edit: None,
+        edited: false,
         command: ["switch", "-t", "%2", "--executor", "claude"].map(str::to_owned).into(),
     }
 }
@@ -152,6 +155,32 @@ fn the_switch_dialog() {
 fn the_preview_of_a_handoff() {
     let dialog = SwitchDialog { preview: true, scroll: 5, ..switch_dialog() };
     assert_snapshot!(text(&with_overlay(SMALL, Overlay::Switch(dialog))));
+}
+
+#[test]
+fn a_handoff_that_is_being_changed() {
+    let edit = Draft::from_top("# Handoff from codex\n\nline 1 of what went before\nline 2");
+    let edit = Some(Box::new(edit));
+    let dialog = SwitchDialog { edit, ..switch_dialog() };
+    assert_snapshot!(text(&with_overlay(SMALL, Overlay::Switch(dialog))));
+}
+
+#[test]
+fn the_composer() {
+    at_every_size("composer", |size| {
+        let composer = Composer {
+            pane: PaneId(2),
+            to: [PaneId(1), PaneId(2)].into(),
+            draft: Draft::new("Write a test for the totals.\n\nIt fails when a cart is empty."),
+            history: Arc::default(),
+            recalled: None,
+            files: Arc::default(),
+            snippets: Arc::default(),
+            offered: Vec::new(),
+            error: None,
+        };
+        with_overlay(size, Overlay::Composer(Box::new(composer)))
+    });
 }
 
 #[test]
