@@ -51,12 +51,7 @@ struct Material {
 
 impl Server {
     /// The verbs about the work itself.
-    pub(super) fn work_verb(
-        &mut self,
-        verb: WorkVerb,
-        origin: &Origin,
-        _reply: &mut Option<Reply>,
-    ) -> Answer {
+    pub(super) fn work_verb(&mut self, verb: WorkVerb, origin: &Origin, reply: &mut Option<Reply>) -> Answer {
         match verb {
             WorkVerb::Compose { target, to, text } if to.is_empty() && text.is_empty() => {
                 self.open_composer(&target, origin)
@@ -64,6 +59,8 @@ impl Server {
             WorkVerb::Compose { target, to, text } => {
                 self.send_composed(&target, &to, &text.join(" "), origin)
             }
+            WorkVerb::Changes { .. } => self.changes_verb(verb, origin, reply),
+            WorkVerb::ResumeDialog { target, executor } => self.resume_dialog(&target, executor, origin),
         }
     }
 

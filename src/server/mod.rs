@@ -5,6 +5,7 @@
 mod attach;
 mod authority;
 mod buffers;
+mod changes;
 mod composing;
 mod connection;
 mod copying;
@@ -190,6 +191,7 @@ pub struct Server {
     pub(crate) loop_runtime: tokio::runtime::Handle,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
+    pub(crate) writers: changes::Writers,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

@@ -217,6 +217,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         loop_runtime: runtime.handle().clone(),
         buffers: super::buffers::Buffers::default(),
         desk: super::composing::Desk::default(),
+        writers: super::changes::Writers::default(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),

@@ -10,12 +10,13 @@ use preview::handoff_word;
 
 use super::{
     Server,
+    panes::lock,
     reply::{Failure, Reply},
     verbs::{Answer, Outcome, silent},
 };
 use crate::{
     commands::{HandoffMode, Target, Verb},
-    handoff::{Conversation, Handoff, Mode},
+    handoff::{Conversation, Handoff, Mode, Source},
     mux::{ClientId, PaneId},
     router::{AuthMode, Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan},
     state::{Harness, Parked, Status, target::Origin},
@@ -23,6 +24,8 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// Lines of a screen that stand in for a conversation of which there is no record.
+const SCREEN_LINES: usize = 200;
 /// Letters of a switch's own name: it names a file.
 const KEY_MAX: usize = 64;
 
@@ -150,6 +153,9 @@ impl Server {
             mode: if from.is_some() { mode(handoff) } else { Mode::None },
             parked: resume.clone(),
             context,
+            source: Source::Gateway,
+            screen: None,
+            more: None,
         };
         let trusted = rehearse || self.is_trusted(&cwd);
         Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted, told: None, key: None })
@@ -164,6 +170,9 @@ impl Server {
         let executor = self.executor_of(plan.pane);
         let vault = Arc::clone(&self.vault);
         let session = plan.from.as_ref().and_then(|harness| harness.session.clone());
+        let pane = self.state.panes.get(&plan.pane);
+        let kept = pane.map(|pane| self.pane_dir(&pane.key).join("conversation.json"));
+        let screen = if known.turns.is_empty() { self.screen_text(plan.pane) } else { String::new() };
         self.tasks.spawn(
             move || {
                 let cwd = &plan.telling.workspace;
@@ -173,13 +182,32 @@ impl Server {
                         session.or_else(|| executor.sessions(&home, cwd).first().map(|s| s.id.clone()))?;
                     executor.transcript(&home, cwd, &session)
                 };
-                let told = if known.turns.is_empty() { told().unwrap_or_default() } else { (*known).clone() };
+                let (told, source) = if known.turns.is_empty() {
+                    (told().unwrap_or_default(), Source::Transcript)
+                } else {
+                    ((*known).clone(), Source::Gateway)
+                };
                 let ground = switch::gather(cwd);
                 plan.telling.conversation = switch::without_secrets(&told, &vault);
+                plan.telling.source = source;
+                // Only its own words are ever told of a screen, and only when there is nothing better.
+                if told.turns.is_empty() && plan.from.is_some() {
+                    plan.telling.source = Source::Screen;
+                    plan.telling.screen = Some(vault.scrub(&screen));
+                } else if source == Source::Gateway {
+                    plan.telling.more = kept.map(|file| file.display().to_string());
+                }
                 (plan, ground)
             },
             move |server, (plan, ground)| then(server, plan, ground),
         );
+    }
+
+    /// The newest of what a pane showed.
+    fn screen_text(&self, id: PaneId) -> String {
+        self.emulator(id)
+            .map(|emulator| lock(&emulator).bottom_lines(SCREEN_LINES).join("\n"))
+            .unwrap_or_default()
     }
 
     fn in_turn(&self, id: PaneId) -> Option<String> {

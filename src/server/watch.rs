@@ -278,6 +278,7 @@ impl Server {
             reply.done();
         }
         self.keep_conversation(id);
+        self.keep_turn(id);
         self.guide_answered(id);
         self.switch_when_done(id);
     }

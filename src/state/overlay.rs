@@ -1,15 +1,19 @@
 //! Owns what can lie over the panes of one client and take its keys, and what each key does there.
 //!
 //! An overlay only ever answers with command lines. Must not know: how it is drawn, how a command is run.
+mod changes;
 mod composer;
 mod draft;
 mod keys;
+mod native;
 
 #[cfg(test)]
 mod tests;
 
+pub use changes::{Changes, FileRow};
 pub use composer::{Composer, OFFERED, Receiver};
 pub use draft::{Draft, MAX_DRAFT};
+pub use native::{NativeRow, NativeSessions};
 
 use super::{State, view};
 use crate::{
@@ -41,6 +45,10 @@ pub enum Overlay {
     Trust(Trust),
     /// A prompt being written (`prefix Enter`).
     Composer(Box<Composer>),
+    /// What changed since HEAD (`prefix g`).
+    Changes(Box<Changes>),
+    /// An executor's own sessions in this directory (`prefix S`).
+    Native(NativeSessions),
 }
 
 /// A filtered list: which row is chosen and what was typed.

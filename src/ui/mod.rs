@@ -2,6 +2,7 @@
 //!
 //! Drawing reads `&State` and changes nothing; what panes contain is drawn by a [`Screens`]. Must not know: emulators,
 //! sockets, how a command is run.
+mod changes;
 mod composer;
 mod dialogs;
 mod geometry;
@@ -201,6 +202,8 @@ fn draw_overlay(
         Overlay::Router(list) => panel::draw(pen, scene, None, area, Some(list)),
         Overlay::Picker(picker) => picker::draw(pen, scene, picker, area),
         Overlay::Switch(dialog) => return bar(dialogs::switch(pen, dialog, area)?),
+        Overlay::Changes(changes) => changes::draw(pen, changes, area),
+        Overlay::Native(list) => changes::native(pen, list, area),
         Overlay::Composer(composer) => return bar(composer::draw(pen, scene, composer, area)?),
         Overlay::Refusal(dialog) => dialogs::refusal(pen, dialog, area),
         Overlay::Keys(list) => reference::keys(pen, scene, list, area),

@@ -270,7 +270,11 @@ fn literal(path: &Path) -> std::ffi::OsString {
     spec
 }
 
-fn top(dir: &Path) -> Result<PathBuf, CheckpointError> {
+/// The top of the working tree that a directory is in.
+///
+/// # Errors
+/// No repository, or no working tree.
+pub fn top(dir: &Path) -> Result<PathBuf, CheckpointError> {
     Ok(Git::read(dir).args(["rev-parse", "--show-toplevel"]).done()?.path())
 }
 

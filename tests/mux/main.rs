@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code")]
 mod authority;
 mod bench;
+mod changes;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;

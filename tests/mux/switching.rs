@@ -72,15 +72,20 @@ impl Scene {
     }
 
     /// Asks for the switch and does not wait for it.
-    fn switch(&self) -> Child {
+    fn switch(&self, more: &[&str]) -> Child {
         let words = ["switch", "-t", &self.pane, "--executor", "codex", "--yes", "--key", "K1"];
-        let mut command = self.sandbox.command(&words);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = self.sandbox.command(&[&words[..], more].concat());
+        let said = std::fs::File::create(self.sandbox.path("home/said")).unwrap();
+        command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
         command.spawn().unwrap()
     }
 
     fn wait_step(&self, step: &str) {
-        self.sandbox.wait_json(step, &["list-panes"], |panes| panes[0]["switch"]["step"] == step);
+        self.sandbox.wait_json(step, &["list-panes"], |panes| {
+            let said = std::fs::read_to_string(self.sandbox.path("home/said")).unwrap();
+            assert_eq!(said, "", "the switch ended already: {panes}");
+            panes[0]["switch"]["step"] == step
+        });
     }
 
     /// Kills the server, lets go of what was held, and starts the next one.
@@ -136,7 +141,7 @@ fn notes(row: &Value) -> String {
 fn killed_while_it_is_planned() {
     let scene = Scene::new();
     scene.hold("status", None);
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     wait_for_path(&scene.held());
     let row = scene.kill(asked);
     scene.check(&row);
@@ -149,7 +154,7 @@ fn killed_while_it_is_planned() {
 fn killed_while_the_checkpoint_is_made() {
     let scene = Scene::new();
     scene.hold("add", None);
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     wait_for_path(&scene.held());
     scene.wait_step("checkpoint");
     let row = scene.kill(asked);
@@ -165,7 +170,7 @@ fn killed_while_the_handoff_is_written() {
     // Opening it for writing waits for a reader, and none comes.
     let pipe = handoffs.join("K1.md.next");
     scene.sandbox.run_in(&handoffs, "mkfifo", &["K1.md.next"]).ok();
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     scene.wait_step("handoff");
     let row = scene.kill(asked);
     std::fs::remove_file(pipe).unwrap();
@@ -192,7 +197,7 @@ fn stubborn(sandbox: &Sandbox, program: &str) -> String {
 fn killed_while_the_old_one_stops() {
     let scene = Scene::with(stubborn);
     let old = pid(&scene.before);
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     scene.wait_step("stop");
     let row = scene.kill(asked);
     assert!(wait_gone(old, Duration::from_secs(20)), "{old} outlived its server");
@@ -217,7 +222,7 @@ fn killed_while_the_next_one_starts() {
     assert_ne!(slow, script);
     scene.sandbox.stub("codex", &slow);
     scene.hold("nothing", None);
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     scene.wait_step("start");
     let row = scene.kill(asked);
     scene.check(&row);
@@ -230,7 +235,7 @@ fn killed_while_the_handoff_is_delivered_and_taken_back() {
     // It starts and never says what it does.
     let script = std::fs::read_to_string(scene.sandbox.path("bin/codex")).unwrap();
     scene.sandbox.stub("codex", &script.replace(r"\033]7501;state=idle:app=codex\007", ""));
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     wait_for_path(&scene.sandbox.path("home/codex.args"));
     scene.wait_step("deliver");
     let row = scene.kill(asked);
@@ -242,7 +247,7 @@ fn killed_while_the_handoff_is_delivered_and_taken_back() {
 #[test]
 fn killed_while_the_handoff_is_delivered_and_gone_on_with() {
     let scene = Scene::new();
-    let asked = scene.switch();
+    let asked = scene.switch(&[]);
     wait_for_path(&scene.sandbox.path("home/codex.args"));
     scene.wait_step("deliver");
     let row = scene.kill(asked);
@@ -254,11 +259,7 @@ fn killed_while_the_handoff_is_delivered_and_gone_on_with() {
 fn killed_while_the_checkout_is_compared() {
     let scene = Scene::new();
     scene.hold("status", Some(&scene.sandbox.path("home/codex.args")));
-    let words =
-        ["switch", "-t", &scene.pane, "--executor", "codex", "--yes", "--handoff", "none", "--key", "K1"];
-    let mut command = scene.sandbox.command(&words);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let asked = command.spawn().unwrap();
+    let asked = scene.switch(&["--handoff", "none"]);
     scene.wait_step("confirm");
     wait_for_path(&scene.held());
     let row = scene.kill(asked);

@@ -74,6 +74,8 @@ impl Overlay {
         match self {
             // Where a text is written every key belongs to it first.
             Self::Composer(composer) => composer.key(key, state, context.client),
+            Self::Changes(changes) => changes.key(key),
+            Self::Native(list) => list.key(key),
             Self::Switch(dialog) if dialog.edit.is_some() => dialog.edit_key(key),
             _ => self.press(press(key), state, context),
         }
@@ -90,7 +92,7 @@ impl Overlay {
             Self::Confirm(confirm) => confirm.press(press),
             Self::Text(printed) => printed.press(press),
             Self::Trust(trust) => trust.press(press),
-            Self::Composer(_) => Outcome::None,
+            Self::Composer(_) | Self::Changes(_) | Self::Native(_) => Outcome::None,
         }
     }
 
@@ -109,11 +111,13 @@ impl Overlay {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
+            Self::Native(list) => &mut list.filter,
             Self::Switch(_)
             | Self::Refusal(_)
             | Self::Confirm(_)
             | Self::Trust(_)
             | Self::Text(_)
+            | Self::Changes(_)
             | Self::Composer(_) => {
                 return Outcome::None;
             }

@@ -7,7 +7,10 @@ use crate::{
     state::{
         ExitCard, Guide, ModelChoice, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
-        overlay::{Composer, Confirm, Draft, List, Overlay, Palette, Picker, Printed, SwitchDialog},
+        overlay::{
+            Changes, Composer, Confirm, Draft, FileRow, List, NativeRow, NativeSessions, Overlay, Palette,
+            Picker, Printed, SwitchDialog,
+        },
     },
     term::{
         canvas::{Canvas, CanvasCursor, CursorShape},
@@ -180,6 +183,55 @@ fn the_composer() {
             error: None,
         };
         with_overlay(size, Overlay::Composer(Box::new(composer)))
+    });
+}
+
+#[test]
+fn the_changes_of_a_workspace() {
+    at_every_size("changes", |size| {
+        let patch =
+            "diff --git a/src/cart.rs b/src/cart.rs\n@@ -1,3 +1,3 @@\n fn total() {\n-\t0\n+\tsum\n }";
+        let file = |path: &str, what, staged, by: &str| FileRow {
+            path: path.into(),
+            what,
+            staged,
+            by: by.into(),
+            before: None,
+            patch: patch.lines().map(str::to_owned).collect(),
+        };
+        let changes = Changes {
+            pane: PaneId(1),
+            head: "main 3f2c9aa".into(),
+            files: vec![
+                file("src/cart.rs", 'M', true, "%1 turn 3 of claude, %2 turn 1 of codex"),
+                file("src/new.rs", 'A', false, "%2 turn 1 of codex"),
+                file("old.rs", 'D', false, ""),
+            ],
+            more: 2,
+            warnings: vec!["%1 and %2 write src/cart.rs".into()],
+            ..Changes::default()
+        };
+        with_overlay(size, Overlay::Changes(Box::new(changes)))
+    });
+}
+
+#[test]
+fn the_sessions_of_an_executor() {
+    at_every_size("native", |size| {
+        let row = |title: &str, age: &str, note: &str| NativeRow {
+            id: "1".into(),
+            title: title.into(),
+            age: age.into(),
+            note: note.into(),
+        };
+        let list = NativeSessions {
+            pane: PaneId(1),
+            executor: "claude".into(),
+            executors: vec!["claude".into(), "codex".into()],
+            rows: vec![row("Make the totals right", "3 min", "in %1"), row("Begun elsewhere", "2 d", "")],
+            ..NativeSessions::default()
+        };
+        with_overlay(size, Overlay::Native(list))
     });
 }
 
