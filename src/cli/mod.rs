@@ -8,6 +8,7 @@ mod install;
 mod machine;
 
 use crate::{
+    agent,
     client::{self, ServerAddress},
     commands::{Cli, LocalVerb, Verb},
     config::{Paths, Settings},
@@ -134,6 +135,8 @@ fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());
             Ok(0)
         }
+        LocalVerb::AgentPane { settings } => agent::run(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::AgentShell { command } => Err(agent::become_shell(&command).into()),
         LocalVerb::Server => server::run(name).map(|()| 0),
     }
 }
@@ -156,6 +159,13 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
             Err(error) if error.is::<client::Unanswered>() => {
                 return match &verb {
                     Some(Verb::KillServer) => Ok(0),
+                    Some(_) if has_saved_sessions(&paths()?, name) => {
+                        eprintln!(
+                            "inspan: the server {name:?} ended before it answered; inspan attach brings its panes back, and each \
+                             offers to go on"
+                        );
+                        Ok(FAILED)
+                    }
                     Some(verb) => Ok(no_server(name, verb)),
                     None => Err(error),
                 };

@@ -5,12 +5,14 @@
 mod args;
 mod copying;
 mod local;
+mod money;
 mod verbs;
 mod work;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
+pub use money::MoneyVerb;
 pub use verbs::Verb;
 pub use work::WorkVerb;
 

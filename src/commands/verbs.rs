@@ -1,6 +1,6 @@
 //! Verbs that the server carries out, and their arguments.
-use super::args::{Format, HandoffMode, Respawn, Target, Toward, UsageBy, What};
-use super::{copying::CopyVerb, local::LocalVerb, work::WorkVerb};
+use super::args::{Format, HandoffMode, Respawn, Target, Toward, What};
+use super::{copying::CopyVerb, local::LocalVerb, money::MoneyVerb, work::WorkVerb};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -574,16 +574,6 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Tokens and cost from the ledger.
-    #[command(after_help = "Examples:\n  inspan usage\n  inspan usage --by model --json")]
-    Usage {
-        /// Group by.
-        #[arg(long, value_enum, default_value_t)]
-        by: UsageBy,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
     /// What is known of a pane's status, and which source said it.
     #[command(after_help = "Example:\n  inspan explain -t %1")]
     Explain {
@@ -605,11 +595,22 @@ pub enum Verb {
         json: bool,
     },
     /// The journal: what happened, newest last.
-    #[command(after_help = "Example:\n  inspan events --json -n 20")]
+    #[command(
+        after_help = "Examples:\n  inspan events --json -n 20\n  inspan events --follow --kind switch,turn -t %1"
+    )]
     Events {
+        #[command(flatten)]
+        /// Only what happened to this pane.
+        target: Target,
         /// How many.
         #[arg(short = 'n', default_value_t = 50)]
         count: usize,
+        /// Go on as things happen, until interrupted.
+        #[arg(long, short = 'f')]
+        follow: bool,
+        /// Only these kinds, e.g. `switch`, `status`, `turn`.
+        #[arg(long, value_name = "KIND", value_delimiter = ',')]
+        kind: Vec<String>,
         /// Print JSON lines.
         #[arg(long)]
         json: bool,
@@ -713,6 +714,9 @@ pub enum Verb {
     /// Verbs about the work itself.
     #[command(flatten)]
     Work(WorkVerb),
+    /// Verbs about model requests and what they cost.
+    #[command(flatten)]
+    Money(MoneyVerb),
     /// Verbs about this machine.
     #[command(flatten)]
     Local(LocalVerb),

@@ -12,6 +12,7 @@ mod copying;
 mod due;
 mod environment;
 mod facts;
+mod following;
 mod harness;
 mod input;
 mod listing;
@@ -28,6 +29,7 @@ mod run;
 pub mod socket;
 mod switching;
 mod terminal;
+mod traffic;
 mod trusting;
 mod trying;
 mod typing;
@@ -189,9 +191,14 @@ pub struct Server {
     pub(crate) panes_runtime: tokio::runtime::Handle,
     /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
     pub(crate) loop_runtime: tokio::runtime::Handle,
+    /// Collects what busy panes print.
+    pub(crate) collecting_runtime: tokio::runtime::Handle,
+    /// Where panes go that the loop reads itself.
+    pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
     pub(crate) writers: changes::Writers,
+    pub(crate) followers: Vec<following::Follower>,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

@@ -1,5 +1,6 @@
 //! Carries out the verbs. One function a family; what takes time answers later.
 mod harnesses;
+mod money;
 mod panes;
 mod sessions;
 
@@ -62,7 +63,12 @@ impl Server {
     }
 
     /// Tells who asked how a verb ended: a client on its screen, a connection through its reply.
-    fn answer(&mut self, answer: Answer, client: Option<crate::mux::ClientId>, reply: Option<Reply>) {
+    pub(super) fn answer(
+        &mut self,
+        answer: Answer,
+        client: Option<crate::mux::ClientId>,
+        reply: Option<Reply>,
+    ) {
         match answer {
             Ok(Outcome::Done(text)) => {
                 if let Some(client) = client {
@@ -234,8 +240,10 @@ impl Server {
             Verb::Route { target, json } => self.route_verb(&target, json, origin),
             Verb::Explain { target, json } => self.explain_verb(&target, json, origin),
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
-            Verb::Usage { by, json } => self.usage_verb(by, json, origin, reply),
-            Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
+            Verb::Money(verb) => self.money_verb(verb, origin, reply),
+            Verb::Events { target, count, follow, kind, json } => {
+                self.events_verb(&target, count, (follow, json), kind, origin, reply)
+            }
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {

@@ -9,6 +9,7 @@ mod common;
 mod composing;
 mod copying;
 mod environment;
+mod events;
 mod gateway;
 mod hostile;
 mod layout;
