@@ -170,7 +170,11 @@ pub(super) fn request_headers(from: &HeaderMap, route: &Route, secret: &Secret) 
         Provider::Google => {
             headers.insert("x-goog-api-key", sensitive(secret.expose())?);
         }
-        Provider::OpenAi | Provider::OpenRouter | Provider::Xai | Provider::Rehearsal => {
+        Provider::OpenAi
+        | Provider::OpenRouter
+        | Provider::Xai
+        | Provider::Rehearsal
+        | Provider::Declared => {
             headers.insert(header::AUTHORIZATION, bearer()?);
         }
     }

@@ -3,6 +3,7 @@
 //! Pure: facts about the machine are arguments. Must not know: how a route is launched or carried.
 pub mod catalogue;
 mod credential;
+mod gateways;
 mod lines;
 pub mod plan;
 pub mod policy;
@@ -13,6 +14,7 @@ mod vaults;
 
 pub use catalogue::{Catalogue, short, short_executor};
 pub use credential::{Credential, FORMS as CREDENTIAL_FORMS, NoReference, is_name, short_credential};
+pub use gateways::{Declaration, Endpoint, Gateway, GatewayFault, dialects_at, presets, provider_at};
 pub use lines::route_lines;
 pub use plan::{alternatives, plan};
 pub use policy::Policy;

@@ -38,6 +38,8 @@ pub fn route(executor: &str, model: Option<&str>, auth: AuthMode, provider: Prov
         step: AuthStep::Policy,
         outside_reference: false,
         verified: true,
+        gateway: None,
+        inject: false,
     }
 }
 
