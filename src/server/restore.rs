@@ -40,6 +40,10 @@ struct SavedSession {
     active: WindowId,
     windows: Vec<SavedWindow>,
     guide: Option<Guide>,
+    #[serde(default)]
+    vaults: Vec<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +101,8 @@ impl Server {
             active: s.active,
             windows: s.windows.iter().filter_map(window).collect(),
             guide: s.guide.clone(),
+            vaults: s.vaults.clone(),
+            metadata: s.metadata.clone(),
         };
         Saved {
             format: FORMAT,
@@ -225,6 +231,8 @@ impl Server {
                     rehearse: session.rehearse,
                     size: session.size,
                     guide: session.guide,
+                    vaults: session.vaults,
+                    metadata: session.metadata,
                 },
             );
         }
