@@ -5,11 +5,13 @@
 mod args;
 mod copying;
 mod local;
+mod vaults;
 mod verbs;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
+pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;
 
 use clap::{CommandFactory, Parser};

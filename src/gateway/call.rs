@@ -130,7 +130,9 @@ impl Call {
                 return self.fail(403, &format!("inspan has no key for {}: {error}.", route.provider));
             }
         };
-        let Some(headers) = upstream::request_headers(&self.headers, route, &secret) else {
+        let Some(headers) = upstream::request_headers(&self.headers, route, &secret, &|name| {
+            self.front.config.vault.resolve(name).ok()
+        }) else {
             let text = format!("The key behind {} cannot be sent in a header.", route.credential);
             return self.fail(403, &text);
         };
@@ -163,7 +165,13 @@ impl Call {
                 }
             }
         }
-        let url = upstream::join(&route.base_url, &path);
+        if let Some(endpoint) = route.gateway.as_ref().filter(|endpoint| !endpoint.deny_fields.is_empty()) {
+            match dialect::strip_fields(&body, &endpoint.deny_fields) {
+                Ok(stripped) => body = stripped.into(),
+                Err(error) => return self.fail(400, &format!("The request cannot be read: {error}.")),
+            }
+        }
+        let url = upstream::url(route, &path);
         self.account.attempt();
         let front = Arc::clone(&self.front);
         let send = front.upstream.send(Method::POST, &url, headers, body);

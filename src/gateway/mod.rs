@@ -10,6 +10,7 @@ mod front;
 mod model;
 mod path;
 mod play;
+mod probe;
 mod relay;
 mod types;
 mod upstream;
@@ -17,6 +18,7 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
+pub use probe::probe;
 pub use types::*;
 
 use crate::{

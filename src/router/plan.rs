@@ -75,6 +75,11 @@ fn unknown(rule: &'static str, what: &str, unknown: Unknown) -> Refusal {
     refuse(rule, reason, unknown.nearest.map(|nearest| format!("did you mean {nearest}?")))
 }
 
+/// The refusal of an executor that nobody knows.
+pub fn refusal_of_unknown_executor(error: Unknown) -> Refusal {
+    unknown("executor.unknown", "executor", error)
+}
+
 /// The answer without the alternatives.
 fn decide(request: &PlanRequest, facts: &Facts) -> Result<Route, Refusal> {
     let catalogue = Catalogue::builtin();

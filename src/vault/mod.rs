@@ -417,6 +417,21 @@ impl Vault {
     }
 }
 
+/// What a key looks like when that is hardly what its provider takes as one.
+pub fn oddity(secret: &Secret) -> Option<&'static str> {
+    let key = secret.expose();
+    if key.starts_with("sk-ant-oat") {
+        return Some("looks like the token of a login, which providers refuse as a key");
+    }
+    if key.split_whitespace().count() > 1 {
+        return Some("has spaces in it, which no key has");
+    }
+    if key.starts_with(['"', '\'']) {
+        return Some("begins with a quote, which belongs to the shell");
+    }
+    None
+}
+
 impl Inner {
     fn members(&self, credential: &str) -> Result<Vec<String>, VaultError> {
         match credential.parse::<Credential>()? {
