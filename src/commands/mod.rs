@@ -5,12 +5,14 @@
 mod args;
 mod copying;
 mod local;
+mod money;
 mod vaults;
 mod verbs;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
+pub use money::MoneyVerb;
 pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;
 

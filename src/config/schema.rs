@@ -12,6 +12,9 @@ const MAX_ESCAPE_TIME: i64 = 5_000;
 /// A message that stays longer hides the status line for good.
 const MAX_MESSAGE_SECONDS: i64 = 600;
 
+/// More credits to the dollar make every amount unreadable.
+const MAX_CREDITS: i64 = 1_000_000;
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
@@ -34,10 +37,12 @@ pub(super) enum Want {
     Dialects,
     Header,
     Inject,
+    /// US dollars.
+    Amount,
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 21] = [
+const TOP: [(&str, Want); 23] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -53,9 +58,11 @@ const TOP: [(&str, Want); 21] = [
     ("bell", Want::Flag),
     ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),
     ("update_environment", Want::List),
+    ("credits_per_usd", Want::Count(1, MAX_CREDITS)),
     ("keys", Want::Table),
     ("byok", Want::Table),
     ("credits", Want::Table),
+    ("budgets", Want::Table),
     ("providers", Want::Table),
     ("gateways", Want::Table),
     ("executors", Want::Table),
@@ -84,6 +91,7 @@ const EXECUTOR: [(&str, Want); 3] =
     [("permission", Want::Permission), ("args", Want::List), ("inject", Want::Inject)];
 const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
 const INJECT: [&str; 2] = ["gateway", "env"];
+const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
@@ -119,6 +127,7 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
             (takes_each(name) && providers().any(|p| p == *provider)).then_some(Want::Credential)
         }
         ["credits", name] => providers().any(|p| p == *name).then_some(Want::Payer),
+        ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
         ["gateways", _] => Some(Want::Table),
@@ -150,6 +159,7 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
         ["credits" | "providers"] | ["byok", _] => providers().collect(),
         ["gateways", _] => of(&GATEWAY),
         ["executors"] => executors().collect(),
+        ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
         ["executors", _] => of(&EXECUTOR),
         _ => Vec::new(),
@@ -159,6 +169,15 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
 /// A TOML integer as a number; `None` when it does not fit.
 pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A TOML number as an amount; `None` for anything else.
+pub(super) fn amount(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(number) => integer(number).map(|number| number as f64),
+        DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+        _ => None,
+    }
 }
 
 impl Want {
@@ -218,6 +237,10 @@ impl Want {
             Self::Inject => {
                 wants(&format!("one of {}", INJECT.join(", ")), !text.is_some_and(|t| INJECT.contains(&t)))
             }
+            Self::Amount => wants(
+                "US dollars, such as 5.00",
+                !amount(value).is_some_and(|usd| usd.is_finite() && usd >= 0.0),
+            ),
             Self::Url => wants("an address that begins with https:// or http://", !text.is_some_and(is_url)),
         }
     }
@@ -274,7 +297,7 @@ mod tests {
         {
             assert!(example.contains_key(*name), "{name}");
         }
-        for (name, _) in PROVIDER.iter().chain(&GATEWAY).chain(&EXECUTOR) {
+        for (name, _) in PROVIDER.iter().chain(&GATEWAY).chain(&EXECUTOR).chain(&BUDGETS) {
             assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
         }
         for name in example.keys() {

@@ -2,8 +2,8 @@
 use super::{EXAMPLE, Problem, schema};
 use crate::{
     router::{
-        Catalogue, Credential, Declaration, Endpoint, ExecutorId, Facts, Gateway, GatewayFault, Policy,
-        Provider, nearest, position,
+        Budget, Catalogue, Credential, Declaration, Endpoint, ExecutorId, Facts, Gateway, GatewayFault,
+        Policy, Provider, Span, nearest, position,
     },
     state::Permission,
 };
@@ -62,6 +62,11 @@ pub struct Settings {
     pub byok: BTreeMap<ExecutorId, ByokKeys>,
     /// Credential references by provider, or `none`. Read it by [`Settings::provider_keys`].
     credits: BTreeMap<Provider, String>,
+    /// Credits that a US dollar is shown as.
+    pub credits_per_usd: u64,
+    /// US dollars that may be spent in a pane, a session, a day. Read them by [`Settings::budgets`].
+    #[serde(default)]
+    budgets: BTreeMap<Span, f64>,
     /// What is set for a provider.
     #[serde(default)]
     pub providers: BTreeMap<Provider, ProviderSettings>,
@@ -240,6 +245,21 @@ impl Settings {
             variable.or_else(entry)
         };
         Catalogue::builtin().executors.iter().filter_map(|e| Some((e.id.clone(), found(e)?))).collect()
+    }
+
+    /// The budgets that the person set.
+    pub fn budgets(&self) -> Vec<Budget> {
+        let origin = |span: Span| match self.origins.get(&format!("budgets.{span}")) {
+            Some(place) => format!("{} line {}", place.file, place.line),
+            None => "config.toml".to_owned(),
+        };
+        let budget = |(span, usd): (&Span, &f64)| Budget {
+            span: *span,
+            executor: None,
+            usd: *usd,
+            origin: origin(*span),
+        };
+        self.budgets.iter().map(budget).collect()
     }
 
     /// Every credential reference that is written down, for the vault to know.
@@ -544,6 +564,7 @@ fn plain(value: &DeValue<'_>) -> toml::Value {
     match value {
         DeValue::Boolean(yes) => (*yes).into(),
         DeValue::Integer(number) => schema::integer(number).unwrap_or_default().into(),
+        DeValue::Float(_) => schema::amount(value).unwrap_or_default().into(),
         DeValue::Array(items) => items.iter().map(|item| plain(item.get_ref())).collect::<Vec<_>>().into(),
         other => other.as_str().unwrap_or_default().into(),
     }

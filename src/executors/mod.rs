@@ -12,6 +12,7 @@ mod install;
 mod jsonl;
 mod launch;
 pub mod machine;
+mod openai_agents;
 mod overlay;
 mod project;
 mod screen;
@@ -30,7 +31,7 @@ use crate::router::ExecutorId;
 
 /// Every executor that this build can start, in catalogue order.
 pub fn registry() -> &'static [&'static dyn Executor] {
-    &[&claude::Claude, &gemini::Gemini, &codex::Codex]
+    &[&claude::Claude, &gemini::Gemini, &codex::Codex, &openai_agents::OpenAiAgents]
 }
 
 /// The executor of that name.
@@ -69,7 +70,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let said = by_id(&"cladue".into()).err().unwrap();
         assert!(said.contains("did you mean claude?"), "{said}");
-        assert!(said.contains("claude, gemini, codex"), "{said}");
+        assert!(said.contains("claude, gemini, codex, "), "{said}");
         assert!(!by_id(&"emacs".into()).err().unwrap().contains("did you mean"));
         assert_eq!(by_id(&ExecutorId::CODEX).unwrap().program(), "codex");
     }

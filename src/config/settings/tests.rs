@@ -21,7 +21,7 @@ fn the_example_is_the_defaults() {
     assert_eq!(again, defaults);
     assert_eq!(defaults, Settings::default());
     assert_eq!(defaults.prefixes().collect::<Vec<_>>(), ["C-Space"]);
-    assert_eq!((defaults.history, defaults.theme.as_str()), (2000, "terminal"));
+    assert_eq!((defaults.history, defaults.theme.as_str()), (10_000, "terminal"));
     assert_eq!(defaults.default_executor, ExecutorId::CLAUDE);
     assert_eq!(defaults.escape_time(), Duration::from_millis(10));
 }
@@ -67,6 +67,7 @@ inherit_user = false
 harness_authority = true
 bell = false
 message_seconds = 9
+credits_per_usd = 1
 update_environment = [\"A\"]
 [keys]
 \"C-Left\" = \"select-pane -L\"
@@ -77,6 +78,9 @@ openai-agents = \"env:TEAM_1\"
 [credits]
 openrouter = \"env:OR\"
 xai = \"none\"
+[budgets]
+session = 2
+day = 2_0.50
 [providers.openai]
 base_url = \"http://127.0.0.1:4000/v1/\"
 headers = { x-team = \"a\" }
@@ -102,12 +106,21 @@ args = [\"--search\"]
 args = []
 ";
     let settings = clean(text);
+    let line = |key: &str| text.lines().position(|line| line.starts_with(key)).unwrap() + 1;
     let default = Settings::default();
     let before = toml::Table::try_from(&default).unwrap();
     let after = toml::Table::try_from(&settings).unwrap();
     for (key, value) in &after {
         assert_ne!(before.get(key), Some(value), "{key} was set");
     }
+    let budgets: Vec<_> = settings.budgets().iter().map(|b| format!("{b} {} {}", b.usd, b.origin)).collect();
+    assert_eq!(
+        budgets,
+        [
+            format!("the session budget 2 config.toml line {}", line("session =")),
+            format!("the day budget 20.5 config.toml line {}", line("day ="))
+        ]
+    );
     assert_eq!(settings.prefixes().collect::<Vec<_>>(), ["C-b", "C-a"]);
     assert_eq!(settings.escape_time(), Duration::ZERO);
     assert_eq!(settings.keys.get("%"), None, "unbound");
@@ -116,7 +129,7 @@ args = []
     assert_eq!(settings.executor(&ExecutorId::CODEX).permission, Permission::Full);
     assert_eq!(settings.executor(&ExecutorId::OPENCODE).permission, Permission::Ask);
     assert_eq!(settings.base_urls()[&Provider::OpenAi], "http://127.0.0.1:4000/v1");
-    assert_eq!(settings.origins["byok.claude"].line, 21);
+    assert_eq!(settings.origins["byok.claude"].line, line("claude = \"env:MINE"));
 }
 
 #[test]

@@ -3,12 +3,19 @@
 //! A `Handler` around the core's own: queries are answered here at their exact place in the stream, modes and stacks
 //! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
 mod handler;
+mod rectangles;
+mod spill;
+mod state;
 
-use super::{Colours, FeedOutput, TermEvent};
+pub use rectangles::PROTECTED;
+pub use spill::{Place, wraps};
+pub use state::Extra;
+
+use super::{Colours, FeedOutput, TermEvent, history::History};
 use crate::term::{canvas::CursorShape as Shape, osc::ColourSlot, palette::Rgb};
 use alacritty_terminal::{
     event::VoidListener,
-    grid::{Dimensions, GridCell},
+    grid::Dimensions,
     index::{Column, Line, Point},
     term::{
         Config, Term, TermMode,
@@ -35,8 +42,9 @@ pub const MAX_REPLIES: usize = 256 * 1024;
 /// Events that one call collects; further ones of a slice are dropped.
 pub const MAX_EVENTS: usize = 1024;
 
-/// Size of a cell told to those who ask for pixels: nobody here knows the real one, and ratios are what is used.
-pub const CELL_PIXELS: (usize, usize) = (10, 20);
+/// See the modes' constant of this name; here as sizes of a grid are counted.
+pub const CELL_PIXELS: (usize, usize) =
+    (crate::term::modes::CELL_PIXELS.0 as usize, crate::term::modes::CELL_PIXELS.1 as usize);
 
 const VS16: char = '\u{fe0f}';
 
@@ -59,15 +67,6 @@ impl Dimensions for Size {
     }
 }
 
-/// Modes that the core does not know.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Extra {
-    pub press_mouse: bool,
-    pub urxvt_mouse: bool,
-    pub color_scheme: bool,
-    pub modify_other_keys: u8,
-}
-
 /// The core and what stands around it.
 pub struct Screen {
     pub term: Term<VoidListener>,
@@ -87,14 +86,28 @@ pub struct Screen {
     hidden_keyboard: Vec<u8>,
     /// Scroll region, rows from 0, end exclusive.
     region: (usize, usize),
-    history: usize,
+    /// What left the core.
+    pub packed: History,
+    /// How often all history was forgotten.
+    pub forgotten: u64,
+    /// Nothing is taken out of the core, so that tests have something to compare with.
+    #[cfg(test)]
+    pub all_in_core: bool,
+    /// The conformance level that DECSCL set.
+    pub level: u16,
+    /// Cells changed behind the core's back.
+    pub all_changed: bool,
+    /// What DECSC kept of the shown screen and of the hidden one.
+    kept: Option<state::Kept>,
+    hidden_kept: Option<state::Kept>,
+    kept_modes: BTreeMap<u16, bool>,
 }
 
 impl Screen {
     pub fn new(size: Size, history: usize, colours: Colours) -> Self {
-        let config = Config { scrolling_history: history, ..Config::default() };
-        Self {
-            term: Term::new(config, &size, VoidListener),
+        // The core's history is limited once the screen is there.
+        let mut screen = Self {
+            term: Term::new(Config { scrolling_history: 0, ..Config::default() }, &size, VoidListener),
             out: FeedOutput::default(),
             colours,
             extra: Extra::default(),
@@ -106,43 +119,29 @@ impl Screen {
             keyboard: vec![0],
             hidden_keyboard: vec![0],
             region: (0, size.rows),
-            history,
-        }
+            packed: History::new(size.cols, history),
+            forgotten: 0,
+            #[cfg(test)]
+            all_in_core: false,
+            level: 64,
+            all_changed: false,
+            kept: None,
+            hidden_kept: None,
+            kept_modes: BTreeMap::new(),
+        };
+        screen.settle();
+        screen
     }
 
-    /// A fresh core of the same size, for the case that the old one broke.
-    pub fn rebuilt(&self) -> Self {
+    /// A fresh core of the same size, for the case that the old one broke. It takes over what is packed.
+    pub fn rebuilt(&mut self) -> Self {
         let size = Size { cols: self.term.columns(), rows: self.term.screen_lines() };
-        let mut fresh = Self::new(size, self.history, self.colours.clone());
+        let mut fresh = Self::new(size, 0, self.colours.clone());
+        let empty = History::new(size.cols, self.packed.limit());
+        fresh.packed = std::mem::replace(&mut self.packed, empty);
+        fresh.forgotten = self.forgotten;
         fresh.title.clone_from(&self.title);
         fresh
-    }
-
-    pub fn resize(&mut self, size: Size) {
-        let rows = self.term.screen_lines();
-        if size.cols < self.term.columns() {
-            self.narrow(Size { cols: size.cols, rows });
-        }
-        self.term.resize(size);
-        self.region = (0, size.rows);
-    }
-
-    /// Takes columns away. The core moves what wraps into more rows up into history even while the rows below the
-    /// cursor are blank; those are used up first.
-    fn narrow(&mut self, size: Size) {
-        let before = self.term.history_size();
-        self.term.resize(size);
-        let grid = self.term.grid();
-        let below = grid.cursor.point.line.0 + 1..i32::try_from(size.rows).unwrap_or(0);
-        let blank = below
-            .rev()
-            .take_while(|line| grid[Line(*line)][Column(0)..].iter().all(GridCell::is_empty))
-            .count();
-        let back = blank.min(self.term.history_size().saturating_sub(before));
-        if back > 0 && !self.mode().contains(TermMode::ALT_SCREEN) {
-            self.term.resize(Size { rows: size.rows + back, ..size });
-            self.term.resize(size);
-        }
     }
 
     pub fn reply(&mut self, bytes: &[u8]) {
@@ -212,6 +211,9 @@ impl Screen {
         grid.saved_cursor = grid.cursor.clone();
         grid.cursor.point = point;
         self.extra.modify_other_keys = 0;
+        self.all_changed |= self.extra.reverse_screen;
+        self.extra.reverse_screen = false;
+        self.kept = None;
     }
 
     /// The position that a report names, from 1, relative to the region in origin mode.
@@ -247,7 +249,7 @@ impl Screen {
         let cursor = self.term.grid().cursor.clone();
         let saved = self.term.grid().saved_cursor.clone();
         self.term.swap_alt();
-        std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+        self.swap_own();
         // The position belongs to the terminal here, not to the screen, and the swap wrote over what was saved.
         let grid = self.term.grid_mut();
         grid.saved_cursor = saved;
@@ -257,20 +259,14 @@ impl Screen {
     fn swap_saving_cursor(&mut self, alternate: bool) {
         if self.mode().contains(TermMode::ALT_SCREEN) != alternate {
             self.term.swap_alt();
-            std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+            self.swap_own();
         }
     }
 
-    fn set_unknown_mode(&mut self, mode: u16, on: bool) {
-        match mode {
-            9 => self.extra.press_mouse = on,
-            47 | 1047 => self.swap_keeping_cursor(on),
-            1015 => self.extra.urxvt_mouse = on,
-            1048 if on => self.term.save_cursor_position(),
-            1048 => self.term.restore_cursor_position(),
-            2031 => self.extra.color_scheme = on,
-            _ => {}
-        }
+    /// What is kept here for each screen.
+    fn swap_own(&mut self) {
+        std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+        std::mem::swap(&mut self.kept, &mut self.hidden_kept);
     }
 
     /// Writes text: characters and control characters without escapes.
@@ -313,7 +309,7 @@ impl Screen {
     fn control(&mut self, byte: u8) {
         match byte {
             0x07 => self.bell(),
-            0x08 => self.backspace(),
+            0x08 => self.move_back(1),
             b'\t' => self.put_tab(1),
             b'\n' | 0x0b | 0x0c => self.linefeed(),
             b'\r' => self.carriage_return(),
@@ -357,6 +353,7 @@ impl Screen {
             let simple = plain && len > 0 && !row[point.column].flags.intersects(wide);
             if !simple || grid.cursor.input_needs_wrap {
                 self.term.input(char::from(*first));
+                self.spill();
                 rest = &rest[1..];
                 continue;
             }
@@ -444,13 +441,7 @@ impl Screen {
         }
     }
 
-    fn report(&mut self, private: bool, mode: u16, state: Option<bool>) {
-        let mark = if private { "?" } else { "" };
-        let state = match state {
-            Some(true) => 1,
-            Some(false) => 2,
-            None => 0,
-        };
+    fn report(&mut self, mark: &str, mode: u16, state: u8) {
         self.reply(format!("\x1b[{mark}{mode};{state}$y").as_bytes());
     }
 
