@@ -6,6 +6,9 @@ mod config;
 mod git;
 mod install;
 mod machine;
+mod policy;
+mod prompt;
+mod vault;
 
 use crate::{
     agent,
@@ -115,7 +118,10 @@ fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }
-        LocalVerb::Policy { action, json } => machine::policy(action, json),
+        LocalVerb::Policy { action, executor, model, json } => {
+            policy::run(action, executor.as_deref(), model.as_deref(), json)
+        }
+        LocalVerb::Vault { action } => vault::run(name, action),
         LocalVerb::Executors { json } => machine::executors(json),
         LocalVerb::Doctor { json } => machine::doctor(name, json),
         LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),

@@ -1,5 +1,6 @@
 //! Verbs that run in the calling process and need no server.
 use super::args::{Assume, ConfigAction, PolicyAction};
+use super::vaults::VaultAction;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -30,15 +31,34 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Show or check the rules in force.
-    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check")]
+    /// Show or check the rules in force, or explain which of them decide about a model.
+    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check\n  \
+        inspan policy explain --executor codex --model gpt-5.4")]
     Policy {
         /// What to do.
         #[arg(value_enum, default_value_t)]
         action: PolicyAction,
+        /// explain: the executor; default: every one.
+        #[arg(long, value_name = "E")]
+        executor: Option<String>,
+        /// explain: the model; default: the executor's.
+        #[arg(long, value_name = "M", requires = "executor")]
+        model: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Keep the credentials that pay for models: where each is found, never more.
+    #[command(
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  inspan vault add team --engine claude --credential env:TEAM_KEY\n  \
+        inspan vault add office --engine claude --gateway litellm --base-url http://127.0.0.1:4000 --credential -\n  \
+        inspan vault list\n  inspan vault test team\n  inspan vault remove team\n  inspan new-session --vault team"
+    )]
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        action: VaultAction,
     },
     /// List executors: binary and why that one, version, login, route, readiness.
     #[command(after_help = "Example:\n  inspan executors --json")]
