@@ -9,7 +9,9 @@ mod local;
 mod money;
 mod scripting;
 mod showing;
+mod vaults;
 mod verbs;
+mod work;
 
 pub use args::*;
 pub use arranging::ArrangeVerb;
@@ -18,7 +20,9 @@ pub use local::LocalVerb;
 pub use money::MoneyVerb;
 pub use scripting::{Scope, ScriptVerb};
 pub use showing::ShowVerb;
+pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;
+pub use work::WorkVerb;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::sync::LazyLock;

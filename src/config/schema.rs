@@ -1,6 +1,8 @@
 //! Which keys exist and what each one takes.
-use crate::router::{Catalogue, ExecutorId};
-use serde_json::{Map, Value, json};
+use crate::router::{Catalogue, Credential, ExecutorId, is_name};
+mod json;
+
+pub use json::json_schema;
 use std::ops::RangeInclusive;
 use toml::de::{DeInteger, DeValue};
 
@@ -38,15 +40,18 @@ pub(super) enum Want {
     /// A list of tables, each with an event and a command.
     Hooks,
     Credential,
-    /// A credential, or `none`.
-    CredentialOrNone,
+    /// A credential, `none`, or a declared gateway.
+    Payer,
     Url,
+    Dialects,
+    Header,
+    Inject,
     /// US dollars.
     Amount,
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 27] = [
+const TOP: [(&str, Want); 28] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -73,12 +78,34 @@ const TOP: [(&str, Want); 27] = [
     ("credits", Want::Table),
     ("budgets", Want::Table),
     ("providers", Want::Table),
+    ("gateways", Want::Table),
     ("executors", Want::Table),
 ];
 
+const PROVIDER: [(&str, Want); 4] = [
+    ("base_url", Want::Url),
+    ("headers", Want::Table),
+    ("deny_fields", Want::List),
+    ("deny_betas", Want::List),
+];
+const GATEWAY: [(&str, Want); 11] = [
+    ("preset", Want::Text),
+    ("base_url", Want::Url),
+    ("dialects", Want::Dialects),
+    ("credential", Want::Credential),
+    ("auth", Want::Text),
+    ("headers", Want::Table),
+    ("deny_fields", Want::List),
+    ("deny_betas", Want::List),
+    ("models", Want::Table),
+    ("vars", Want::Table),
+    ("translate", Want::Flag),
+];
+const EXECUTOR: [(&str, Want); 3] =
+    [("permission", Want::Permission), ("args", Want::List), ("inject", Want::Inject)];
+const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
+const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
-const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const WINDOW_SIZES: [&str; 4] = ["latest", "smallest", "largest", "manual"];
 const HOOK: [&str; 2] = ["event", "run"];
@@ -100,16 +127,29 @@ fn takes_byok(name: &str) -> bool {
     Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| !e.byok.is_empty())
 }
 
+/// A CLI without a home provider takes a key for each provider.
+fn takes_each(name: &str) -> bool {
+    Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| e.native.is_none() && e.login)
+}
+
 /// What the key at `path` takes; `None` when there is no such key.
 pub(super) fn want(path: &[&str]) -> Option<Want> {
     match path {
         [name] => find(&TOP, name),
         ["keys" | "root_keys", _] => Some(Want::Text),
+        ["byok", name] if takes_each(name) => Some(Want::Table),
         ["byok", name] => takes_byok(name).then_some(Want::Credential),
-        ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
+        ["byok", name, provider] => {
+            (takes_each(name) && providers().any(|p| p == *provider)).then_some(Want::Credential)
+        }
+        ["credits", name] => providers().any(|p| p == *name).then_some(Want::Payer),
         ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
+        ["gateways", _] => Some(Want::Table),
+        ["gateways", _, key] => find(&GATEWAY, key),
+        ["gateways" | "providers", _, "headers", _] => Some(Want::Header),
+        ["gateways", _, "models" | "vars", _] => Some(Want::Text),
         ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
         ["executors", _, key] => find(&EXECUTOR, key),
         _ => None,
@@ -118,7 +158,12 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
 
 /// The names below `path` are not ours to spell: keys, executors, providers.
 pub(super) fn free_names(path: &[&str]) -> bool {
-    matches!(path, ["keys" | "root_keys" | "byok" | "credits" | "providers" | "executors"])
+    matches!(
+        path,
+        ["keys" | "root_keys" | "byok" | "credits" | "providers" | "gateways" | "executors"]
+            | ["byok", _]
+            | ["gateways" | "providers", _, "headers" | "models" | "vars"]
+    )
 }
 
 /// The names that the table at `path` knows, for finding the nearest.
@@ -126,8 +171,9 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
     let of = |keys: &'static [(&'static str, Want)]| keys.iter().map(|(name, _)| *name).collect();
     match path {
         [] => of(&TOP),
-        ["byok"] => executors().filter(|name| takes_byok(name)).collect(),
-        ["credits" | "providers"] => providers().collect(),
+        ["byok"] => executors().filter(|name| takes_byok(name) || takes_each(name)).collect(),
+        ["credits" | "providers"] | ["byok", _] => providers().collect(),
+        ["gateways", _] => of(&GATEWAY),
         ["executors"] => executors().collect(),
         ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
@@ -206,10 +252,25 @@ impl Want {
                 )
             }
             Self::Credential => wants(CREDENTIAL, !text.is_some_and(is_reference)),
-            Self::CredentialOrNone => wants(
-                &format!("{CREDENTIAL}, or \"none\""),
-                !text.is_some_and(|t| t == "none" || is_reference(t)),
+            Self::Payer => wants(
+                &format!("{CREDENTIAL}; or \"gateway:NAME\", or \"none\""),
+                !text.is_some_and(|t| {
+                    t == "none" || is_reference(t) || t.strip_prefix("gateway:").is_some_and(is_name)
+                }),
             ),
+            Self::Dialects => {
+                let known = |items: &toml::de::DeArray<'_>| {
+                    items.iter().all(|item| item.get_ref().as_str().is_some_and(|t| DIALECTS.contains(&t)))
+                };
+                wants(&format!("a list of {}", DIALECTS.join(", ")), !value.as_array().is_some_and(known))
+            }
+            Self::Header => wants(
+                "text without line breaks; a key in it only as a reference at its end, as \"Bearer env:NAME\"",
+                !text.is_some_and(|t| !t.is_empty() && !t.contains(char::is_control)),
+            ),
+            Self::Inject => {
+                wants(&format!("one of {}", INJECT.join(", ")), !text.is_some_and(|t| INJECT.contains(&t)))
+            }
             Self::Amount => wants(
                 "US dollars, such as 5.00",
                 !amount(value).is_some_and(|usd| usd.is_finite() && usd >= 0.0),
@@ -225,107 +286,14 @@ impl Want {
             Self::Permission => PERMISSIONS.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
             Self::WindowSize => WINDOW_SIZES.to_vec(),
+            Self::Inject => INJECT.to_vec(),
             _ => Vec::new(),
         }
     }
 }
 
-/// A JSON schema of the settings, for editors that check TOML by one; each key with the comment of the example.
-pub fn json_schema() -> serde_json::Value {
-    let table = |of: serde_json::Value| json!({ "type": "object", "additionalProperties": of });
-    let closed = |properties: Map<String, Value>| json!({ "type": "object", "additionalProperties": false, "properties": properties });
-    let rows = |rows: &[(&str, Want)]| -> Map<String, Value> {
-        rows.iter().map(|(name, want)| ((*name).to_owned(), want.json())).collect()
-    };
-    let defaults: toml::Table = crate::config::EXAMPLE.parse().unwrap_or_default();
-    let mut properties = Map::new();
-    for (name, want) in &TOP {
-        let mut schema = match *name {
-            "keys" | "root_keys" => table(json!({ "type": "string" })),
-            "budgets" => closed(rows(&BUDGETS)),
-            "byok" => {
-                let names = executors().filter(|name| takes_byok(name));
-                closed(names.map(|name| (name.to_owned(), Want::Credential.json())).collect())
-            }
-            "credits" => {
-                closed(providers().map(|name| (name.to_owned(), Want::CredentialOrNone.json())).collect())
-            }
-            "providers" => {
-                closed(providers().map(|name| (name.to_owned(), closed(rows(&PROVIDER)))).collect())
-            }
-            "executors" => {
-                closed(executors().map(|name| (name.to_owned(), closed(rows(&EXECUTOR)))).collect())
-            }
-            _ => want.json(),
-        };
-        if let Some(schema) = schema.as_object_mut() {
-            if let Some(about) = comment(name) {
-                schema.insert("description".into(), about.into());
-            }
-            if let Some(default) = defaults.get(*name).filter(|value| !value.is_table())
-                && let Ok(default) = serde_json::to_value(default)
-            {
-                schema.insert("default".into(), default);
-            }
-        }
-        properties.insert((*name).to_owned(), schema);
-    }
-    let mut schema = closed(properties);
-    if let Some(top) = schema.as_object_mut() {
-        top.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
-        top.insert("title".into(), "inspan's config.toml".into());
-    }
-    schema
-}
-
-/// The comment that stands above a key in the example.
-fn comment(key: &str) -> Option<String> {
-    let lines: Vec<&str> = crate::config::EXAMPLE.lines().collect();
-    let at = lines.iter().position(|line| {
-        line.split_once(" = ").is_some_and(|(name, _)| name == key) || *line == format!("[{key}]")
-    })?;
-    let above =
-        lines[..at].iter().rev().take_while(|line| line.starts_with("# ") && !line.starts_with("# ---"));
-    let mut text: Vec<&str> = above.map(|line| line.trim_start_matches("# ")).collect();
-    text.reverse();
-    Some(text.join(" ")).filter(|text| !text.is_empty())
-}
-
-impl Want {
-    /// The JSON schema of a value.
-    fn json(self) -> Value {
-        match self {
-            Self::Table => json!({ "type": "object" }),
-            Self::Flag => json!({ "type": "boolean" }),
-            Self::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
-            Self::Amount => json!({ "type": "number", "minimum": 0 }),
-            Self::Text | Self::Clock => json!({ "type": "string" }),
-            Self::Key => json!({ "type": "string", "pattern": "^\\S+$" }),
-            Self::List => json!({ "type": "array", "items": { "type": "string" } }),
-            Self::Executor | Self::Permission | Self::ModeKeys | Self::WindowSize => {
-                let words = if self == Self::Permission { PERMISSIONS.to_vec() } else { self.words() };
-                json!({ "type": "string", "enum": words })
-            }
-            Self::Hooks => json!({
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": HOOK,
-                    "properties": { "event": { "type": "string" }, "run": { "type": "string" } },
-                },
-            }),
-            Self::Credential => json!({ "type": "string", "pattern": REFERENCE }),
-            Self::CredentialOrNone => json!({ "type": "string", "pattern": format!("^none$|{REFERENCE}") }),
-            Self::Url => json!({ "type": "string", "pattern": "^https?://[^/\\s]\\S*$" }),
-        }
-    }
-}
-
-/// A credential reference, as an expression.
-const REFERENCE: &str = "^env:[A-Za-z_][A-Za-z0-9_]*$";
-
-const CREDENTIAL: &str = "the variable that holds the key, as \"env:NAME\", never the key itself";
+const CREDENTIAL: &str = "where the key is found, as \"env:NAME\", \"file:PATH\", \"cmd:COMMAND\", \
+                          \"keyring:SERVICE/ACCOUNT\" or \"vault:NAME\", never the key itself";
 
 fn wants(what: &str, wrong: bool) -> Option<String> {
     wrong.then(|| format!("wants {what}"))
@@ -336,10 +304,8 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn is_reference(text: &str) -> bool {
-    let name = text.strip_prefix("env:").unwrap_or_default();
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    // What the vault keeps is named by the vault; its own names for that are nobody's to write.
+    matches!(text.parse(), Ok(credential) if !matches!(credential, Credential::Stored(_)))
 }
 
 fn is_url(text: &str) -> bool {
@@ -362,79 +328,16 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let example: toml::Table = EXAMPLE.parse().unwrap();
-        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors", "hooks"].contains(name)) {
+        for (name, _) in
+            TOP.iter().filter(|(name, _)| !["providers", "gateways", "executors", "hooks"].contains(name))
+        {
             assert!(example.contains_key(*name), "{name}");
         }
-        for (name, _) in PROVIDER.iter().chain(&EXECUTOR).chain(&BUDGETS) {
+        for (name, _) in PROVIDER.iter().chain(&GATEWAY).chain(&EXECUTOR).chain(&BUDGETS) {
             assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
         }
         for name in example.keys() {
             assert!(want(&[name]).is_some(), "{name}");
-        }
-    }
-
-    /// The parts of JSON schema that the schema uses.
-    fn fits(schema: &Value, value: &Value) -> bool {
-        let kind = schema["type"].as_str().unwrap();
-        let of_kind = match kind {
-            "object" => value.is_object(),
-            "array" => value.is_array(),
-            "string" => value.is_string(),
-            "integer" => value.is_i64(),
-            "number" => value.is_number(),
-            "boolean" => value.is_boolean(),
-            other => panic!("{other}"),
-        };
-        let words = schema["enum"].as_array().is_none_or(|words| words.contains(value));
-        let number = value.as_i64().is_none_or(|n| {
-            schema["minimum"].as_i64().is_none_or(|least| n >= least)
-                && schema["maximum"].as_i64().is_none_or(|most| n <= most)
-        });
-        let pattern = schema["pattern"].as_str().zip(value.as_str());
-        let pattern = pattern.is_none_or(|(p, text)| regex::Regex::new(p).unwrap().is_match(text));
-        let items = value.as_array().into_iter().flatten().all(|item| fits(&schema["items"], item));
-        let inside = value.as_object().into_iter().flatten().all(|(key, value)| {
-            match (&schema["properties"][key], &schema["additionalProperties"]) {
-                (Value::Null, Value::Bool(allowed)) => *allowed,
-                (Value::Null, Value::Null) => true,
-                (Value::Null, other) => fits(other, value),
-                (own, _) => fits(own, value),
-            }
-        });
-        of_kind && words && number && pattern && items && inside
-    }
-
-    #[test]
-    fn the_json_schema_says_what_the_settings_take() {
-        let schema = json_schema();
-        let json = |text: &str| serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
-        assert!(fits(&schema, &json(EXAMPLE)));
-        for (name, _) in &TOP {
-            let about = schema["properties"][*name]["description"].as_str().unwrap_or_default();
-            let bare = ["providers", "executors", "hooks", "keys", "budgets"].contains(name);
-            assert!(bare || !about.is_empty(), "{name} is described");
-        }
-        for text in [
-            "mouse = 1",
-            "moose = true",
-            "history = -1",
-            "mode_keys = \"ed\"",
-            "window_size = \"big\"",
-            "prefix = \"C-a b\"",
-            "[byok]\nclaude = \"sk-secret\"",
-            "[byok]\nopencode = \"env:KEY\"",
-            "[[hooks]]\nevent = 1\nrun = \"x\"",
-            "[executors.claude]\npermission = \"root\"",
-            "[providers.openai]\nbase_url = \"ftp://x\"",
-        ] {
-            let problems = crate::config::Settings::parse(&[("x", text)]).1;
-            assert!(!problems.is_empty(), "{text} is wrong");
-            assert!(!fits(&schema, &json(text)), "{text} is wrong by the schema, too");
-        }
-        for text in
-            ["prefix2 = \"none\"", "[[hooks]]\nevent = \"pane-done\"\nrun = \"x\"", "[keys]\nx = \"\""]
-        {
-            assert!(fits(&schema, &json(text)), "{text}");
         }
     }
 
@@ -446,15 +349,21 @@ mod tests {
             let is_setting = bare.starts_with("[executors.")
                 || bare.starts_with("[providers.")
                 || bare == "[[hooks]]"
+                || bare.starts_with("[gateways.")
                 || bare
                     .split_once(" = ")
                     .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
             uncommented.push_str(if is_setting { bare } else { line });
             uncommented.push('\n');
         }
-        assert!(uncommented.contains("\n[executors.claude]\npermission = \"ask\"\nargs = []\n"));
+        assert!(
+            uncommented
+                .contains("\n[executors.claude]\npermission = \"ask\"\nargs = []\ninject = \"gateway\"\n")
+        );
+        assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
         assert_eq!(problems, []);
-        assert_eq!(settings.byok.len(), 3);
+        assert_eq!(settings.byok.len(), 4);
+        assert_eq!(settings.gateways.len(), 1);
     }
 }

@@ -243,7 +243,7 @@ impl Target {
                     window_refs(window)?.into_iter().map(|window| path(Some(window))).collect();
                 if readings.is_empty() {
                     readings.push(path(None));
-                } else if session.is_none()
+                } else if !text.contains(':')
                     && let Ok(Some(named)) = session_ref(window)
                 {
                     // Without a colon what no window is called may be a session.

@@ -272,6 +272,7 @@ impl Server {
     /// Does what a key or a click in an overlay asked for; the overlay comes back unless it is done.
     pub(super) fn after_overlay(&mut self, id: ClientId, outcome: Outcome, overlay: Overlay) {
         self.dirty(id);
+        self.keep_draft(&overlay);
         let Some(client) = self.state.clients.get_mut(&id) else { return };
         let leaving = client.session.0 == 0 && matches!(overlay, Overlay::Picker(_));
         match (outcome, overlay) {
@@ -478,6 +479,8 @@ impl Server {
         let overlay = self.state.clients.get_mut(&id).and_then(|c| c.overlay.as_mut());
         if let Some(overlay) = overlay {
             overlay.paste(&String::from_utf8_lossy(text));
+            let overlay = overlay.clone();
+            self.keep_draft(&overlay);
             self.dirty(id);
             return;
         }

@@ -6,11 +6,14 @@ mod attach;
 mod attention;
 mod authority;
 mod buffers;
+mod changes;
+mod composing;
 mod connection;
 mod copying;
 mod due;
 mod environment;
 mod facts;
+mod following;
 mod harness;
 mod hooks;
 mod input;
@@ -203,6 +206,9 @@ pub struct Server {
     /// Where panes go that the loop reads itself.
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
     pub(crate) buffers: buffers::Buffers,
+    pub(crate) desk: composing::Desk,
+    pub(crate) writers: changes::Writers,
+    pub(crate) followers: Vec<following::Follower>,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

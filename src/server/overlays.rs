@@ -219,6 +219,8 @@ impl Server {
                 cols: None,
                 rows: None,
                 rehearse: false,
+                vault: Vec::new(),
+                metadata: Vec::new(),
                 split: None,
                 attach: false,
                 print: false,

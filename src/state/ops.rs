@@ -91,6 +91,8 @@ impl State {
                 size,
                 manual: false,
                 guide: None,
+                vaults: Vec::new(),
+                metadata: std::collections::BTreeMap::new(),
             },
         );
         id

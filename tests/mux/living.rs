@@ -132,7 +132,7 @@ fn a_pane_that_nobody_looks_at_calls_and_is_gone_to() {
         value[0]["status"] == "needs-you"
     });
     let notice = format!("\u{1b}]9;work: {pane} codex needs you\u{7}");
-    terminal.wait_until("the terminal was notified", |_| {
+    sandbox.wait_output("the terminal was notified", &["list-clients"], |_| {
         String::from_utf8_lossy(&terminal.raw()).contains(&notice)
     });
     sandbox.wait_output("the hook ran", &["show", "-gv", "@called"], |output| output.stdout.trim() == pane);
