@@ -65,6 +65,13 @@ impl Furnished {
             (".gemini/oauth_creds.json", format!(r#"{{"refresh_token": "{SECRET}"}}"#)),
             (".gemini/google_accounts.json", SECRET.into()),
             (".gemini/mcp-oauth-tokens.json", SECRET.into()),
+            (".config/opencode/opencode.jsonc", r#"{ // theirs
+                "model": "foreign/theirs", "provider": {"foreign": {"options": {"baseURL": "http://foreign.invalid"}}},
+                "agent": {"canary-agent": {"prompt": "canary line"}},
+                "mcp": {"canary-mcp": {"type": "local", "command": ["x"]}}}"#.to_owned()),
+            (".config/opencode/AGENTS.md", "canary line".into()),
+            (".local/share/opencode/auth.json",
+                format!(r#"{{"anthropic": {{"type": "oauth", "refresh": "{SECRET}"}}}}"#)),
         ];
         for (path, text) in files {
             write(&home.join(path), &text);
@@ -149,7 +156,9 @@ fn text_below(dir: &Path) -> String {
     all_files(dir).iter().map(|file| fs::read_to_string(file).unwrap() + "\n").collect()
 }
 
-const ALL: &[&str] = &["claude", "codex", "gemini"];
+const ALL: &[&str] = &["claude", "codex", "gemini", "opencode"];
+/// Those that are given a directory of their own; the others read the user's where it is and are given what wins.
+const MOVED: &[&str] = &["claude", "codex", "gemini"];
 const OVERLAY: Home = Home::Overlay { inherit_user: true };
 
 #[test]
@@ -185,7 +194,7 @@ fn an_overlay_brings_the_users_things_and_leaves_the_login() {
         assert_eq!(furnished.photograph(), before, "{name} wrote into the home");
         let text = text_below(&furnished.pane);
         for wanted in ["canary line", "canary skill", "canary-hook", "canary-mcp", "past"] {
-            assert!(text.contains(wanted), "{name} lost {wanted}");
+            assert!(text.contains(wanted) || !MOVED.contains(name), "{name} lost {wanted}");
         }
         for unwanted in [SECRET, "foreign", "hasTrustDialogAccepted", "trust_level", "oauth-personal"] {
             assert!(!text.contains(unwanted), "{name} took over {unwanted}");
@@ -217,6 +226,7 @@ fn an_overlay_that_inherits_nothing_holds_nothing_of_the_users() {
             for unwanted in ["canary", "past", SECRET, "kept"] {
                 assert!(!text.contains(unwanted), "{name} took over {unwanted}");
             }
+            assert!(!format!("{:?}", plan.env_set).contains(SECRET), "{name}");
         }
     }
 }
@@ -259,7 +269,8 @@ fn a_prompt_that_looks_like_a_flag_stays_a_prompt_and_a_long_one_is_typed() {
     for name in ALL {
         let plan = furnished.plan(name, Home::Empty, true);
         let at = plan.argv.iter().position(|a| a.ends_with("--do this")).unwrap();
-        assert!(plan.argv[at - 1] == "--" || plan.argv[at].starts_with("--prompt-interactive="), "{name}");
+        let bound = ["--prompt-interactive=", "--prompt="].iter().any(|flag| plan.argv[at].starts_with(flag));
+        assert!(plan.argv[at - 1] == "--" || bound, "{name}");
         assert!(plan.prompt_delivered, "{name}");
         let plan = furnished.plan_with(name, Home::Empty, true, Some(&long), |_| {});
         assert!(!plan.prompt_delivered && !plan.argv.iter().any(|a| a.contains("xxx")), "{name}");
@@ -298,6 +309,17 @@ fn permissions_reach_the_command_line_only_when_chosen() {
     assert!(argv("codex", Home::Empty, Permission::Readonly).contains("-a never -s read-only"));
     assert!(argv("gemini", Home::Empty, Permission::Full).contains("--approval-mode=yolo"));
     assert!(argv("gemini", Home::Users, Permission::Edits).contains("--approval-mode=auto_edit"));
+    assert!(argv("opencode", Home::Users, Permission::Full).contains("--auto"));
+    assert!(argv("opencode", Home::Empty, Permission::Plan).contains("--agent=plan"));
+    let rules = |permission| {
+        let plan =
+            furnished.plan_with("opencode", OVERLAY, true, None, |request| request.permission = permission);
+        let rules: serde_json::Value = serde_json::from_str(&plan.env_set["OPENCODE_PERMISSION"]).unwrap();
+        (rules["*"].clone(), rules["edit"].clone(), rules["read"].clone())
+    };
+    assert_eq!(rules(Permission::Ask), ("ask".into(), serde_json::Value::Null, "allow".into()));
+    assert_eq!(rules(Permission::Edits), ("ask".into(), "allow".into(), "allow".into()));
+    assert_eq!(rules(Permission::Readonly), ("deny".into(), serde_json::Value::Null, "allow".into()));
 }
 
 #[test]
@@ -307,8 +329,9 @@ fn logins_are_told_without_their_secrets() {
     assert_eq!(said(&furnished, "claude").as_deref(), Some("Claude Max"));
     assert_eq!(said(&furnished, "codex").as_deref(), Some("ChatGPT"));
     assert_eq!(said(&furnished, "gemini").as_deref(), Some("Google account"));
+    assert_eq!(said(&furnished, "opencode").as_deref(), Some("anthropic"));
     let elsewhere = furnished.cwd.display().to_string();
-    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"] {
+    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME"] {
         furnished.env.insert(variable.into(), elsewhere.clone());
     }
     furnished.env.remove("CLAUDE_CODE_OAUTH_TOKEN");

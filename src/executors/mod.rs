@@ -1,7 +1,7 @@
 //! Owns what is particular to each vendor's CLI: detect, install, launch, classify, submit, resume, watch,
 //! transcript. One file per executor.
 //!
-//! Must not know: panes on a screen, clients, the loop, SQLite.
+//! Must not know: panes on a screen, clients, the loop, our own database.
 mod claude;
 mod codex;
 mod detect;
@@ -12,6 +12,7 @@ mod install;
 mod jsonl;
 mod launch;
 pub mod machine;
+mod opencode;
 mod overlay;
 mod project;
 mod screen;
@@ -30,7 +31,7 @@ use crate::router::ExecutorId;
 
 /// Every executor that this build can start, in catalogue order.
 pub fn registry() -> &'static [&'static dyn Executor] {
-    &[&claude::Claude, &gemini::Gemini, &codex::Codex]
+    &[&claude::Claude, &gemini::Gemini, &codex::Codex, &opencode::OpenCode]
 }
 
 /// The executor of that name.
@@ -69,7 +70,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let said = by_id(&"cladue".into()).err().unwrap();
         assert!(said.contains("did you mean claude?"), "{said}");
-        assert!(said.contains("claude, gemini, codex"), "{said}");
+        assert!(said.contains("claude, gemini, codex, opencode"), "{said}");
         assert!(!by_id(&"emacs".into()).err().unwrap().contains("did you mean"));
         assert_eq!(by_id(&ExecutorId::CODEX).unwrap().program(), "codex");
     }
