@@ -65,6 +65,15 @@ impl Furnished {
             (".gemini/oauth_creds.json", format!(r#"{{"refresh_token": "{SECRET}"}}"#)),
             (".gemini/google_accounts.json", SECRET.into()),
             (".gemini/mcp-oauth-tokens.json", SECRET.into()),
+            (".grok/config.toml", format!("[models]\ndefault = \"theirs\"\n[model.theirs]\nbase_url = \"http://foreign.invalid\"\n\
+                api_key = \"{SECRET}\"\n[mcp_servers.canary-mcp]\ncommand = \"x\"\n[ui]\ntheme = \"kept\"\n\
+                permission_mode = \"always-approve\"\n")),
+            (".grok/AGENTS.md", "canary line".into()),
+            (".grok/hooks/canary.json", "canary-hook".into()),
+            (".grok/skills/canary/SKILL.md", "canary skill".into()),
+            (".grok/sessions/p/s/summary.json", "past".into()),
+            (".grok/auth.json", format!(r#"{{"https://auth.x.ai::1": {{"key": "{SECRET}", "email": "me@example.org"}}}}"#)),
+            (".grok/trusted_folders.toml", "[folders.\"/elsewhere\"]\ntrusted = true\n".into()),
             (".config/opencode/opencode.jsonc", r#"{ // theirs
                 "model": "foreign/theirs", "provider": {"foreign": {"options": {"baseURL": "http://foreign.invalid"}}},
                 "agent": {"canary-agent": {"prompt": "canary line"}},
@@ -156,9 +165,9 @@ fn text_below(dir: &Path) -> String {
     all_files(dir).iter().map(|file| fs::read_to_string(file).unwrap() + "\n").collect()
 }
 
-const ALL: &[&str] = &["claude", "codex", "gemini", "opencode"];
+const ALL: &[&str] = &["claude", "codex", "gemini", "opencode", "grok"];
 /// Those that are given a directory of their own; the others read the user's where it is and are given what wins.
-const MOVED: &[&str] = &["claude", "codex", "gemini"];
+const MOVED: &[&str] = &["claude", "codex", "gemini", "grok"];
 const OVERLAY: Home = Home::Overlay { inherit_user: true };
 
 #[test]
@@ -196,7 +205,9 @@ fn an_overlay_brings_the_users_things_and_leaves_the_login() {
         for wanted in ["canary line", "canary skill", "canary-hook", "canary-mcp", "past"] {
             assert!(text.contains(wanted) || !MOVED.contains(name), "{name} lost {wanted}");
         }
-        for unwanted in [SECRET, "foreign", "hasTrustDialogAccepted", "trust_level", "oauth-personal"] {
+        for unwanted in
+            [SECRET, "foreign", "hasTrustDialogAccepted", "trust_level", "trusted = true", "oauth-personal"]
+        {
             assert!(!text.contains(unwanted), "{name} took over {unwanted}");
         }
         assert!(!plan.argv.join(" ").contains(PANE_TOKEN), "{name}");
@@ -240,9 +251,12 @@ fn trust_is_answered_only_when_the_person_answered_it() {
             plan.files.iter().map(|f| String::from_utf8_lossy(&f.contents).into_owned()).collect();
         format!("{files}{:?}", plan.env_set)
     };
-    for (name, mark) in
-        [("claude", "hasTrustDialogAccepted"), ("codex", "trust_level"), ("gemini", "TRUST_WORKSPACE")]
-    {
+    for (name, mark) in [
+        ("claude", "hasTrustDialogAccepted"),
+        ("codex", "trust_level"),
+        ("gemini", "TRUST_WORKSPACE"),
+        ("grok", "trusted = true"),
+    ] {
         assert!(said(name, true).contains(mark), "{name}");
         assert!(!said(name, false).contains(mark), "{name}");
     }
@@ -309,6 +323,8 @@ fn permissions_reach_the_command_line_only_when_chosen() {
     assert!(argv("codex", Home::Empty, Permission::Readonly).contains("-a never -s read-only"));
     assert!(argv("gemini", Home::Empty, Permission::Full).contains("--approval-mode=yolo"));
     assert!(argv("gemini", Home::Users, Permission::Edits).contains("--approval-mode=auto_edit"));
+    assert!(argv("grok", Home::Users, Permission::Full).contains("--permission-mode=bypassPermissions"));
+    assert!(argv("grok", OVERLAY, Permission::Readonly).contains("--disallowed-tools=run_terminal_command"));
     assert!(argv("opencode", Home::Users, Permission::Full).contains("--auto"));
     assert!(argv("opencode", Home::Empty, Permission::Plan).contains("--agent=plan"));
     let rules = |permission| {
@@ -330,8 +346,9 @@ fn logins_are_told_without_their_secrets() {
     assert_eq!(said(&furnished, "codex").as_deref(), Some("ChatGPT"));
     assert_eq!(said(&furnished, "gemini").as_deref(), Some("Google account"));
     assert_eq!(said(&furnished, "opencode").as_deref(), Some("anthropic"));
+    assert_eq!(said(&furnished, "grok").as_deref(), Some("me@example.org"));
     let elsewhere = furnished.cwd.display().to_string();
-    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME"] {
+    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME", "GROK_HOME"] {
         furnished.env.insert(variable.into(), elsewhere.clone());
     }
     furnished.env.remove("CLAUDE_CODE_OAUTH_TOKEN");

@@ -27,6 +27,11 @@ const LOCK_TIME: Duration = INSTALL_TIME;
 const LOOK: Duration = Duration::from_millis(500);
 /// `node --version` and `npm --version` take a second on a slow disk.
 const TOOL_TIME: Duration = Duration::from_secs(20);
+/// A compressed binary of 170 MB takes seconds; a slow disk makes it a minute.
+const UNPACK_TIME: Duration = Duration::from_secs(180);
+/// Brotli is a part of Node.js, which npm needs anyway.
+const UNPACK: &str = "const fs = require('fs'), [from, to] = process.argv.slice(1); \
+     fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)), {mode: 0o755}); fs.unlinkSync(from)";
 /// Lines of npm's that a failure quotes.
 const QUOTED_LINES: usize = 12;
 /// Lines of npm's output waiting to be shown; npm waits when nobody reads.
@@ -168,7 +173,7 @@ pub fn install(
     home.tools()?;
     let fresh = root.join(format!("{UNFINISHED}{}", std::process::id()));
     private_dir(&fresh)?;
-    let done = home.fetch(&fresh, progress).and_then(|()| {
+    let done = home.fetch(&fresh, progress).and_then(|()| home.unpack(&fresh, progress)).and_then(|()| {
         progress(Progress::Step("asking the new binary for its version".into()));
         let found = home.check(&fresh)?;
         take_place(&fresh, &home.dir)?;
@@ -299,6 +304,23 @@ impl Place<'_> {
         };
         last.extend(lines.try_iter().inspect(|line| progress(Progress::Line(line.clone()))));
         if status.success() { Ok(()) } else { Err(failed(status.to_string(), &last)) }
+    }
+
+    /// Unpacks a binary that its package holds compressed: its own script, which is not run, would put it into a home.
+    fn unpack(&self, prefix: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), InstallError> {
+        let packed =
+            |file: &&&str| prefix.join(format!("{file}.br")).is_file() && !prefix.join(file).exists();
+        let Some(file) = self.package.binaries.iter().find(packed) else { return Ok(()) };
+        progress(Progress::Step("unpacking the binary".into()));
+        let mut node = self.command("node");
+        node.args(["-e", UNPACK, "--"]).arg(prefix.join(format!("{file}.br"))).arg(prefix.join(file));
+        match output_within(&mut node, UNPACK_TIME) {
+            Some(_) => Ok(()),
+            None => Err(InstallError::Broken {
+                package: self.spec(),
+                why: "its compressed binary could not be unpacked by `node`".into(),
+            }),
+        }
     }
 
     /// The package below `prefix` has a binary that runs and says the version asked for.

@@ -8,6 +8,7 @@ mod detect;
 #[cfg(test)]
 mod furnished;
 mod gemini;
+mod grok;
 mod install;
 mod jsonl;
 mod launch;
@@ -31,7 +32,7 @@ use crate::router::ExecutorId;
 
 /// Every executor that this build can start, in catalogue order.
 pub fn registry() -> &'static [&'static dyn Executor] {
-    &[&claude::Claude, &gemini::Gemini, &codex::Codex, &opencode::OpenCode]
+    &[&claude::Claude, &gemini::Gemini, &codex::Codex, &opencode::OpenCode, &grok::Grok]
 }
 
 /// The executor of that name.
@@ -70,7 +71,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let said = by_id(&"cladue".into()).err().unwrap();
         assert!(said.contains("did you mean claude?"), "{said}");
-        assert!(said.contains("claude, gemini, codex, opencode"), "{said}");
+        assert!(said.contains("claude, gemini, codex, opencode, grok"), "{said}");
         assert!(!by_id(&"emacs".into()).err().unwrap().contains("did you mean"));
         assert_eq!(by_id(&ExecutorId::CODEX).unwrap().program(), "codex");
     }
