@@ -221,6 +221,24 @@ fn under_login_the_session_is_found_and_resumed_with_another_model() {
     assert!(!Path::new(&sandbox.path("home/.claude")).exists());
 }
 
+/// A turn so short that its answer is on record when the CLI is first seen at work.
+#[test]
+fn under_login_an_answer_seen_early_still_ends_its_turn() {
+    let sandbox = Sandbox::new();
+    let (head, rest) = CODEX.split_once("  state working\n").unwrap();
+    let (record, end) = rest.split_once("  echo answered;").unwrap();
+    let wait = r#"while [ ! -e "$HOME/seen" ]; do sleep 0.02; done"#;
+    sandbox.stub("codex", &format!("{head}{record}  state working; {wait}; echo answered;{end}"));
+    sandbox.repository("shop");
+    sandbox.write("home/.codex/auth.json", r#"{"OPENAI_API_KEY": "sk-fake"}"#);
+    start(&sandbox, &["codex"]).ok();
+    wait_for_pane(&sandbox, "it is idle", |pane| pane["status"] == "idle");
+    sandbox.inspan(&["prompt", "-t", "work", "mend the cart"]).ok();
+    sandbox.wait_json("its record was read", &["route", "-t", "work"], |route| !route["session"].is_null());
+    sandbox.write("home/seen", "");
+    wait_for_pane(&sandbox, "its turn is over and unseen", |pane| pane["status"] == "done");
+}
+
 #[test]
 fn only_our_own_installation_is_kept_from_updating_itself() {
     let sandbox = Sandbox::new();

@@ -52,6 +52,9 @@ pub struct Runtime {
     pub in_flight: BTreeMap<u64, Class>,
     /// What was said so far, as the newest `Main` request showed it, the answer behind it added.
     pub conversation: Arc<Conversation>,
+    /// The conversation as it was when the last turn ended: under `login` whatever was said since is of the next turn,
+    /// however often the CLI's records were read meanwhile.
+    pub ended_with: Arc<Conversation>,
     /// The newest answer.
     pub last_answer: String,
     /// Prompts to be typed, one each time the CLI takes one.
@@ -319,6 +322,7 @@ impl Server {
                     .map(|f| f.path.clone())
                     .chain(plan.links.iter().map(|l| l.path.clone()))
                     .collect(),
+                ended_with: Arc::clone(&conversation),
                 conversation,
                 ..Runtime::default()
             },

@@ -60,7 +60,7 @@ impl Server {
         );
     }
 
-    /// Takes in what was read; true when more was said than before.
+    /// Takes in what was read; true when more was said than when the last turn ended.
     fn login_looked(&mut self, id: PaneId, looked: Looked) -> bool {
         if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut())
             && looked.session.is_some()
@@ -72,14 +72,15 @@ impl Server {
         let Some(runtime) = self.harnesses.get_mut(&id) else { return false };
         // A CLI whose records cannot be read still ends its turns.
         let Some(conversation) = looked.conversation else { return true };
+        let more = conversation != *runtime.ended_with;
         if conversation == *runtime.conversation {
-            return false;
+            return more;
         }
         let said = conversation.turns.iter().rev().take_while(|turn| turn.role != Role::User);
         let said = said.filter(|turn| turn.role == Role::Assistant).map(|turn| turn.text.clone());
         runtime.last_answer = said.take(1).next().unwrap_or_default();
         runtime.conversation = Arc::new(conversation);
-        true
+        more
     }
 
     /// The session that a relaunch of a pane's harness goes on with; a new one while nothing was said in it yet.

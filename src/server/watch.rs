@@ -131,12 +131,18 @@ impl Server {
             }
             self.settled(id, report);
         } else {
+            let starting = pane.status.status == Status::Starting;
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
                 && (submitted || pane.status.status != Status::Working);
             self.set_status(id, report);
             if began {
-                self.look_at_login(id, |_, _, _| {});
+                self.look_at_login(id, move |server, id, _| {
+                    if starting && let Some(runtime) = server.harnesses.get_mut(&id) {
+                        // What a resumed session said long ago ends no turn.
+                        runtime.ended_with = Arc::clone(&runtime.conversation);
+                    }
+                });
             }
         }
     }
@@ -276,6 +282,7 @@ impl Server {
         runtime.turns += 1;
         runtime.answered_last = false;
         runtime.submitted = None;
+        runtime.ended_with = Arc::clone(&runtime.conversation);
         let answer = runtime.last_answer.clone();
         for mut reply in runtime.answered() {
             if !answer.is_empty() {
