@@ -4,7 +4,7 @@
 //! is kept. Must not know: who draws the progress.
 use super::{
     Executor, NpmPackage,
-    detect::{binary_below, output_within, probe_version},
+    detect::{binary_below, output_within, probe_version, version_in},
 };
 use fs2::FileExt;
 use std::{
@@ -32,6 +32,8 @@ const UNPACK_TIME: Duration = Duration::from_secs(180);
 /// Brotli is a part of Node.js, which npm needs anyway.
 const UNPACK: &str = "const fs = require('fs'), [from, to] = process.argv.slice(1); \
      fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)), {mode: 0o755}); fs.unlinkSync(from)";
+/// A question to the package registry over a slow line.
+const ASK_TIME: Duration = Duration::from_secs(60);
 /// Lines of npm's that a failure quotes.
 const QUOTED_LINES: usize = 12;
 /// Lines of npm's output waiting to be shown; npm waits when nobody reads.
@@ -46,6 +48,8 @@ pub struct InstallOptions<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Installs again although that version is there.
     pub again: bool,
+    /// The newest version that npm has, instead of the tested one.
+    pub newest: bool,
 }
 
 /// What an installation tells while it runs.
@@ -56,7 +60,7 @@ pub enum Progress {
         /// The package's name.
         package: &'static str,
         /// The exact version.
-        version: &'static str,
+        version: String,
         /// Megabytes on disk.
         mb: u32,
     },
@@ -85,6 +89,9 @@ pub enum InstallError {
     /// The executor has no package.
     #[error("{0} cannot be installed by inspan · it has no npm package · put its CLI on your PATH")]
     NoPackage(String),
+    /// There is no version to go back to.
+    #[error("there is no earlier version of {0} to go back to · inspan keeps the one before an update")]
+    NoPrevious(String),
     /// npm is missing.
     #[error(
         "npm was not found on your PATH · it is needed to install {0} · install Node.js with npm (your system's \
@@ -159,17 +166,24 @@ pub fn install(
     let name = executor.id().to_string();
     let package = executor.package().ok_or_else(|| InstallError::NoPackage(name.clone()))?;
     let root = data_dir.join("executors").join(&name);
-    let home = Place { executor, package, options, dir: root.join(package.version) };
     private_dir(&root)?;
     let _lock = lock(&root, &name, progress)?;
     sweep(&root);
+    let mut home =
+        Place { executor, package, options, version: package.version.to_owned(), dir: root.clone() };
+    if options.newest {
+        home.tools()?;
+        home.version = home.newest()?;
+    }
+    let version = home.version.clone();
+    home.dir = root.join(&version);
     if !options.again
         && let Ok(there) = home.check(&home.dir)
     {
-        flip(&root, package.version)?;
+        flip(&root, &version)?;
         return Ok(Installed { already: true, binary: in_use(&root, &home.dir, &there.binary), ..there });
     }
-    progress(Progress::Size { package: package.name, version: package.version, mb: package.size_mb });
+    progress(Progress::Size { package: package.name, version: version.clone(), mb: package.size_mb });
     home.tools()?;
     let fresh = root.join(format!("{UNFINISHED}{}", std::process::id()));
     private_dir(&fresh)?;
@@ -177,7 +191,7 @@ pub fn install(
         progress(Progress::Step("asking the new binary for its version".into()));
         let found = home.check(&fresh)?;
         take_place(&fresh, &home.dir)?;
-        flip(&root, package.version)?;
+        flip(&root, &version)?;
         Ok(Installed { binary: in_use(&root, &fresh, &found.binary), ..found })
     });
     if done.is_err() {
@@ -186,6 +200,30 @@ pub fn install(
         keep_two(&root);
     }
     done
+}
+
+/// Goes back to the version that was in use before the one that is; called twice, it is as it was.
+///
+/// # Errors
+/// When there is none, or it does not run any more; then nothing changed.
+pub fn back(
+    executor: &dyn Executor,
+    data_dir: &Path,
+    env: &BTreeMap<String, String>,
+) -> Result<Installed, InstallError> {
+    let name = executor.id().to_string();
+    let package = executor.package().ok_or_else(|| InstallError::NoPackage(name.clone()))?;
+    let root = data_dir.join("executors").join(&name);
+    let before = fs::read_link(root.join("previous")).ok().filter(|version| root.join(version).is_dir());
+    let version = before.as_ref().and_then(|version| version.to_str()).map(str::to_owned);
+    let version = version.ok_or_else(|| InstallError::NoPrevious(name.clone()))?;
+    let _lock = lock(&root, &name, &mut |_| {})?;
+    let options = InstallOptions { env, again: false, newest: false };
+    let dir = root.join(&version);
+    let home = Place { executor, package, options, version: version.clone(), dir };
+    let found = home.check(&home.dir)?;
+    flip(&root, &version)?;
+    Ok(Installed { binary: in_use(&root, &home.dir, &found.binary), ..found })
 }
 
 /// The path of a binary below `prefix` by way of the link to the version in use, which outlives the version.
@@ -198,12 +236,23 @@ struct Place<'a> {
     executor: &'a dyn Executor,
     package: NpmPackage,
     options: InstallOptions<'a>,
+    version: String,
     dir: PathBuf,
 }
 
 impl Place<'_> {
     fn spec(&self) -> String {
-        format!("{}@{}", self.package.name, self.package.version)
+        format!("{}@{}", self.package.name, self.version)
+    }
+
+    /// The version that npm calls the latest.
+    fn newest(&self) -> Result<String, InstallError> {
+        let said = output_within(self.command("npm").args(["view", self.package.name, "version"]), ASK_TIME);
+        said.as_deref().and_then(version_in).ok_or_else(|| InstallError::Npm {
+            package: self.package.name.to_owned(),
+            why: "`npm view` names no version of it".into(),
+            quoted: String::new(),
+        })
     }
 
     fn command(&self, program: &str) -> Command {
@@ -333,7 +382,7 @@ impl Place<'_> {
         let version = probe_version(&binary, self.options.env, &scratch);
         let _ = fs::remove_dir_all(&scratch);
         let version = version.ok_or_else(|| broken("its binary does not say its version".into()))?;
-        if version != self.package.version {
+        if version != self.version {
             return Err(broken(format!("its binary says version {version}")));
         }
         Ok(Installed { binary, version, already: false })

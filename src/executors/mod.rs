@@ -21,7 +21,7 @@ mod types;
 mod versions;
 
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};
-pub use install::{InstallError, InstallOptions, Installed, Progress, install};
+pub use install::{InstallError, InstallOptions, Installed, Progress, back, install};
 pub use launch::{ApplyError, LOGIN_VARS, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
 pub use overlay::holds_records;
 pub use project::project_loads;
