@@ -26,6 +26,8 @@ pub(super) enum Want {
     List,
     Executor,
     Permission,
+    Effort,
+    AutoInstall,
     ModeKeys,
     Credential,
     /// A credential, or `none`.
@@ -58,7 +60,14 @@ const TOP: [(&str, Want); 20] = [
 ];
 
 const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
-const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
+const EXECUTOR: [(&str, Want); 4] = [
+    ("permission", Want::Permission),
+    ("args", Want::List),
+    ("effort", Want::Effort),
+    ("auto_install", Want::AutoInstall),
+];
+const EFFORTS: [&str; 4] = ["low", "medium", "high", "max"];
+const AUTO_INSTALL: [&str; 3] = ["ask", "always", "never"];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
@@ -150,6 +159,13 @@ impl Want {
                 &format!("one of {}", PERMISSIONS.join(", ")),
                 !text.is_some_and(|t| PERMISSIONS.contains(&t)),
             ),
+            Self::Effort => {
+                wants(&format!("one of {}", EFFORTS.join(", ")), !text.is_some_and(|t| EFFORTS.contains(&t)))
+            }
+            Self::AutoInstall => wants(
+                &format!("one of {}", AUTO_INSTALL.join(", ")),
+                !text.is_some_and(|t| AUTO_INSTALL.contains(&t)),
+            ),
             Self::ModeKeys => wants(
                 &format!("one of {}", MODE_KEYS.join(", ")),
                 !text.is_some_and(|t| MODE_KEYS.contains(&t)),
@@ -168,6 +184,8 @@ impl Want {
         match self {
             Self::Executor => executors().collect(),
             Self::Permission => PERMISSIONS.to_vec(),
+            Self::Effort => EFFORTS.to_vec(),
+            Self::AutoInstall => AUTO_INSTALL.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
             _ => Vec::new(),
         }
@@ -235,7 +253,7 @@ mod tests {
             uncommented.push_str(if is_setting { bare } else { line });
             uncommented.push('\n');
         }
-        assert!(uncommented.contains("\n[executors.claude]\npermission = \"ask\"\nargs = []\n"));
+        assert!(uncommented.contains("\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
         assert_eq!(problems, []);
         assert_eq!(settings.byok.len(), 3);

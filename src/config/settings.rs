@@ -2,7 +2,7 @@
 use super::{EXAMPLE, Problem, schema};
 use crate::{
     router::{Catalogue, ExecutorId, Facts, Policy, Provider, nearest, position},
-    state::Permission,
+    state::{Effort, Permission},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock, time::Duration};
@@ -95,6 +95,25 @@ pub struct ExecutorSettings {
     /// Arguments added whenever it starts.
     #[serde(default)]
     pub args: Vec<String>,
+    /// How hard its model is asked to think; its own default where nothing is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+    /// What happens when it is to start and is not there.
+    #[serde(default)]
+    pub auto_install: AutoInstall,
+}
+
+/// What happens when an executor is to start and is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoInstall {
+    /// The pane offers to install it.
+    #[default]
+    Ask,
+    /// It is installed in the pane, in view, and started then.
+    Always,
+    /// It is refused, and nothing offers to install it.
+    Never,
 }
 
 impl Default for Settings {

@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     router::{AuthMode, AuthStep, Provider, Route},
-    state::Permission,
+    state::{Effort, Permission},
 };
 use std::{
     collections::BTreeMap,
@@ -129,6 +129,7 @@ impl Furnished {
             binary: Path::new("/bin/cli"),
             route: &route,
             permission: Permission::Ask,
+            effort: None,
             cwd: &self.cwd,
             pane_dir: &self.pane,
             gateway: (home != Home::Users).then_some(&gateway),
@@ -189,7 +190,8 @@ fn under_login_nothing_is_forced() {
         }
         assert!(plan.env_remove.iter().any(|v| v == "ANTHROPIC_API_KEY"), "{name}");
         assert!(!plan.env_remove.iter().any(|v| v == "CLAUDE_CODE_OAUTH_TOKEN"), "{name}");
-        assert_eq!(plan.notes, ["not passed on from your environment: ANTHROPIC_API_KEY"], "{name}");
+        let notes: Vec<_> = plan.notes.iter().filter(|note| !note.contains("personal accounts")).collect();
+        assert_eq!(notes, ["not passed on from your environment: ANTHROPIC_API_KEY"], "{name}");
     }
 }
 
@@ -354,5 +356,23 @@ fn logins_are_told_without_their_secrets() {
     furnished.env.remove("CLAUDE_CODE_OAUTH_TOKEN");
     for name in ALL {
         assert_eq!(said(&furnished, name), None, "{name}");
+    }
+}
+
+#[test]
+fn effort_reaches_those_that_can_be_told_and_the_others_say_so() {
+    let furnished = Furnished::new();
+    let plan =
+        |name, effort| furnished.plan_with(name, Home::Users, true, None, |request| request.effort = effort);
+    let word = |name, effort| plan(name, Some(effort)).argv.join(" ");
+    assert!(word("claude", Effort::Max).contains("--effort max"));
+    assert!(word("codex", Effort::Max).contains("-c model_reasoning_effort=\"xhigh\""));
+    assert!(word("grok", Effort::Low).contains("--reasoning-effort=low"));
+    for name in ["gemini", "opencode"] {
+        let plan = plan(name, Some(Effort::High));
+        assert!(plan.notes.iter().any(|note| note.starts_with("effort high: ")), "{name}: {:?}", plan.notes);
+    }
+    for name in ALL {
+        assert!(!plan(name, None).argv.join(" ").contains("effort"), "{name}");
     }
 }

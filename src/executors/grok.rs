@@ -16,7 +16,7 @@ use super::{
 use crate::{
     handoff::Conversation,
     router::{Dialect, ExecutorId},
-    state::{Permission, Status, StatusReport, StatusSource},
+    state::{Effort, Permission, Status, StatusReport, StatusSource},
 };
 use serde_json::Value;
 use std::{
@@ -137,6 +137,13 @@ impl Executor for Grok {
         permission(request, &mut plan);
         if let Some(model) = &request.route.wire_model {
             plan.argv.push(format!("--model={}", plain_word("model", model)?));
+        }
+        if let Some(effort) = request.effort {
+            if effort == Effort::Max {
+                plan.notes.push("effort: Grok Build knows none above high".into());
+            }
+            let word = if effort == Effort::Max { Effort::High } else { effort }.as_str();
+            plan.argv.push(format!("--reasoning-effort={word}"));
         }
         let id = match &request.session {
             SessionChoice::New(id) => {

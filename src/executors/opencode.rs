@@ -194,11 +194,16 @@ impl Executor for OpenCode {
                 format!("--model={provider}/{model}")
             });
         }
+        if let Some(effort) = request.effort {
+            plan.notes.push(format!("effort {}: OpenCode has no flag for it; Ctrl-t in it", effort.as_str()));
+        }
         if let SessionChoice::Resume(id) = &request.session {
             plan.argv.push(format!("--session={}", plain_word("session", id)?));
             plan.session = Some(id.clone());
         }
-        if let Some(prompt) = prompt_arg(request, &mut plan) {
+        // Beside a session that goes on, the flag is not heard: then it is typed.
+        let fresh = matches!(request.session, SessionChoice::New(_));
+        if let Some(prompt) = prompt_arg(request, &mut plan).filter(|_| fresh) {
             plan.argv.push(format!("--prompt={prompt}"));
             plan.prompt_delivered = true;
         }

@@ -2,7 +2,7 @@
 use crate::{
     handoff::Conversation,
     router::{Dialect, ExecutorId, Route},
-    state::{Permission, StatusReport},
+    state::{Effort, Permission, StatusReport},
 };
 use std::{
     collections::BTreeMap,
@@ -50,6 +50,8 @@ pub struct LaunchRequest<'a> {
     pub route: &'a Route,
     /// How much it may do without asking.
     pub permission: Permission,
+    /// How hard the model is asked to think; `None` leaves the CLI its own default.
+    pub effort: Option<Effort>,
     /// The working directory, absolute and canonical.
     pub cwd: &'a Path,
     /// The pane's own directory of ours (`…/panes/<ulid>`); generated files go below it.

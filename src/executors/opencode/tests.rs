@@ -92,6 +92,7 @@ fn the_adapter_speaks_what_the_route_says_and_the_token_is_in_a_file() {
                 binary: request.binary,
                 route: &route,
                 permission: request.permission,
+                effort: None,
                 cwd: request.cwd,
                 pane_dir: request.pane_dir,
                 gateway: request.gateway,
