@@ -2,6 +2,7 @@
 //!
 //! Each module is a room of the house and begins with what it owns. `ARCHITECTURE.md` has their order, from the top
 //! down; a room may use rooms below it, never above.
+pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -8,6 +8,7 @@ mod install;
 mod machine;
 
 use crate::{
+    agent,
     client::{self, ServerAddress},
     commands::{Cli, LocalVerb, Verb},
     config::{Paths, Settings},
@@ -129,6 +130,8 @@ fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());
             Ok(0)
         }
+        LocalVerb::AgentPane { settings } => agent::run(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::AgentShell { command } => Err(agent::become_shell(&command).into()),
         LocalVerb::Server => server::run(name).map(|()| 0),
     }
 }

@@ -125,6 +125,8 @@ pub enum UsageBy {
     /// One row a pane.
     #[default]
     Pane,
+    /// One row a session.
+    Session,
     /// One row a model.
     Model,
     /// One row a payer.

@@ -47,12 +47,12 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Install an executor's CLI from npm into inspan's own directory.
+    /// Install an executor's CLI from npm or PyPI into inspan's own directory.
     #[command(
         after_help = "Examples:\n  inspan install claude\n  inspan install codex --update --yes\n  inspan install codex --back"
     )]
     Install {
-        /// claude, codex, gemini, opencode or grok.
+        /// claude, codex, gemini, opencode, grok or openai-agents.
         executor: String,
         /// The newest version that npm has, which inspan was not tested with; the one before stays.
         #[arg(long, conflicts_with = "back")]
@@ -129,6 +129,19 @@ pub enum LocalVerb {
     Completions {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
+    },
+    /// Run the program of a pane that is ours (used by inspan itself).
+    #[command(hide = true)]
+    AgentPane {
+        /// What the launch wrote down for it.
+        settings: PathBuf,
+    },
+    /// Run one command of a tool in a session of its own (used by inspan itself).
+    #[command(hide = true)]
+    AgentShell {
+        /// For the shell.
+        #[arg(allow_hyphen_values = true)]
+        command: String,
     },
     /// Run the server in the foreground of a new session (used by inspan itself).
     #[command(hide = true)]

@@ -5,11 +5,13 @@
 mod args;
 mod copying;
 mod local;
+mod money;
 mod verbs;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
+pub use money::MoneyVerb;
 pub use verbs::Verb;
 
 use clap::{CommandFactory, Parser};

@@ -1,6 +1,6 @@
 //! Verbs that the server carries out, and their arguments.
-use super::args::{Format, HandoffMode, Respawn, Target, Toward, UsageBy, What};
-use super::{copying::CopyVerb, local::LocalVerb};
+use super::args::{Format, HandoffMode, Respawn, Target, Toward, What};
+use super::{copying::CopyVerb, local::LocalVerb, money::MoneyVerb};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -568,16 +568,6 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Tokens and cost from the ledger.
-    #[command(after_help = "Examples:\n  inspan usage\n  inspan usage --by model --json")]
-    Usage {
-        /// Group by.
-        #[arg(long, value_enum, default_value_t)]
-        by: UsageBy,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
     /// What is known of a pane's status, and which source said it.
     #[command(after_help = "Example:\n  inspan explain -t %1")]
     Explain {
@@ -704,6 +694,9 @@ pub enum Verb {
     /// Verbs of copy mode and of the paste buffers.
     #[command(flatten)]
     Copying(CopyVerb),
+    /// Verbs about model requests and what they cost.
+    #[command(flatten)]
+    Money(MoneyVerb),
     /// Verbs about this machine.
     #[command(flatten)]
     Local(LocalVerb),

@@ -12,6 +12,9 @@ const MAX_ESCAPE_TIME: i64 = 5_000;
 /// A message that stays longer hides the status line for good.
 const MAX_MESSAGE_SECONDS: i64 = 600;
 
+/// More credits to the dollar make every amount unreadable.
+const MAX_CREDITS: i64 = 1_000_000;
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
@@ -33,10 +36,12 @@ pub(super) enum Want {
     /// A credential, or `none`.
     CredentialOrNone,
     Url,
+    /// US dollars.
+    Amount,
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 20] = [
+const TOP: [(&str, Want); 22] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -52,13 +57,16 @@ const TOP: [(&str, Want); 20] = [
     ("bell", Want::Flag),
     ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),
     ("update_environment", Want::List),
+    ("credits_per_usd", Want::Count(1, MAX_CREDITS)),
     ("keys", Want::Table),
     ("byok", Want::Table),
     ("credits", Want::Table),
+    ("budgets", Want::Table),
     ("providers", Want::Table),
     ("executors", Want::Table),
 ];
 
+const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
 const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
 const EXECUTOR: [(&str, Want); 4] = [
     ("permission", Want::Permission),
@@ -94,6 +102,7 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
         ["keys", _] => Some(Want::Text),
         ["byok", name] => takes_byok(name).then_some(Want::Credential),
         ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
+        ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
         ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
@@ -115,6 +124,7 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
         ["byok"] => executors().filter(|name| takes_byok(name)).collect(),
         ["credits" | "providers"] => providers().collect(),
         ["executors"] => executors().collect(),
+        ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
         ["executors", _] => of(&EXECUTOR),
         _ => Vec::new(),
@@ -124,6 +134,15 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
 /// A TOML integer as a number; `None` when it does not fit.
 pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A TOML number as an amount; `None` for anything else.
+pub(super) fn amount(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(number) => integer(number).map(|number| number as f64),
+        DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+        _ => None,
+    }
 }
 
 impl Want {
@@ -174,6 +193,10 @@ impl Want {
             Self::CredentialOrNone => wants(
                 &format!("{CREDENTIAL}, or \"none\""),
                 !text.is_some_and(|t| t == "none" || is_reference(t)),
+            ),
+            Self::Amount => wants(
+                "US dollars, such as 5.00",
+                !amount(value).is_some_and(|usd| usd.is_finite() && usd >= 0.0),
             ),
             Self::Url => wants("an address that begins with https:// or http://", !text.is_some_and(is_url)),
         }
@@ -232,7 +255,7 @@ mod tests {
         for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors"].contains(name)) {
             assert!(example.contains_key(*name), "{name}");
         }
-        for (name, _) in PROVIDER.iter().chain(&EXECUTOR) {
+        for (name, _) in PROVIDER.iter().chain(&EXECUTOR).chain(&BUDGETS) {
             assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
         }
         for name in example.keys() {

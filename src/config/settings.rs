@@ -1,7 +1,7 @@
 //! The settings in force, and how a user's text changes them.
 use super::{EXAMPLE, Problem, schema};
 use crate::{
-    router::{Catalogue, ExecutorId, Facts, Policy, Provider, nearest, position},
+    router::{Budget, Catalogue, ExecutorId, Facts, Policy, Provider, Span, nearest, position},
     state::{Effort, Permission},
 };
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,11 @@ pub struct Settings {
     pub byok: BTreeMap<ExecutorId, String>,
     /// Credential references by provider, or `none`. Read it by [`Settings::provider_keys`].
     credits: BTreeMap<Provider, String>,
+    /// Credits that a US dollar is shown as.
+    pub credits_per_usd: u64,
+    /// US dollars that may be spent in a pane, a session, a day. Read them by [`Settings::budgets`].
+    #[serde(default)]
+    budgets: BTreeMap<Span, f64>,
     /// What is set for a provider.
     #[serde(default)]
     pub providers: BTreeMap<Provider, ProviderSettings>,
@@ -187,6 +192,21 @@ impl Settings {
             };
         let providers = &Catalogue::builtin().providers;
         providers.iter().filter_map(|p| Some((p.id, reference(p)?))).collect()
+    }
+
+    /// The budgets that the person set.
+    pub fn budgets(&self) -> Vec<Budget> {
+        let origin = |span: Span| match self.origins.get(&format!("budgets.{span}")) {
+            Some(place) => format!("{} line {}", place.file, place.line),
+            None => "config.toml".to_owned(),
+        };
+        let budget = |(span, usd): (&Span, &f64)| Budget {
+            span: *span,
+            executor: None,
+            usd: *usd,
+            origin: origin(*span),
+        };
+        self.budgets.iter().map(budget).collect()
     }
 
     /// Every credential reference that is written down, for the vault to know.
@@ -386,6 +406,7 @@ fn plain(value: &DeValue<'_>) -> toml::Value {
     match value {
         DeValue::Boolean(yes) => (*yes).into(),
         DeValue::Integer(number) => schema::integer(number).unwrap_or_default().into(),
+        DeValue::Float(_) => schema::amount(value).unwrap_or_default().into(),
         DeValue::Array(items) => items.iter().map(|item| plain(item.get_ref())).collect::<Vec<_>>().into(),
         other => other.as_str().unwrap_or_default().into(),
     }

@@ -64,7 +64,7 @@ fn take(choice: &Value, said: &Value, so_far: &mut Measured) {
 }
 
 /// Counts may come with every chunk, each replacing the one before; `prompt_tokens` includes what was cached.
-fn usage(usage: &Value, so_far: &mut Measured) {
+pub(super) fn usage(usage: &Value, so_far: &mut Measured) {
     let Some(prompt) = count(&usage["prompt_tokens"]) else { return };
     let details = &usage["prompt_tokens_details"];
     let read = count(&details["cached_tokens"]).unwrap_or(0);

@@ -36,7 +36,7 @@ pub fn stream_error(dialect: Dialect, status: u16, message: &str, code: &str) ->
     text.into_bytes()
 }
 
-fn error_value(dialect: Dialect, status: u16, message: &str, code: &str) -> Value {
+pub(super) fn error_value(dialect: Dialect, status: u16, message: &str, code: &str) -> Value {
     match dialect {
         Dialect::Messages => json!({
             "type": "error",

@@ -90,7 +90,7 @@ pub(super) fn whole(body: &Value, so_far: &mut Measured) {
 
 /// Counts are cumulative, and a frame may name only some of them. The prompt includes what was cached; thoughts are
 /// counted apart from candidates.
-fn usage(usage: &Value, so_far: &mut Measured) {
+pub(super) fn usage(usage: &Value, so_far: &mut Measured) {
     let get = |key: &str| count(&usage[key]);
     if let Some(prompt) = get("promptTokenCount") {
         let cached = get("cachedContentTokenCount").unwrap_or(0);

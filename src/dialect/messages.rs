@@ -94,7 +94,7 @@ pub(super) fn whole(body: &Value, so_far: &mut Measured) {
 }
 
 /// Counts are cumulative, and `input_tokens` leaves the cache out already. A placeholder zero replaces nothing.
-fn usage(usage: &Value, so_far: &mut Measured) {
+pub(super) fn usage(usage: &Value, so_far: &mut Measured) {
     let mut take = |key: &str, slot: fn(&mut Measured) -> &mut u64| {
         if let Some(n) = count(&usage[key]).filter(|n| *n > 0) {
             *slot(so_far) = n;

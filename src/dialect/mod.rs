@@ -12,6 +12,7 @@ mod responses;
 mod said;
 mod splice;
 mod sse;
+pub mod translate;
 mod wrappers;
 
 pub use crate::handoff::estimate_tokens;

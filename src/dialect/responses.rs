@@ -113,7 +113,7 @@ fn failed(response: &Value, so_far: &mut Measured) {
 }
 
 /// `input_tokens` includes what was cached.
-fn usage(usage: &Value, so_far: &mut Measured) {
+pub(super) fn usage(usage: &Value, so_far: &mut Measured) {
     let Some(input) = count(&usage["input_tokens"]) else { return };
     let details = &usage["input_tokens_details"];
     let read = count(&details["cached_tokens"]).unwrap_or(0);

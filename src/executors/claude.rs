@@ -7,7 +7,7 @@ mod overlay;
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
+    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     Running, SessionChoice, Signals, SubmitStep,
     launch::{plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
@@ -95,8 +95,8 @@ impl Executor for Claude {
         Dialect::Messages
     }
 
-    fn package(&self) -> Option<NpmPackage> {
-        Some(NpmPackage {
+    fn package(&self) -> Option<Package> {
+        Some(Package {
             name: "@anthropic-ai/claude-code",
             version: "2.1.328",
             binaries: &[

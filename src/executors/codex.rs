@@ -7,7 +7,7 @@ mod overlay;
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
+    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     Running, SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
@@ -87,8 +87,8 @@ impl Executor for Codex {
         Dialect::Responses
     }
 
-    fn package(&self) -> Option<NpmPackage> {
-        Some(NpmPackage {
+    fn package(&self) -> Option<Package> {
+        Some(Package {
             name: "@openai/codex",
             version: "0.169.0",
             binaries: &[

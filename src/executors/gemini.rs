@@ -7,7 +7,7 @@ mod overlay;
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
+    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{plain_json, read_text, user_dir},
@@ -114,8 +114,8 @@ impl Executor for Gemini {
         Dialect::Gemini
     }
 
-    fn package(&self) -> Option<NpmPackage> {
-        Some(NpmPackage {
+    fn package(&self) -> Option<Package> {
+        Some(Package {
             name: "@google/gemini-cli",
             version: "0.61.0",
             binaries: &["node_modules/.bin/gemini"],

@@ -7,7 +7,7 @@ mod overlay;
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
+    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     Running, SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
@@ -92,8 +92,8 @@ impl Executor for Grok {
         Dialect::Responses
     }
 
-    fn package(&self) -> Option<NpmPackage> {
-        Some(NpmPackage {
+    fn package(&self) -> Option<Package> {
+        Some(Package {
             name: "@xai-official/grok",
             version: "1.0.41",
             binaries: &[

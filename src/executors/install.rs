@@ -1,9 +1,11 @@
-//! Putting an exact, tested version of an executor into our data directory, from npm.
+//! Putting an exact, tested version of an executor into our data directory, from npm or PyPI.
 //!
-//! Layout: `<data>/executors/<id>/<version>/node_modules/…`, `current` a link to the version in use; the one before
+//! Layout: `<data>/executors/<id>/<version>/…`, `current` a link to the version in use; the one before
 //! is kept. Must not know: who draws the progress.
+mod python;
+
 use super::{
-    Executor, NpmPackage,
+    Executor, Package, Registry,
     detect::{binary_below, output_within, probe_version, version_in},
 };
 use fs2::FileExt;
@@ -34,9 +36,9 @@ const UNPACK: &str = "const fs = require('fs'), [from, to] = process.argv.slice(
      fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)), {mode: 0o755}); fs.unlinkSync(from)";
 /// A question to the package registry over a slow line.
 const ASK_TIME: Duration = Duration::from_secs(60);
-/// Lines of npm's that a failure quotes.
+/// Lines of a package manager's that a failure quotes.
 const QUOTED_LINES: usize = 12;
-/// Lines of npm's output waiting to be shown; npm waits when nobody reads.
+/// Lines of its output waiting to be shown; it waits when nobody reads.
 const QUEUED_LINES: usize = 256;
 /// Name of an installation that is under way.
 const UNFINISHED: &str = ".unfinished-";
@@ -68,7 +70,7 @@ pub enum Progress {
     Step(String),
     /// Megabytes on disk so far, of the megabytes to expect.
     Grown(u64, u32),
-    /// A line that npm printed.
+    /// A line that the package manager printed.
     Line(String),
 }
 
@@ -87,8 +89,11 @@ pub struct Installed {
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     /// The executor has no package.
-    #[error("{0} cannot be installed by inspan · it has no npm package · put its CLI on your PATH")]
+    #[error("{0} cannot be installed by inspan · it has no package · put its CLI on your PATH")]
     NoPackage(String),
+    /// Its runner and its package belong together.
+    #[error("{0} is installed in the version that inspan's own runner was written for · leave out --update")]
+    Pinned(String),
     /// There is no version to go back to.
     #[error("there is no earlier version of {0} to go back to · inspan keeps the one before an update")]
     NoPrevious(String),
@@ -118,6 +123,32 @@ pub enum InstallError {
     )]
     Npm {
         /// `name@version`.
+        package: String,
+        /// Its exit status or the time that ran out.
+        why: String,
+        /// The last lines that it printed.
+        quoted: String,
+    },
+    /// No Python can make the environment.
+    #[error(
+        "{why} · Python {needed} or newer with its venv module is needed to install {executor} · your system's package \
+         manager has it (on Debian and Ubuntu: apt install python3-venv)"
+    )]
+    NoPython {
+        /// Which executor.
+        executor: String,
+        /// What was found instead.
+        why: String,
+        /// The oldest version that works.
+        needed: &'static str,
+    },
+    /// pip failed.
+    #[error(
+        "pip could not install {package} · {why} · check the network and `pip config list`, then run the same command \
+         again{quoted}"
+    )]
+    Pip {
+        /// `name==version`.
         package: String,
         /// Its exit status or the time that ran out.
         why: String,
@@ -172,7 +203,6 @@ pub fn install(
     let mut home =
         Place { executor, package, options, version: package.version.to_owned(), dir: root.clone() };
     if options.newest {
-        home.tools()?;
         home.version = home.newest()?;
     }
     let version = home.version.clone();
@@ -184,10 +214,17 @@ pub fn install(
         return Ok(Installed { already: true, binary: in_use(&root, &home.dir, &there.binary), ..there });
     }
     progress(Progress::Size { package: package.name, version: version.clone(), mb: package.size_mb });
-    home.tools()?;
+    let python = match executor.registry() {
+        Registry::Npm => home.tools().map(|()| None)?,
+        Registry::PyPi { .. } => Some(home.python()?),
+    };
     let fresh = root.join(format!("{UNFINISHED}{}", std::process::id()));
     private_dir(&fresh)?;
-    let done = home.fetch(&fresh, progress).and_then(|()| home.unpack(&fresh, progress)).and_then(|()| {
+    let fetched = match python {
+        None => home.fetch(&fresh, progress).and_then(|()| home.unpack(&fresh, progress)),
+        Some(python) => home.fetch_python(&python, &fresh, progress),
+    };
+    let done = fetched.and_then(|()| {
         progress(Progress::Step("asking the new binary for its version".into()));
         let found = home.check(&fresh)?;
         take_place(&fresh, &home.dir)?;
@@ -234,7 +271,7 @@ fn in_use(root: &Path, prefix: &Path, binary: &Path) -> PathBuf {
 /// One version of one package, and where it belongs.
 struct Place<'a> {
     executor: &'a dyn Executor,
-    package: NpmPackage,
+    package: Package,
     options: InstallOptions<'a>,
     version: String,
     dir: PathBuf,
@@ -242,11 +279,16 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn spec(&self) -> String {
-        format!("{}@{}", self.package.name, self.version)
+        let between = if self.executor.registry() == Registry::Npm { "@" } else { "==" };
+        format!("{}{between}{}", self.package.name, self.version)
     }
 
-    /// The version that npm calls the latest.
+    /// The version that the registry calls the latest.
     fn newest(&self) -> Result<String, InstallError> {
+        if self.executor.registry() != Registry::Npm {
+            return Err(InstallError::Pinned(self.executor.id().to_string()));
+        }
+        self.tools()?;
         let said = output_within(self.command("npm").args(["view", self.package.name, "version"]), ASK_TIME);
         said.as_deref().and_then(version_in).ok_or_else(|| InstallError::Npm {
             package: self.package.name.to_owned(),
@@ -282,11 +324,6 @@ impl Place<'_> {
 
     /// Runs npm into `prefix`, telling its lines and how the directory grows.
     fn fetch(&self, prefix: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), InstallError> {
-        let failed = |why: String, lines: &[String]| InstallError::Npm {
-            package: self.spec(),
-            why,
-            quoted: lines.iter().map(|line| format!("\n  npm: {line}")).collect(),
-        };
         progress(Progress::Step(format!("npm install {}", self.spec())));
         let mut command = self.command("npm");
         // Native binaries need no Node.js, whatever their wrapper package says; the others are checked in `tools`.
@@ -301,6 +338,21 @@ impl Place<'_> {
         ]);
         command.arg("--prefix").arg(prefix);
         command.arg(self.spec()).current_dir(prefix);
+        self.watched(command, prefix, progress).map_err(|failed| InstallError::Npm {
+            package: self.spec(),
+            why: failed.why,
+            quoted: failed.lines.iter().map(|line| format!("\n  npm: {line}")).collect(),
+        })
+    }
+
+    /// Runs a package manager to its end, telling its lines and how the directory grows.
+    fn watched(
+        &self,
+        mut command: Command,
+        prefix: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Failed> {
+        let failed = |why: String, lines: &[String]| Failed { why, lines: lines.to_vec() };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| failed(e.to_string(), &[]))?;
         let (sender, lines) = mpsc::sync_channel(QUEUED_LINES);
@@ -387,6 +439,12 @@ impl Place<'_> {
         }
         Ok(Installed { binary, version, already: false })
     }
+}
+
+/// A package manager that did not do it.
+struct Failed {
+    why: String,
+    lines: Vec<String>,
 }
 
 fn private_dir(path: &Path) -> Result<(), InstallError> {

@@ -3,7 +3,8 @@ use super::{Versions, by_id, find, registry};
 use crate::{
     config::{Settings, load_policy, paths::policy_files},
     router::{
-        AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Problem, models_for, plan, policy::Policy,
+        AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, models_for, plan,
+        policy::Policy, prices,
     },
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
@@ -26,6 +27,22 @@ pub struct Machine<'a> {
     pub vault: &'a Vault,
     /// What the CLIs are, as far as that is known.
     pub versions: &'a Versions,
+}
+
+/// Window and price of a model, `200k · $3 in $15 out`, as far as they are known.
+fn terms(model: &str, unix_ms: i64) -> String {
+    let Ok(model) = Catalogue::builtin().model(model) else { return String::new() };
+    let window = model.context.map(|tokens| match tokens {
+        ..1_000_000 => format!("{}k", tokens / 1000),
+        _ => format!("{:.1}M", f64::from(tokens) / 1e6),
+    });
+    let money = |usd: f64| {
+        let text = format!("{usd:.2}");
+        format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let rates = prices::rates(model.provider, &model.wire, unix_ms);
+    let price = rates.map(|rates| format!("{} in {} out", money(rates.input), money(rates.output)));
+    [window, price].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// The readiness of a route that has not served a request yet.
@@ -102,8 +119,10 @@ impl Machine<'_> {
     /// The models of every executor as the panel lists them.
     pub fn models(&self, auth: Option<AuthMode>, rehearse: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
         let facts = self.facts();
+        let now = jiff::Timestamp::now().as_millisecond();
+        let choice = |row: ModelRow| ModelChoice { terms: terms(&row.display, now), ..row.into() };
         let choices = |executor: &ExecutorId| {
-            models_for(executor, auth, rehearse, &facts).into_iter().map(ModelChoice::from).collect()
+            models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
         };
         Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()
     }

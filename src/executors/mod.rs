@@ -13,6 +13,7 @@ mod install;
 mod jsonl;
 mod launch;
 pub mod machine;
+mod openai_agents;
 mod opencode;
 mod overlay;
 mod project;
@@ -32,7 +33,14 @@ use crate::router::ExecutorId;
 
 /// Every executor that this build can start, in catalogue order.
 pub fn registry() -> &'static [&'static dyn Executor] {
-    &[&claude::Claude, &gemini::Gemini, &codex::Codex, &opencode::OpenCode, &grok::Grok]
+    &[
+        &claude::Claude,
+        &gemini::Gemini,
+        &codex::Codex,
+        &opencode::OpenCode,
+        &grok::Grok,
+        &openai_agents::OpenAiAgents,
+    ]
 }
 
 /// The executor of that name.
@@ -71,7 +79,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let said = by_id(&"cladue".into()).err().unwrap();
         assert!(said.contains("did you mean claude?"), "{said}");
-        assert!(said.contains("claude, gemini, codex, opencode, grok"), "{said}");
+        assert!(said.contains("claude, gemini, codex, opencode, grok, openai-agents"), "{said}");
         assert!(!by_id(&"emacs".into()).err().unwrap().contains("did you mean"));
         assert_eq!(by_id(&ExecutorId::CODEX).unwrap().program(), "codex");
     }

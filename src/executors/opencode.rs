@@ -7,7 +7,7 @@ mod overlay;
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, NpmPackage, RequestFacts,
+    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     Running, SessionChoice, Signals, SubmitStep,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
@@ -115,8 +115,8 @@ impl Executor for OpenCode {
         Dialect::Gemini
     }
 
-    fn package(&self) -> Option<NpmPackage> {
-        Some(NpmPackage {
+    fn package(&self) -> Option<Package> {
+        Some(Package {
             name: "opencode-ai",
             version: "1.18.33",
             binaries: &[

@@ -172,9 +172,25 @@ pub struct Found {
     pub version: Option<String>,
 }
 
-/// A package that `inspan install` takes from npm.
+/// Where `inspan install` takes a package from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registry {
+    /// npm, by the person's own `npm`.
+    Npm,
+    /// PyPI, by `pip` in an environment that the person's own Python 3 makes.
+    PyPi {
+        /// Packages beside it whose versions matter, exact: `openai==3.52.0`.
+        with: &'static [&'static str],
+        /// What the interpreter of that environment is called among its programs.
+        program: &'static str,
+        /// What a Python must import to be whole.
+        module: &'static str,
+    },
+}
+
+/// A package that `inspan install` fetches.
 #[derive(Clone, Copy, Debug)]
-pub struct NpmPackage {
+pub struct Package {
     /// `@anthropic-ai/claude-code`.
     pub name: &'static str,
     /// The exact, tested version.
@@ -248,7 +264,11 @@ pub trait Executor: Send + Sync {
     /// What it speaks to its model API.
     fn dialect(&self) -> Dialect;
     /// Where `inspan install` gets it; `None` when it is not installable.
-    fn package(&self) -> Option<NpmPackage>;
+    fn package(&self) -> Option<Package>;
+    /// Which registry has that package.
+    fn registry(&self) -> Registry {
+        Registry::Npm
+    }
     /// Flags that a launch passes and that older versions lack.
     fn flags(&self) -> &'static [&'static str] {
         &[]

@@ -2,14 +2,19 @@
 use super::{
     Classify, GatewayEvent, PaneRoute,
     account::{Account, Nature},
+    failure::{self, Failure},
     front::{Front, refuse},
     model::{self, Choice},
-    play, relay, upstream,
+    play, relay,
+    retry::{self, ATTEMPTS_MAX, WAIT_MAX},
+    till::Crossed,
+    upstream,
 };
 use crate::{
-    dialect::{self, Endpoint},
+    dialect::{self, Endpoint, EndpointKind},
     executors::{Class, RequestFacts},
     router::Provider,
+    vault::{Lease, Outcome, VaultError},
 };
 use axum::{
     body::Body,
@@ -18,7 +23,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
-use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 /// The largest request body taken. Providers stop at 32 MB (Messages) or less; twice that leaves room for images in
 /// a history that the provider will refuse in its own words.
@@ -35,6 +40,12 @@ const SESSION_HEADERS: &[&str] =
 /// The rule by which a pair of dialects is refused.
 const UNTRANSLATED: &str = "dialect.untranslated";
 
+/// The status of a gateway that has too much to do.
+const BUSY: u16 = 503;
+
+/// The rule by which a budget ends.
+const USED_UP: &str = "budget.used-up";
+
 /// The rule by which policy forbids a model.
 const DISABLED: &str = "model.disabled";
 
@@ -48,13 +59,23 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) account: Account,
+    /// What it is about is known, or known not to be found out.
+    pub(super) digested: bool,
+}
+
+/// What goes upstream, whichever attempt it is.
+struct Order {
+    url: String,
+    body: Bytes,
+    /// The model that the harness named.
+    asked: String,
 }
 
 impl Call {
     /// Serves the request to the end of its answer's head; the body follows by itself.
     pub(super) async fn serve(mut self, body: Body) -> Response<Body> {
         let Ok(permit) = Arc::clone(&self.front.in_flight).try_acquire_owned() else {
-            return self.fail(503, "inspan's gateway has too many requests in flight; try again.");
+            return self.fail(BUSY, "inspan's gateway has too many requests in flight; try again.");
         };
         self.account.hold(permit);
         if self.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -123,53 +144,130 @@ impl Call {
         if route.base_url.is_empty() {
             return self.fail(400, "This pane's route has no upstream: it runs on its own login.");
         }
-        let secret = match self.front.config.vault.resolve(&route.credential) {
-            Ok(secret) => secret,
-            Err(error) => {
-                // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
-                return self.fail(403, &format!("inspan has no key for {}: {error}.", route.provider));
-            }
-        };
-        let Some(headers) = upstream::request_headers(&self.headers, route, &secret) else {
-            let text = format!("The key behind {} cannot be sent in a header.", route.credential);
-            return self.fail(403, &text);
-        };
         let as_planned = route.wire_model.as_deref().is_none_or(|wire| wire == asked);
-        if as_planned && let Some(why) = model::forbidden(&self.pane, asked) {
-            self.digest(asked).await;
-            return self.fail_by(DISABLED, 403, &why);
-        }
         let mut path = self.path.clone();
         let mut body = self.body.clone();
+        let mut wire = asked.to_owned();
         if !as_planned {
             // Without a class the route's own model is the one answer left.
             let choice = self.digest(asked).await.map(|(_, choice)| choice);
-            let wire =
-                choice.map_or_else(|| route.wire_model.clone().unwrap_or_default(), |choice| choice.wire);
-            if let Some(why) = model::forbidden(&self.pane, &wire) {
-                return self.fail_by(DISABLED, 403, &why);
-            }
-            if wire != asked {
-                if self.endpoint.model_in_path.is_some() {
-                    path = dialect::splice_path(&path, &wire);
-                } else {
-                    match dialect::splice_model(&body, &wire) {
-                        Ok(spliced) => body = spliced.into(),
-                        Err(error) => {
-                            return self
-                                .fail(400, &format!("The request's model cannot be replaced: {error}."));
-                        }
+            wire = choice.map_or_else(|| route.wire_model.clone().unwrap_or_default(), |choice| choice.wire);
+        }
+        if let Some(why) = model::forbidden(&self.pane, &wire) {
+            self.digest_once(asked).await;
+            return self.fail_by(DISABLED, 403, &why);
+        }
+        if wire != asked {
+            self.account.note(&format!("the harness named {asked}; its route serves {wire}"));
+            if self.endpoint.model_in_path.is_some() {
+                path = dialect::splice_path(&path, &wire);
+            } else {
+                match dialect::splice_model(&body, &wire) {
+                    Ok(spliced) => body = spliced.into(),
+                    Err(error) => {
+                        return self.fail(400, &format!("The request's model cannot be replaced: {error}."));
                     }
                 }
             }
         }
-        let url = upstream::join(&route.base_url, &path);
-        self.account.attempt();
+        if matches!(self.endpoint.kind, EndpointKind::Generate { .. })
+            && self.account.sending(&wire, body.len()).is_err()
+            && let Err(crossed) = self.reserve_afresh(&wire).await
+        {
+            self.digest_once(asked).await;
+            return self.fail_by(USED_UP, 402, &used_up(&crossed));
+        }
+        let order = Order { url: upstream::join(&route.base_url, &path), body, asked: asked.to_owned() };
+        self.attempts(order).await
+    }
+
+    /// Asks the budgets' files before it says no: whoever raised a budget should not have to restart anything.
+    async fn reserve_afresh(&mut self, wire: &str) -> Result<(), Crossed> {
+        let (fresh, executor) = (Arc::clone(&self.front.config.fresh_budgets), self.pane.executor.clone());
+        let budgets = tokio::task::spawn_blocking(move || fresh(&executor)).await;
+        // A reader that failed leaves what was published.
+        let budgets = budgets.unwrap_or_else(|_| self.pane.budgets.to_vec());
+        self.account.reserve(wire, &budgets)
+    }
+
+    /// Tries until there is an answer, or an error that another attempt would only repeat.
+    async fn attempts(mut self, order: Order) -> Response<Body> {
         let front = Arc::clone(&self.front);
-        let send = front.upstream.send(Method::POST, &url, headers, body);
+        let vault = &front.config.vault;
+        // Credentials of a pool that failed since the last wait.
+        let mut tried: Vec<String> = Vec::new();
+        let mut attempts = 0;
+        let mut next = self.lease().await;
+        loop {
+            let lease = match next {
+                Ok(lease) => lease,
+                Err(error) => {
+                    self.digest_once(&order.asked).await;
+                    // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
+                    let provider = self.pane.route.provider;
+                    return self.fail(403, &format!("inspan has no key for {provider}: {error}."));
+                }
+            };
+            if let Some(rotation) = &lease.rotation {
+                self.account.rotated(rotation);
+            }
+            let failure = match self.attempt(&order, &lease).await {
+                Ok(opening) => {
+                    vault.report(&lease, Outcome::Ok);
+                    return relay::relay(self, opening);
+                }
+                Err(failure) => failure,
+            };
+            if let Some(outcome) = failure.outcome {
+                vault.report(&lease, outcome);
+                tried.push(lease.reference.clone());
+                next = self.lease().await;
+                if next.as_ref().is_ok_and(|other| !tried.contains(&other.reference)) {
+                    self.account.rescheduled(failure.status, &failure.words, Duration::ZERO);
+                    self.account.resumed();
+                    continue;
+                }
+                tried.clear();
+            }
+            attempts += 1;
+            let backoff = || retry::backoff(front.waits.retry, attempts + 1, self.account.seed());
+            let wait = failure.wait.unwrap_or_else(backoff);
+            if !failure.passing || attempts >= ATTEMPTS_MAX || wait > WAIT_MAX {
+                return failure.tell(self);
+            }
+            self.account.rescheduled(failure.status, &failure.words, wait);
+            tokio::time::sleep(wait).await;
+            self.account.resumed();
+            next = self.lease().await;
+        }
+    }
+
+    /// The credential for the next attempt.
+    async fn lease(&self) -> Result<Lease, VaultError> {
+        let (vault, pane) = (Arc::clone(&self.front.config.vault), Arc::clone(&self.pane));
+        // Some credentials come from a program, which must not hold up other requests.
+        if vault.is_slow(&pane.route.credential) {
+            let asked = move || vault.lease(&pane.route.credential, &pane.session_id);
+            let lost = VaultError::NoCredential(self.pane.route.credential.clone());
+            return tokio::task::spawn_blocking(asked).await.unwrap_or(Err(lost));
+        }
+        vault.lease(&pane.route.credential, &pane.session_id)
+    }
+
+    /// One attempt, up to where the answer is known to be one.
+    async fn attempt(&mut self, order: &Order, lease: &Lease) -> Result<relay::Opening, Failure> {
+        let pane = Arc::clone(&self.pane);
+        let (route, provider) = (&pane.route, pane.route.provider.as_str());
+        let Some(headers) = upstream::request_headers(&self.headers, route, &lease.secret) else {
+            let text = format!("The key behind {} cannot be sent in a header.", lease.reference);
+            return Err(Failure::new(403, text, false));
+        };
+        self.account.attempt(&lease.reference);
+        let front = Arc::clone(&self.front);
+        let send = front.upstream.send(Method::POST, &order.url, headers, order.body.clone());
         let mut send = pin!(tokio::time::timeout(front.waits.head, send));
         let mut sent = None;
-        if as_planned {
+        if !self.digested {
             // One poll sets the request going; the connection's own task carries it while this one parses.
             sent = poll_fn(|cx| {
                 Poll::Ready(match send.as_mut().poll(cx) {
@@ -178,30 +276,32 @@ impl Call {
                 })
             })
             .await;
-            self.digest(asked).await;
+            self.digest(&order.asked).await;
         }
         let sent = match sent {
             Some(sent) => sent,
             None => send.await,
         };
         match sent {
-            Ok(Ok(response)) => relay::relay(self, response, secret).await,
-            Ok(Err(error)) => {
-                let status = if matches!(error, upstream::UpstreamError::Client(_)) { 503 } else { 502 };
-                let host = reqwest::Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
-                let text = format!("{} ({}) {error}.", route.provider, host.unwrap_or_default());
-                self.fail(status, &text)
-            }
+            Ok(Ok(response)) => relay::open(self, response, &lease.secret).await,
+            Ok(Err(error)) => Err(failure::unanswered(provider, &order.url, &error)),
             Err(_) => {
-                let text =
-                    format!("{} did not answer within {} s.", route.provider, front.waits.head.as_secs());
-                self.fail(504, &text)
+                let text = format!("{provider} did not answer within {} s.", front.waits.head.as_secs());
+                Err(Failure::new(504, text, false))
             }
+        }
+    }
+
+    /// Finds out what the request is about, unless that is known.
+    async fn digest_once(&mut self, asked: &str) {
+        if !self.digested {
+            self.digest(asked).await;
         }
     }
 
     /// Parses the body, classifies the request, chooses its model and tells the loop; `None` when it is not JSON.
     async fn digest(&mut self, asked: &str) -> Option<(Value, Choice)> {
+        self.digested = true;
         let question = Question {
             classify: Arc::clone(&self.front.config.classify),
             pane: Arc::clone(&self.pane),
@@ -236,7 +336,12 @@ impl Call {
     /// The same, by a rule with a stable id.
     fn fail_by(mut self, rule: &str, status: u16, text: &str) -> Response<Body> {
         self.account.settle(status, text);
-        refuse(self.endpoint.dialect, status, text, rule)
+        let mut response = refuse(self.endpoint.dialect, status, text, rule);
+        // What is busy here may pass; everything else that this gateway says no to stays as it is.
+        if status != BUSY {
+            failure::keep_from_retrying(&mut response);
+        }
+        response
     }
 }
 
@@ -261,6 +366,19 @@ impl Question {
         let session = SESSION_HEADERS.iter().find_map(|name| header(name));
         Some((body, Nature { class, session, conversation }))
     }
+}
+
+/// The words of a budget that is used up.
+fn used_up(Crossed { budget, standing }: &Crossed) -> String {
+    let until = match budget.span {
+        crate::router::Span::Day => " until midnight",
+        _ => "",
+    };
+    format!(
+        "{USED_UP}: {budget} is used up{until}: ${:.2} of ${:.2}, requests under way included. Nothing was sent and \
+         nothing is lost; raise it in {} and ask again.",
+        standing.spent, standing.limit, budget.origin
+    )
 }
 
 fn too_large() -> String {

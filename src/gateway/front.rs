@@ -1,6 +1,6 @@
 //! The door: who may come in, and which pane it is.
 use super::{
-    GatewayConfig, GatewayEvent, PaneRoute, Waits, account::Account, call::Call, path, play,
+    GatewayConfig, GatewayEvent, PaneRoute, Waits, account::Account, call::Call, path, play, till::Till,
     upstream::Upstream,
 };
 use crate::{
@@ -28,6 +28,9 @@ const IN_FLIGHT_MAX: usize = 256;
 /// Panes remembered by name or tally before those that left the route table are forgotten.
 const PANES_REMEMBERED: usize = 256;
 
+/// Bytes told of a request that was turned away; its path may be anything.
+const TURNED_AWAY_BYTES: usize = 200;
+
 /// What all requests share.
 pub(super) struct Front {
     pub(super) config: GatewayConfig,
@@ -36,6 +39,7 @@ pub(super) struct Front {
     pub(super) next_request: AtomicU64,
     pub(super) stopping: AtomicBool,
     pub(super) stage: play::Stage,
+    pub(super) till: Till,
     port: u16,
     pub(super) in_flight: Arc<Semaphore>,
     /// The model that each pane's newest `Main` request named, by the pane's ULID.
@@ -50,9 +54,12 @@ impl std::fmt::Debug for Front {
 
 impl Front {
     pub(super) fn new(config: GatewayConfig, waits: Waits, port: u16) -> Self {
+        // Without a record every sum begins at nothing; the recorder warns by itself.
+        let till = Till::load(&config.recorder).unwrap_or_default();
         Self {
             config,
             waits,
+            till,
             upstream: Upstream::default(),
             next_request: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -66,6 +73,11 @@ impl Front {
     /// Tells the loop, if it has room to listen.
     pub(super) fn tell(&self, event: GatewayEvent) {
         let _ = self.config.events.try_send(event);
+    }
+
+    /// Says that somebody was not let in.
+    fn turn_away(&self, why: &str) {
+        self.tell(GatewayEvent::TurnedAway { why: crate::handoff::clip(why, TURNED_AWAY_BYTES) });
     }
 
     /// Whether `pane` (a ULID) still has a route.
@@ -96,6 +108,7 @@ impl Front {
 pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response<Body> {
     let (head, body) = request.into_parts();
     if !host_is_ours(&head.uri, &head.headers, front.port) {
+        front.turn_away("a foreign Host header");
         return plain(
             StatusCode::FORBIDDEN,
             "This port serves inspan's own panes. The Host header must name 127.0.0.1 or localhost and the port.",
@@ -114,11 +127,13 @@ pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Bod
     let Some(pane) = pane(&front, &head.headers, &head.uri) else {
         let dialect =
             endpoint.as_ref().map_or_else(|| guess(&head.headers), |(endpoint, _)| endpoint.dialect);
+        front.turn_away("no pane's token");
         return refuse(dialect, 401, "This request carries no token of a running inspan pane.", "");
     };
     let Some((endpoint, path)) = endpoint else {
         let path = head.uri.path();
         let text = format!("inspan's gateway serves nothing at {} {path}.", head.method);
+        front.turn_away(&format!("{} {path} of {}", head.method, pane.executor));
         return refuse(pane.route.harness_dialect, 404, &text, "");
     };
     match endpoint.kind {
@@ -136,7 +151,16 @@ pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Bod
         EndpointKind::Generate { .. } | EndpointKind::CountTokens => {}
     }
     let account = Account::open(&front, &pane, endpoint.dialect);
-    let call = Call { front, pane, endpoint, path, headers: head.headers, body: Bytes::new(), account };
+    let call = Call {
+        front,
+        pane,
+        endpoint,
+        path,
+        headers: head.headers,
+        body: Bytes::new(),
+        account,
+        digested: false,
+    };
     call.serve(body).await
 }
 

@@ -2,17 +2,21 @@
 //!
 //! A request of a harness finds its pane by the token it carries, is served by that pane's route of this moment, and
 //! ends in the ledger. Bytes go both ways unread by anything that could change them; only `model` and the
-//! credential are replaced. Nothing is retried here yet: the harness knows how.
+//! credential are replaced. What fails before anything was said is tried again, a few times and visibly.
 //! Must not know: clients, windows, ptys. It reads the route table that the loop publishes and sends events back.
 mod account;
 mod call;
+mod failure;
 mod front;
 mod model;
 mod path;
 mod play;
 mod relay;
+mod retry;
+mod till;
 mod types;
 mod upstream;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +26,7 @@ pub use types::*;
 use crate::{
     executors::{Class, RequestFacts},
     record::Recorder,
-    router::ExecutorId,
+    router::{Budget, ExecutorId, Standing, prices},
     vault::Vault,
 };
 use axum::{Router, serve::ListenerExt};
@@ -45,8 +49,8 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
 /// What a request of an executor is for; the executors room answers.
 pub type Classify = Arc<dyn Fn(&ExecutorId, &RequestFacts<'_>) -> Class + Send + Sync>;
 
-/// US dollars of a finished request, from its provider, served model and tokens; `None` when unknown.
-pub type Price = Arc<dyn Fn(&LedgerRow) -> Option<f64> + Send + Sync>;
+/// The budgets of an executor; may read files.
+pub type FreshBudgets = Arc<dyn Fn(&ExecutorId) -> Vec<Budget> + Send + Sync>;
 
 /// What the gateway works with.
 #[derive(Clone)]
@@ -61,8 +65,8 @@ pub struct GatewayConfig {
     pub events: mpsc::Sender<GatewayEvent>,
     /// Main, Subagent or Side.
     pub classify: Classify,
-    /// Prices, when there are any.
-    pub price: Option<Price>,
+    /// The budgets of an executor as their files have them now. Asked, on a thread, before a request is refused.
+    pub fresh_budgets: FreshBudgets,
 }
 
 /// How long the gateway waits for others; tests shorten these.
@@ -75,6 +79,10 @@ struct Waits {
     head: Duration,
     /// Between two pieces of an answer. Providers send pings or deltas within seconds; Codex gives up at 300 s.
     piece: Duration,
+    /// For an answer from its head to its end. The longest turns of reasoning are well under an hour.
+    total: Duration,
+    /// Before the second attempt, where the provider does not say; it doubles from there.
+    retry: Duration,
 }
 
 impl Default for Waits {
@@ -83,6 +91,8 @@ impl Default for Waits {
             body: Duration::from_secs(60),
             head: Duration::from_secs(600),
             piece: Duration::from_secs(240),
+            total: Duration::from_secs(3600),
+            retry: Duration::from_millis(600),
         }
     }
 }
@@ -124,6 +134,8 @@ fn start_with(config: GatewayConfig, waits: Waits) -> io::Result<Gateway> {
         let _ = stream.set_nodelay(true);
     });
     runtime.spawn(async move { axum::serve(listener, app).await });
+    // Reading the price list takes a moment that the first request should not.
+    runtime.spawn_blocking(prices::load);
     Ok(Gateway { addr, front, runtime: Some(runtime) })
 }
 
@@ -131,6 +143,16 @@ impl Gateway {
     /// `http://127.0.0.1:PORT`.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// The budget of a pane of which the least is left; `None` without a budget.
+    pub fn standing(&self, pane: &PaneRoute) -> Option<Standing> {
+        self.front.till.standing(pane)
+    }
+
+    /// US dollars spent since midnight, over all panes.
+    pub fn spent_today(&self) -> f64 {
+        self.front.till.today()
     }
 
     /// Stops listening, drops what is in flight (the ledger says so) and waits briefly until that is done.

@@ -30,7 +30,7 @@ pub(super) struct Stage {
 
 /// Answers from the script.
 pub(super) fn perform(mut call: Call, body: &Value, model: &str) -> Response<Body> {
-    call.account.attempt();
+    call.account.attempt("");
     let reply = {
         let mut tallies = call.front.stage.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         if tallies.len() >= TALLIES_KEPT && !tallies.contains_key(&call.pane.pane) {

@@ -2,7 +2,7 @@
 use crate::{
     executors::Class,
     handoff::Conversation,
-    router::{ExecutorId, Policy, Route},
+    router::{Budget, ExecutorId, LimitWindow, Policy, Route, Standing},
 };
 use arc_swap::ArcSwap;
 use std::{collections::HashMap, sync::Arc};
@@ -18,6 +18,10 @@ pub type RouteTable = Arc<ArcSwap<HashMap<String, Arc<PaneRoute>>>>;
 pub struct PaneRoute {
     /// The pane's ULID.
     pub pane: String,
+    /// Its session's name, for the journal.
+    pub session: String,
+    /// Its session's id, for sums that outlive a name.
+    pub session_id: String,
     /// Who sends.
     pub executor: ExecutorId,
     /// Where to, as planned.
@@ -31,6 +35,8 @@ pub struct PaneRoute {
     /// The rules in force. A route was planned under them, but a harness that chooses its models itself (`auto-…`)
     /// names one anew in each request.
     pub policy: Arc<Policy>,
+    /// The budgets that its requests count against.
+    pub budgets: Arc<Vec<Budget>>,
 }
 
 /// What the gateway tells the loop. Bounded; sent without waiting, and a lost one costs a status, never a request.
@@ -62,7 +68,35 @@ pub enum GatewayEvent {
         pane: String,
         /// The request.
         request: u64,
-        /// HTTP status or the words of the failure.
+        /// The words of the failure.
+        why: String,
+    },
+    /// A request that waited for another attempt goes on.
+    Resumed {
+        /// The pane's ULID.
+        pane: String,
+        /// The request.
+        request: u64,
+    },
+    /// What the provider says of its limits, the most used first; never empty.
+    Windows {
+        /// The pane's ULID.
+        pane: String,
+        /// The windows.
+        windows: Vec<LimitWindow>,
+    },
+    /// A budget came to four fifths, or to its end.
+    Budget {
+        /// The pane's ULID.
+        pane: String,
+        /// Which budget, in words: `the day budget`.
+        name: String,
+        /// How far it is used up.
+        standing: Standing,
+    },
+    /// A request was turned away at the door; it is in no ledger.
+    TurnedAway {
+        /// One sentence.
         why: String,
     },
     /// A request ended; the ledger has it already.

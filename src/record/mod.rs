@@ -14,7 +14,7 @@ mod writer;
 pub use files::Files;
 pub use ledger::LedgerRow;
 pub use queue::Dropped;
-pub use read::{JournalEvent, OpenSwitch, UsageBy, UsageRow};
+pub use read::{JournalEvent, OpenSwitch, Spent, UsageBy, UsageRow};
 
 use queue::{Job, Queue};
 use std::{
@@ -175,6 +175,14 @@ impl Recorder {
     /// The database cannot be read or does not answer.
     pub fn spend_since(&self, unix_ms: i64) -> Result<f64, RecordError> {
         self.ask(move |db| read::spend_since(db, unix_ms))
+    }
+
+    /// What was spent by pane, session and executor, in all and since `unix_ms`; those that spent nothing are left out.
+    ///
+    /// # Errors
+    /// The database cannot be read or does not answer.
+    pub fn spent(&self, unix_ms: i64) -> Result<Vec<Spent>, RecordError> {
+        self.ask(move |db| read::spent(db, unix_ms))
     }
 
     /// The newest `limit` requests of a pane (its ULID), newest first.

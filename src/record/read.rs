@@ -1,5 +1,5 @@
 //! What can be asked of the record.
-use super::LedgerRow;
+use super::{LedgerRow, writer::LEDGER_COLUMNS};
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::Serialize;
 
@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum UsageBy {
     /// By pane (its ULID).
     Pane,
+    /// By session, by its name; empty for requests of before sessions were noted.
+    Session,
     /// By the model served, or the model asked for where the upstream did not say.
     Model,
     /// By who pays.
@@ -78,6 +80,7 @@ pub(super) fn open_switches(db: &Connection) -> Result<Vec<OpenSwitch>> {
 pub(super) fn usage_by(db: &Connection, by: UsageBy) -> Result<Vec<UsageRow>> {
     let (key, order) = match by {
         UsageBy::Pane => ("pane", "total(cost) DESC, sum(output) DESC, key"),
+        UsageBy::Session => ("session", "total(cost) DESC, sum(output) DESC, key"),
         UsageBy::Model => {
             ("iif(model_served = '', model_asked, model_served)", "total(cost) DESC, sum(output) DESC, key")
         }
@@ -106,16 +109,45 @@ pub(super) fn usage_by(db: &Connection, by: UsageBy) -> Result<Vec<UsageRow>> {
         .collect()
 }
 
+/// What one executor spent in one pane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spent {
+    /// The pane's ULID.
+    pub pane: String,
+    /// The session's id, `$3`.
+    pub session_id: String,
+    /// The executor's name.
+    pub executor: String,
+    /// US dollars in all.
+    pub ever: f64,
+    /// US dollars since the time asked for.
+    pub since: f64,
+}
+
+pub(super) fn spent(db: &Connection, since_ms: i64) -> Result<Vec<Spent>> {
+    let sql = "SELECT pane, session_id, executor, total(cost), total(iif(at_ms >= ?1, cost, 0)) FROM ledger \
+               WHERE cost > 0 GROUP BY 1, 2, 3";
+    db.prepare(sql)?
+        .query_map([since_ms], |row| {
+            Ok(Spent {
+                pane: row.get(0)?,
+                session_id: row.get(1)?,
+                executor: row.get(2)?,
+                ever: row.get(3)?,
+                since: row.get(4)?,
+            })
+        })?
+        .collect()
+}
+
 pub(super) fn spend_since(db: &Connection, unix_ms: i64) -> Result<f64> {
     db.query_row("SELECT total(cost) FROM ledger WHERE at_ms >= ?1", [unix_ms], |row| row.get(0))
 }
 
 pub(super) fn requests(db: &Connection, pane: &str, limit: usize) -> Result<Vec<LedgerRow>> {
-    let sql = "SELECT at_ms, pane, executor, class, model_asked, model_served, provider, payer, dialect, \
-               upstream_dialect, status, input, cache_read, cache_write, output, cost, first_byte_ms, total_ms, \
-               attempts, error FROM ledger WHERE pane = ?1 ORDER BY id DESC LIMIT ?2";
+    let sql = format!("SELECT {LEDGER_COLUMNS} FROM ledger WHERE pane = ?1 ORDER BY id DESC LIMIT ?2");
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    db.prepare(sql)?
+    db.prepare(&sql)?
         .query_map((pane, limit), |row| {
             Ok(LedgerRow {
                 at_ms: row.get(0)?,
@@ -138,6 +170,12 @@ pub(super) fn requests(db: &Connection, pane: &str, limit: usize) -> Result<Vec<
                 total_ms: unsigned(row, 17)?,
                 attempts: row.get(18)?,
                 error: row.get(19)?,
+                session: row.get(20)?,
+                session_id: row.get(21)?,
+                model_sent: row.get(22)?,
+                credential: row.get(23)?,
+                cost_source: row.get(24)?,
+                notes: serde_json::from_str(&row.get::<_, String>(25)?).unwrap_or_default(),
             })
         })?
         .collect()

@@ -11,7 +11,8 @@ use std::{
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// One entry per schema version, applied in order and never edited once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE journal (
         id INTEGER PRIMARY KEY,
         at_ms INTEGER NOT NULL,
@@ -60,7 +61,16 @@ const MIGRATIONS: &[&str] = &["
         saved_ms INTEGER NOT NULL,
         json TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE ledger ADD COLUMN session TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger ADD COLUMN session_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger ADD COLUMN model_sent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger ADD COLUMN credential TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger ADD COLUMN cost_source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
+",
+];
 
 /// Bounds that tests tighten to stand in for a full disk.
 #[derive(Clone, Copy, Debug, Default)]

@@ -24,6 +24,12 @@ fn row(pane: &str, model: &str, cost: Option<f64>) -> LedgerRow {
         total_ms: 34,
         attempts: 1,
         error: String::new(),
+        session: "shop".into(),
+        session_id: "$1".into(),
+        model_sent: "sent".into(),
+        credential: "env:ANTHROPIC_API_KEY".into(),
+        cost_source: "list".into(),
+        notes: vec!["left out: top_k".into()],
     }
 }
 
@@ -76,8 +82,19 @@ fn usage_sums_and_tells_what_has_no_price() {
     assert_eq!(recorder.usage_by(UsageBy::Payer).unwrap().len(), 1);
     let days = recorder.usage_by(UsageBy::Day).unwrap();
     assert!(days.len() == 2 && days[0].key > days[1].key, "{days:?}");
+    assert_eq!(recorder.usage_by(UsageBy::Session).unwrap()[0].key, "shop");
     assert_eq!(recorder.spend_since(0).unwrap(), 1.75);
     assert_eq!(recorder.spend_since(1_700_000_000_001).unwrap(), 0.0);
+    recorder.ledger(LedgerRow {
+        at_ms: 1_800_000_000_000,
+        executor: "codex".into(),
+        ..row("p1", "gpt", Some(2.0))
+    });
+    let mut spent = recorder.spent(1_700_000_000_001).unwrap();
+    spent.sort_by(|a, b| (&a.pane, &a.executor).cmp(&(&b.pane, &b.executor)));
+    let spent: Vec<_> =
+        spent.iter().map(|s| (s.pane.as_str(), s.executor.as_str(), s.ever, s.since)).collect();
+    assert_eq!(spent, [("p1", "claude", 0.75, 0.0), ("p1", "codex", 2.0, 2.0), ("p2", "claude", 1.0, 0.0)]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Result, Transaction};
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -16,6 +16,16 @@ use std::{
 /// After a failed write, rows are dropped for this long before the disk is tried again: on a full disk every attempt
 /// costs work and none is likely to help.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
+
+/// The ledger's columns as [`super::LedgerRow`] is written and read.
+pub(super) const LEDGER_COLUMNS: &str = "at_ms, pane, executor, class, model_asked, model_served, provider, payer, \
+    dialect, upstream_dialect, status, input, cache_read, cache_write, output, cost, first_byte_ms, total_ms, \
+    attempts, error, session, session_id, model_sent, credential, cost_source, notes";
+
+static LEDGER_INSERT: LazyLock<String> = LazyLock::new(|| {
+    let marks = vec!["?"; LEDGER_COLUMNS.split(',').count()].join(", ");
+    format!("INSERT INTO ledger ({LEDGER_COLUMNS}) VALUES ({marks})")
+});
 
 /// Starts the writer.
 pub(super) fn spawn(
@@ -138,13 +148,7 @@ fn batch(db: &mut Connection, rows: &[Job], state: Option<&str>) -> Result<()> {
 fn insert(to: &Transaction<'_>, row: &Job) -> Result<()> {
     match row {
         Job::Ledger(r) => {
-            to.prepare_cached(
-                "INSERT INTO ledger (at_ms, pane, executor, class, model_asked, model_served, provider, payer, \
-                 dialect, upstream_dialect, status, input, cache_read, cache_write, output, cost, first_byte_ms, \
-                 total_ms, attempts, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-                 ?15, ?16, ?17, ?18, ?19, ?20)",
-            )?
-            .execute(rusqlite::params![
+            to.prepare_cached(&LEDGER_INSERT)?.execute(rusqlite::params![
                 r.at_ms,
                 r.pane,
                 r.executor,
@@ -165,6 +169,12 @@ fn insert(to: &Transaction<'_>, row: &Job) -> Result<()> {
                 signed(r.total_ms),
                 r.attempts,
                 r.error,
+                r.session,
+                r.session_id,
+                r.model_sent,
+                r.credential,
+                r.cost_source,
+                serde_json::Value::from(r.notes.clone()).to_string(),
             ])?;
         }
         Job::Journal { at_ms, session, pane, kind, data } => {

@@ -67,7 +67,7 @@ fn unknown(rule: &'static str, what: &str, unknown: Unknown) -> Refusal {
 fn decide(request: &PlanRequest, facts: &Facts) -> Result<Route, Refusal> {
     let catalogue = Catalogue::builtin();
     let executor =
-        catalogue.executor(&request.executor).map_err(|e| unknown("executor.unknown", "executor", e))?;
+        facts.executor(&request.executor).map_err(|e| unknown("executor.unknown", "executor", e))?;
     let planning = Planning { request, facts, catalogue, executor };
     planning.executor_allowed()?;
     let (auth, step) = planning.choose_auth()?;
@@ -83,7 +83,7 @@ struct Planning<'a> {
     request: &'a PlanRequest,
     facts: &'a Facts,
     catalogue: &'static Catalogue,
-    executor: &'static ExecutorEntry,
+    executor: &'a ExecutorEntry,
 }
 
 impl Planning<'_> {
@@ -187,7 +187,9 @@ impl Planning<'_> {
             let reason = format!("{title} is {only}'s own routing between models, which {id} cannot do");
             return Err(refuse("model.not-for-executor", reason, []));
         }
-        if preset == Preset::AgentComputer && !model.taken_by(id) {
+        // The matrix says nothing of executors that the settings declare: what they speak decides.
+        let declared = self.facts.declared.iter().any(|entry| entry.id == *id);
+        if preset == Preset::AgentComputer && !model.taken_by(id) && !declared {
             let reason = format!("{id} does not take {title} under the preset {preset}");
             let open = "an administrator can set `preset = \"open\"` in policy.toml";
             return Err(refuse("model.not-for-executor", reason, [open.to_owned()]));

@@ -4,7 +4,7 @@
 //! slip of the pen never opens a door.
 mod parse;
 
-use super::{AuthMode, ExecutorId, catalogue::fold, glob};
+use super::{AuthMode, Budget, ExecutorId, Span, catalogue::fold, glob};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -64,7 +64,7 @@ pub struct Rule<T> {
 }
 
 /// What is said about one executor, or about all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ExecutorPolicy {
     /// The rule that disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +75,9 @@ pub struct ExecutorPolicy {
     /// Globs of models that it may not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disabled_models: Vec<Rule<String>>,
+    /// US dollars that it may spend.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<Span, Rule<f64>>,
     /// A line about it could not be understood, so it stays off: what is wrong there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<Rule<String>>,
@@ -139,6 +142,21 @@ impl Policy {
             .find(|rule| spellings.iter().any(|name| glob(&rule.value, name)))
     }
 
+    /// The budgets that an executor's requests count against: those of all executors, and its own.
+    pub fn budgets(&self, executor: &ExecutorId) -> Vec<Budget> {
+        let of = |policy: &ExecutorPolicy, executor: Option<&ExecutorId>| {
+            let budget = |(span, rule): (&Span, &Rule<f64>)| Budget {
+                span: *span,
+                executor: executor.cloned(),
+                usd: rule.value,
+                origin: rule.origin.to_string(),
+            };
+            policy.budgets.iter().map(budget).collect::<Vec<_>>()
+        };
+        let own = self.executors.get(executor).map(|own| of(own, Some(executor)));
+        of(&self.all, None).into_iter().chain(own.into_iter().flatten()).collect()
+    }
+
     /// Lays a lower layer under this one. It may forbid more, never less; what it tries to loosen is reported and
     /// has no effect.
     pub fn tighten(&mut self, lower: Self) -> Vec<super::Problem> {
@@ -176,6 +194,17 @@ impl ExecutorPolicy {
         for rule in lower.disabled_models {
             if !self.disabled_models.iter().any(|known| known.value == rule.value) {
                 self.disabled_models.push(rule);
+            }
+        }
+        for (span, rule) in lower.budgets {
+            match self.budgets.get(&span) {
+                Some(upper) if upper.value < rule.value => {
+                    let key = format!("{key}budgets.{span}");
+                    refused.push(loosening(&rule.origin, &key, &upper.origin));
+                }
+                _ => {
+                    self.budgets.insert(span, rule);
+                }
             }
         }
         match (self.auth_method.as_ref().or(above), lower.auth_method) {

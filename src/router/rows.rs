@@ -1,6 +1,6 @@
 //! The models of an executor as the panel lists them.
 use super::{
-    AuthMode, AuthStep, Catalogue, ExecutorId, Facts, PlanRequest, Refusal, Route, plan, plan::RULES,
+    AuthMode, AuthStep, Catalogue, Dialect, ExecutorId, Facts, PlanRequest, Refusal, Route, plan, plan::RULES,
 };
 
 /// One model of an executor's list.
@@ -14,6 +14,8 @@ pub struct ModelRow {
     pub provider: &'static str,
     /// It can run, or why not; drawn grey with [`ModelRow::note`] then.
     pub available: Result<(), Refusal>,
+    /// The dialect that its requests are translated to; `None` when they go as they are.
+    pub translated_to: Option<Dialect>,
 }
 
 impl ModelRow {
@@ -50,6 +52,11 @@ pub fn models_for(
             display: model.id.clone(),
             short: model.short(),
             provider: model.provider_title(),
+            translated_to: planned
+                .as_ref()
+                .ok()
+                .filter(|route| route.harness_dialect != route.upstream_dialect)
+                .map(|route| route.upstream_dialect),
             available: planned.map(|_| ()),
         });
     }

@@ -1,7 +1,7 @@
 //! Whose rights a process on the socket has: authority follows its place in the process tree, not what it says.
 use super::Server;
 use crate::{
-    commands::{Target, Verb},
+    commands::{MoneyVerb, Target, Verb},
     mux::PaneId,
     router::Refusal,
     state::target::Origin,
@@ -59,6 +59,7 @@ impl Server {
             | Verb::DisplayMessage { target, .. }
             | Verb::Route { target, .. }
             | Verb::Files { target, .. }
+            | Verb::Money(MoneyVerb::Requests { target, .. })
             | Verb::Explain { target, .. } => own(target),
             _ => false,
         };

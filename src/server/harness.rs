@@ -8,12 +8,9 @@ use crate::{
     commands::What,
     config::AutoInstall,
     executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
-    gateway::{GatewayEvent, PaneRoute},
     handoff::Conversation,
     mux::PaneId,
-    router::{
-        AuthMode, Catalogue, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, allowed_models, plan,
-    },
+    router::{AuthMode, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, plan},
     state::{Harness, Parked, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
@@ -304,16 +301,8 @@ impl Server {
         });
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
-        pane.harness = Some(Harness {
-            route: start.route.clone(),
-            permission: start.permission,
-            session,
-            parked,
-            rehearse: start.rehearse,
-            served_model: None,
-            usage: crate::state::Usage::default(),
-            switch,
-        });
+        let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
+        pane.harness = Some(Harness { session, switch, ..planned });
         let before = self.harnesses.remove(&id);
         let conversation = before.map(|r| r.conversation).unwrap_or_default();
         self.harnesses.insert(
@@ -440,139 +429,12 @@ impl Server {
         }
     }
 
-    fn session_name_of(&self, id: PaneId) -> String {
+    pub(super) fn session_name_of(&self, id: PaneId) -> String {
         self.state
             .window_of(id)
             .and_then(|w| self.state.session_of(w.id))
             .map(|s| s.name.clone())
             .unwrap_or_default()
-    }
-
-    /// Publishes the route table as the panes stand now.
-    pub(crate) fn publish_routes(&mut self) {
-        let mut table = std::collections::HashMap::new();
-        let ids: Vec<PaneId> = self.harnesses.keys().copied().collect();
-        for id in ids {
-            let env = self.env_of(id);
-            let facts = self.facts(&env);
-            let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else {
-                continue;
-            };
-            let Some(harness) = &pane.harness else { continue };
-            if runtime.token.is_empty() {
-                continue;
-            }
-            let route = &harness.route;
-            let allowed = allowed_models(route, &facts);
-            table.insert(
-                runtime.token.clone(),
-                Arc::new(PaneRoute {
-                    pane: pane.key.clone(),
-                    executor: route.executor.clone(),
-                    route: route.clone(),
-                    launched: runtime.launched.clone(),
-                    allowed: Arc::new(allowed),
-                    policy: Arc::new(facts.policy.clone()),
-                }),
-            );
-        }
-        self.routes.store(Arc::new(table));
-    }
-
-    /// Takes a pane's row out of the route table.
-    pub(crate) fn drop_route(&mut self, key: &str) {
-        let mut table = (**self.routes.load()).clone();
-        table.retain(|_, row| row.pane != key);
-        self.routes.store(Arc::new(table));
-    }
-
-    /// What the gateway saw.
-    pub(super) fn gateway_event(&mut self, event: GatewayEvent) {
-        match event {
-            GatewayEvent::Started { pane, request, class, session, conversation } => {
-                let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
-                let Some(runtime) = self.harnesses.get_mut(&id) else { return };
-                runtime.in_flight.insert(request, class);
-                if class == Class::Main {
-                    runtime.submitted = None;
-                    runtime.failed = None;
-                    runtime.tools_running = false;
-                    runtime.heard = true;
-                    runtime.answered_last = false;
-                    if let Some(conversation) = conversation.filter(|c| !c.turns.is_empty()) {
-                        runtime.conversation = conversation;
-                    }
-                    if let (Some(session), Some(pane)) = (session, self.state.panes.get_mut(&id))
-                        && let Some(harness) = &mut pane.harness
-                        && harness.session.as_deref() != Some(session.as_str())
-                    {
-                        harness.session = Some(session);
-                        self.changed = true;
-                    }
-                    self.observe(id, StatusSource::Gateway, Status::Working, "a request is in flight");
-                }
-            }
-            GatewayEvent::ModelAsked { pane, model } => self.model_asked(&pane, &model),
-            GatewayEvent::Retrying { pane, why, .. } => {
-                let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
-                self.observe(id, StatusSource::Gateway, Status::Retrying, &why);
-            }
-            GatewayEvent::Finished { pane, request, class, row, answer, calls_tools } => {
-                let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
-                self.state.spend_today += row.cost.unwrap_or_default();
-                let served = row.status == 200 && row.error.is_empty();
-                if served && let Some(route) = self.route_of(id) {
-                    self.prove(&route);
-                }
-                if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
-                    let usage = &mut harness.usage;
-                    usage.requests += 1;
-                    usage.input += row.input + row.cache_read + row.cache_write;
-                    usage.output += row.output;
-                    usage.retries += u64::from(row.attempts.saturating_sub(1));
-                    if let Some(cost) = row.cost {
-                        usage.cost = Some(usage.cost.unwrap_or_default() + cost);
-                    }
-                    if class == Class::Main && !row.model_served.is_empty() {
-                        harness.served_model = Some(row.model_served.clone());
-                    }
-                }
-                let Some(runtime) = self.harnesses.get_mut(&id) else { return };
-                runtime.in_flight.remove(&request);
-                match class {
-                    Class::Main => self.main_ended(id, &row, answer, calls_tools),
-                    Class::Subagent => self.watch_soon(id),
-                    Class::Side => {}
-                }
-                self.dirty_all();
-            }
-        }
-        self.warn_of_recorder();
-    }
-
-    fn route_of(&self, id: PaneId) -> Option<Route> {
-        Some(self.state.panes.get(&id)?.harness.as_ref()?.route.clone())
-    }
-
-    /// The person typed `/model` in the harness: the pane's route follows, as an event.
-    fn model_asked(&mut self, key: &str, model: &str) {
-        let Some(id) = self.state.pane_by_key(key).map(|p| p.id) else { return };
-        match self.change_model(id, model) {
-            Ok(line) => {
-                if let Some(runtime) = self.harnesses.get_mut(&id) {
-                    runtime.launched = Catalogue::builtin().model(model).ok().map(|m| m.wire.clone());
-                }
-                self.publish_routes();
-                self.recorder.journal(
-                    &self.session_name_of(id),
-                    key,
-                    "route.model",
-                    serde_json::json!({ "model": model, "asked_by": "harness" }),
-                );
-                self.tell_all(&format!("{id}: {line}"));
-            }
-            Err(refusal) => self.tell_all(&format!("{id}: {refusal}")),
-        }
     }
 
     /// Plans another model under the same executor and way of paying, and makes it the pane's route.

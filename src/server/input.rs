@@ -434,6 +434,7 @@ fn repeatable(words: &[String]) -> bool {
 /// The modes that key encoding depends on.
 fn key_modes(modes: &Modes) -> KeyModes {
     KeyModes {
+        backarrow: modes.backarrow,
         app_cursor: modes.app_cursor,
         app_keypad: modes.app_keypad,
         modify_other_keys: modes.modify_other_keys,
@@ -456,6 +457,7 @@ pub(super) fn mouse_modes(modes: &Modes) -> MouseModes {
             modes::MouseEncoding::Utf8 => encode::MouseEncoding::Utf8,
             modes::MouseEncoding::Urxvt => encode::MouseEncoding::Urxvt,
             modes::MouseEncoding::Sgr => encode::MouseEncoding::Sgr,
+            modes::MouseEncoding::SgrPixels => encode::MouseEncoding::SgrPixels,
         },
     }
 }

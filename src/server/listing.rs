@@ -160,6 +160,10 @@ impl Server {
             "exit": pane.exit.as_ref().map(|e| e.what.clone()), "notes": pane.notes,
         }));
         row.extend(self::row(json!({
+            "cost": harness.and_then(|h| h.usage.cost),
+            "credits": harness.and_then(|h| h.usage.cost).map(|usd| usd * self.settings.credits_per_usd as f64),
+            "retries": harness.map_or(0, |h| h.usage.retries),
+            "budget": harness.and_then(|h| h.budget.clone()), "limits": harness.map(|h| h.windows.clone()),
             "pane_id": id.to_string(), "pane_index": pane_index, "pane_active": active, "pane_title": pane.title,
             "pane_pid": pane.pid, "pane_width": pane.size.0, "pane_height": pane.size.1, "pane_left": rect.x,
             "pane_top": rect.y, "pane_current_path": pane.cwd, "pane_dead": pane.exit.is_some(),

@@ -26,6 +26,7 @@ mod run;
 pub mod socket;
 mod switching;
 mod terminal;
+mod traffic;
 mod trusting;
 mod trying;
 mod typing;
@@ -187,6 +188,10 @@ pub struct Server {
     pub(crate) panes_runtime: tokio::runtime::Handle,
     /// The loop's own runtime: what is spawned here runs between the loop's turns, on its thread.
     pub(crate) loop_runtime: tokio::runtime::Handle,
+    /// Collects what busy panes print.
+    pub(crate) collecting_runtime: tokio::runtime::Handle,
+    /// Where panes go that the loop reads itself.
+    pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) saved: String,
     pub(crate) changed: bool,

@@ -89,6 +89,11 @@ impl super::attach::Link {
     fn changed(&self) -> bool {
         self.dirty || self.output
     }
+
+    /// Nothing is to be painted.
+    pub(super) fn is_still(&self) -> bool {
+        !self.changed()
+    }
 }
 
 impl Server {

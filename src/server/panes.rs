@@ -174,7 +174,12 @@ impl Server {
             cols,
             rows,
         };
-        let readers = Readers { quiet: self.loop_runtime.clone(), busy: self.panes_runtime.clone() };
+        let readers = Readers {
+            quiet: self.quiet_panes.clone(),
+            quiet_runtime: self.loop_runtime.clone(),
+            collecting: self.collecting_runtime.clone(),
+            busy: self.panes_runtime.clone(),
+        };
         let spawned = spawn(spec).map_err(|e| e.to_string()).and_then(|pty| {
             pty.start(&readers, screen.emulator.clone(), screen.sink.clone()).map_err(|e| e.to_string())?;
             Ok(pty)

@@ -4,6 +4,7 @@ use crate::{
     config::{self, Paths, ServerPaths, Theme},
     gateway, record,
     state::State,
+    term::pty::Quiet,
     vault::Vault,
 };
 use anyhow::{Context, Result};
@@ -15,7 +16,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     sync::Arc,
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     net::UnixListener,
@@ -162,8 +163,14 @@ fn serve(prepared: Prepared) -> Result<()> {
         .thread_name("panes")
         .enable_all()
         .build()?;
+    let collecting = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("collecting")
+        .enable_all()
+        .build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
+    let (quiet_panes, mut quiet) = Quiet::new();
     let (listeners, accepted) = mpsc::channel(1);
 
     let (mut settings, mut problems) = config::load([paths.config_file()]);
@@ -179,7 +186,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         vault.refer(&reference);
     }
     let routes = gateway::RouteTable::default();
-    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle());
+    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle(), &paths);
     let keys = input::KeyTable::new(&settings);
     let mut server = Server {
         state: State::default(),
@@ -215,6 +222,8 @@ fn serve(prepared: Prepared) -> Result<()> {
         wake: Arc::new(Wake::default()),
         panes_runtime: panes_runtime.handle().clone(),
         loop_runtime: runtime.handle().clone(),
+        collecting_runtime: collecting.handle().clone(),
+        quiet_panes,
         buffers: super::buffers::Buffers::default(),
         saved: String::new(),
         changed: false,
@@ -236,16 +245,24 @@ fn serve(prepared: Prepared) -> Result<()> {
         tracing::warn!("{problem}");
     }
     server.restore();
-    server.state.spend_today = server.recorder.spend_since(midnight_ms()).unwrap_or_default();
+    server.state.spend_today = server.gateway.as_ref().map_or(0.0, gateway::Gateway::spent_today);
+    server.state.credits_per_usd = server.settings.credits_per_usd;
     let places = connection::Places::default();
     panes_runtime.spawn(connection::accept(accepted, events.clone(), places.clone()));
     server.listen_on(listener)?;
     say("ready");
-    let ending = runtime.block_on(server.turn(queue, events));
+    let ending = runtime.block_on(server.turn(queue, events, &mut quiet));
     tracing::info!(?ending, "server ends");
     // Programs that write while they leave must still be read.
     let (over, last_turn) = tokio::sync::oneshot::channel::<()>();
-    let reading = std::thread::spawn(move || drop(runtime.block_on(last_turn)));
+    let reading = std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = last_turn => {}
+                () = read(&mut quiet) => {}
+            }
+        });
+    });
     server.shut_down(ending);
     panes_runtime.block_on(places.emptied());
     let _ = fs::remove_file(&server.place.socket);
@@ -257,13 +274,20 @@ fn serve(prepared: Prepared) -> Result<()> {
     drop(over);
     let _ = reading.join();
     panes_runtime.shutdown_background();
+    collecting.shutdown_background();
     locks.iter().for_each(|lock| drop(lock.unlock()));
     Ok(())
 }
 
-/// The beginning of today in the local time zone, in unix milliseconds.
-fn midnight_ms() -> i64 {
-    jiff::Zoned::now().start_of_day().map(|day| day.timestamp().as_millisecond()).unwrap_or_default()
+/// The budgets as the files have them now: whoever raised one should not have to restart anything.
+fn fresh_budgets(
+    settings: std::path::PathBuf,
+    policy: impl IntoIterator<Item = std::path::PathBuf> + Clone,
+) -> impl Fn(&crate::router::ExecutorId) -> Vec<crate::router::Budget> {
+    move |executor| {
+        let own = config::load([&settings]).0.budgets();
+        own.into_iter().chain(config::load_policy(policy.clone()).0.budgets(executor)).collect()
+    }
 }
 
 fn start_gateway(
@@ -272,6 +296,7 @@ fn start_gateway(
     vault: &Arc<Vault>,
     events: &mpsc::Sender<Event>,
     runtime: &tokio::runtime::Handle,
+    paths: &config::Paths,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
     let gateway = gateway::start(gateway::GatewayConfig {
@@ -280,7 +305,7 @@ fn start_gateway(
         recorder: recorder.clone(),
         events: sender,
         classify: Arc::new(crate::executors::classify),
-        price: None,
+        fresh_budgets: Arc::new(fresh_budgets(paths.config_file(), paths.policy_files())),
     })?;
     let events = events.clone();
     runtime.spawn(async move {
@@ -295,24 +320,44 @@ fn start_gateway(
 
 impl Server {
     /// The loop. Drains what is queued, then paints who is due, then sleeps until the next event or deadline.
-    async fn turn(&mut self, mut queue: mpsc::Receiver<Event>, events: mpsc::Sender<Event>) -> Ending {
+    async fn turn(
+        &mut self,
+        mut queue: mpsc::Receiver<Event>,
+        events: mpsc::Sender<Event>,
+        quiet: &mut Quiet,
+    ) -> Ending {
         tokio::spawn(async move {
             if let Err(error) = pass_signals(events).await {
                 tracing::error!(%error, "signals are not heard");
             }
         });
         let wake = self.wake.clone();
+        let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut set = None;
         loop {
             let deadline = self.next_deadline();
+            // Most turns end with the deadline that they began with; setting it anew is work for the timer.
+            if let Some(at) = deadline.filter(|_| deadline != set) {
+                alarm.as_mut().reset(at.into());
+                set = deadline;
+            }
             tokio::select! {
                 biased;
                 event = queue.recv() => {
                     let Some(event) = event else { return Ending::Keep };
                     self.dispatch(event);
                 }
-                event = std::future::poll_fn(|context| self.poll_terminals(context)) => self.dispatch(event),
+                event = std::future::poll_fn(|context| self.poll_terminals(context)) => {
+                    self.dispatch(event);
+                    if self.is_still() {
+                        // The key is with its program: the sooner we sleep, the sooner its echo comes.
+                        continue;
+                    }
+                }
+                // Ends never; what it reads wakes the next branch.
+                () = read(quiet) => {}
                 () = wake.notify.notified() => {}
-                () = sleep_until(deadline), if deadline.is_some() => {}
+                () = &mut alarm, if deadline.is_some() => set = None,
             }
             while let Ok(event) = queue.try_recv() {
                 self.dispatch(event);
@@ -333,13 +378,18 @@ impl Server {
         }
     }
 
-    /// One event. A fault in handling it must cost that event, not everybody's panes.
+    /// Whether the last event left nothing to do.
+    fn is_still(&self) -> bool {
+        !self.changed && self.ending.is_none() && self.links.values().all(super::attach::Link::is_still)
+    }
+
     /// What is typed into the terminals that are read here.
     fn poll_terminals(&self, context: &mut std::task::Context<'_>) -> Poll<Event> {
         let terminals = self.links.values().filter_map(|link| link.terminal.as_ref());
         terminals.map(|terminal| terminal.poll_input(context)).find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 
+    /// One event. A fault in handling it must cost that event, not everybody's panes.
     fn dispatch(&mut self, event: Event) {
         let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             if matches!(event, Event::Listen) {
@@ -398,9 +448,11 @@ async fn pass_signals(events: mpsc::Sender<Event>) -> std::io::Result<()> {
     }
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
+/// Reads quiet panes for as long as it is polled.
+async fn read(quiet: &mut Quiet) {
+    std::future::poll_fn(|context| {
+        quiet.poll(context);
+        Poll::<()>::Pending
+    })
+    .await;
 }

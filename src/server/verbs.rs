@@ -1,5 +1,6 @@
 //! Carries out the verbs. One function a family; what takes time answers later.
 mod harnesses;
+mod money;
 mod panes;
 mod sessions;
 
@@ -234,7 +235,7 @@ impl Server {
             Verb::Route { target, json } => self.route_verb(&target, json, origin),
             Verb::Explain { target, json } => self.explain_verb(&target, json, origin),
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
-            Verb::Usage { by, json } => self.usage_verb(by, json, origin, reply),
+            Verb::Money(verb) => self.money_verb(verb, origin, reply),
             Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {

@@ -50,6 +50,9 @@ pub fn harness(route: Route) -> Harness {
         rehearse: false,
         served_model: None,
         usage: Usage::default(),
+        budget: None,
+        windows: Vec::new(),
+        requests: Vec::new(),
         switch: None,
     }
 }
@@ -143,7 +146,13 @@ fn executors() -> Vec<ExecutorReadiness> {
 }
 
 fn model(id: &str, provider: &str, refusal: Option<&str>) -> ModelChoice {
-    ModelChoice { id: id.into(), provider: provider.into(), refusal: refusal.map(str::to_owned) }
+    ModelChoice {
+        id: id.into(),
+        provider: provider.into(),
+        refusal: refusal.map(str::to_owned),
+        terms: "200k · $3 in $15 out".into(),
+        translated_to: None,
+    }
 }
 
 /// The state for a terminal of this size.

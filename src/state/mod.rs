@@ -16,7 +16,7 @@ pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{
     mux::{ClientId, PaneId, SessionId, WindowId, layout::Layout},
-    router::{AuthMode, ExecutorId, ModelRow, Refusal, Route},
+    router::{AuthMode, Dialect, ExecutorId, LimitWindow, ModelRow, Refusal, Route, Standing},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -43,6 +43,10 @@ pub struct State {
     pub models: BTreeMap<ExecutorId, Vec<ModelChoice>>,
     /// Today's spend in US dollars as the ledger knows it.
     pub spend_today: f64,
+    /// Credits that a US dollar is shown as.
+    pub credits_per_usd: u64,
+    /// What the gateway turned away last, and how often it did since the server started.
+    pub turned_away: Option<(String, u64)>,
     /// A standing warning for every client (a full disk, a broken config line).
     pub warning: Option<String>,
     /// Next number for each kind of id.
@@ -163,9 +167,44 @@ pub struct Harness {
     /// Sums over this pane's requests.
     #[serde(skip)]
     pub usage: Usage,
+    /// The budget of which the least is left.
+    #[serde(skip)]
+    pub budget: Option<Standing>,
+    /// What the provider says of its own limits, the most used first.
+    #[serde(skip)]
+    pub windows: Vec<LimitWindow>,
+    /// The newest requests, newest first; at most [`REQUESTS_SHOWN`].
+    #[serde(skip)]
+    pub requests: Vec<RequestLine>,
     /// A switch that is under way or stopped half-way.
     #[serde(skip)]
     pub switch: Option<SwitchProgress>,
+}
+
+/// Requests of a harness that the panel lists; the ledger has them all.
+pub const REQUESTS_SHOWN: usize = 5;
+
+/// One ended model request, as the panel lists it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestLine {
+    /// Unix milliseconds at which it arrived.
+    pub at_ms: i64,
+    /// `main`, `subagent`, `side`.
+    pub class: String,
+    /// The HTTP status given to the harness.
+    pub status: u16,
+    /// Input tokens, cached ones included.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// US dollars; `None` when unknown.
+    pub cost: Option<f64>,
+    /// Attempts at the upstream.
+    pub attempts: u32,
+    /// What went wrong, in words; empty when nothing did.
+    pub error: String,
+    /// How many notes the ledger has on it.
+    pub notes: usize,
 }
 
 impl Harness {
@@ -176,8 +215,19 @@ impl Harness {
         rehearse: bool,
         parked: BTreeMap<ExecutorId, Parked>,
     ) -> Self {
-        let usage = Usage::default();
-        Self { route, permission, session: None, parked, rehearse, served_model: None, usage, switch: None }
+        Self {
+            route,
+            permission,
+            session: None,
+            parked,
+            rehearse,
+            served_model: None,
+            usage: Usage::default(),
+            budget: None,
+            windows: Vec::new(),
+            requests: Vec::new(),
+            switch: None,
+        }
     }
 }
 
@@ -313,12 +363,17 @@ pub struct ModelChoice {
     pub provider: String,
     /// Why it cannot be taken now, in a few words; `None` when it can.
     pub refusal: Option<String>,
+    /// Window and price, `200k · $3 in $15 out`; empty where neither is known.
+    pub terms: String,
+    /// The dialect that its requests are translated to; `None` when they go as they are.
+    pub translated_to: Option<Dialect>,
 }
 
 impl From<ModelRow> for ModelChoice {
     fn from(row: ModelRow) -> Self {
         let refusal = row.available.is_err().then(|| row.note().to_owned());
-        Self { id: row.display, provider: row.provider.to_owned(), refusal }
+        let (id, provider) = (row.display, row.provider.to_owned());
+        Self { id, provider, refusal, terms: String::new(), translated_to: row.translated_to }
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Key handling and drawing both read these, so that what is highlighted is what Enter takes. Pure. Must not know:
 //! where a row stands on the screen.
-use super::{ExecutorReadiness, ModelChoice, Pane, State, Window, overlay::List, overlay::ReferenceRow};
+use super::{
+    ExecutorReadiness, ModelChoice, Pane, RequestLine, State, Window, overlay::List, overlay::ReferenceRow,
+};
 use crate::{
     mux::{ClientId, PaneId},
     router::{ExecutorId, Route},
@@ -66,6 +68,8 @@ pub struct PanelRows<'a> {
     pub models_of: Option<&'a ExecutorId>,
     /// Models that the filter leaves, unavailable ones included.
     pub models: Vec<&'a ModelChoice>,
+    /// The pane's newest requests, newest first; none while a filter is typed.
+    pub requests: &'a [RequestLine],
     /// What is highlighted, if anything can be.
     pub chosen: Option<PanelChoice<'a>>,
     /// How many rows can be chosen.
@@ -79,6 +83,8 @@ pub enum PanelChoice<'a> {
     Executor(&'a ExecutorReadiness),
     /// Take this model under this executor.
     Model(&'a ExecutorId, &'a ModelChoice),
+    /// Open this request, 1 is the newest.
+    Request(usize),
 }
 
 impl<'a> PanelRows<'a> {
@@ -105,21 +111,30 @@ impl<'a> PanelRows<'a> {
             }
         }
         let available = models.iter().filter(|model| model.refusal.is_none()).count();
-        let choices = executors.len() + available;
+        let harness = pane.and_then(|pane| pane.harness.as_ref()).filter(|_| list.filter.is_empty());
+        let requests = harness.map_or(&[][..], |harness| &harness.requests);
+        let choices = executors.len() + available + requests.len();
         let selected = list.selected.min(choices.saturating_sub(1));
         let chosen = match executors.get(selected) {
             Some(row) => Some(PanelChoice::Executor(row)),
+            None if selected >= executors.len() + available => (!requests.is_empty())
+                .then(|| PanelChoice::Request(selected - executors.len() - available + 1)),
             None => models_of.and_then(|id| {
                 let mut open = models.iter().filter(|model| model.refusal.is_none());
                 open.nth(selected - executors.len()).map(|model| PanelChoice::Model(id, model))
             }),
         };
-        Self { pane, executors, models_of, models, chosen, choices }
+        Self { pane, executors, models_of, models, requests, chosen, choices }
     }
 
     /// Whether an executor row is the highlighted one.
     pub fn is_chosen_executor(&self, row: &ExecutorReadiness) -> bool {
         matches!(self.chosen, Some(PanelChoice::Executor(chosen)) if chosen.executor == row.executor)
+    }
+
+    /// Whether the request at this place of the list is the highlighted one.
+    pub fn is_chosen_request(&self, at: usize) -> bool {
+        matches!(self.chosen, Some(PanelChoice::Request(chosen)) if chosen == at + 1)
     }
 
     /// Whether a model row is the highlighted one.

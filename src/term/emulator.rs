@@ -321,6 +321,7 @@ impl Emulator {
             () => MouseProtocol::Off,
         };
         let mouse_encoding = match () {
+            () if extra.pixel_mouse => MouseEncoding::SgrPixels,
             () if has(TermMode::SGR_MOUSE) => MouseEncoding::Sgr,
             () if extra.urxvt_mouse => MouseEncoding::Urxvt,
             () if has(TermMode::UTF8_MOUSE) => MouseEncoding::Utf8,
@@ -339,6 +340,7 @@ impl Emulator {
             modify_other_keys: extra.modify_other_keys,
             color_scheme_reports: extra.color_scheme,
             cursor_visible: has(TermMode::SHOW_CURSOR),
+            backarrow: extra.backarrow,
             newline: has(TermMode::LINE_FEED_NEW_LINE),
         }
     }

@@ -2,6 +2,10 @@
 //!
 //! Must not know: the emulator that keeps it, the keys that are encoded with it.
 
+/// Width and height of a cell told to those who ask for pixels: nobody here knows the real one, and ratios are what is
+/// used.
+pub const CELL_PIXELS: (u16, u16) = (10, 20);
+
 /// Which mouse events the program wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MouseProtocol {
@@ -30,6 +34,8 @@ pub enum MouseEncoding {
     Urxvt,
     /// `CSI < b;x;y M|m` (mode 1006).
     Sgr,
+    /// The same with pixels for columns and rows (mode 1016).
+    SgrPixels,
 }
 
 /// The modes of a pane that decide how input is encoded and what is shown.
@@ -59,6 +65,8 @@ pub struct Modes {
     pub color_scheme_reports: bool,
     /// The cursor is shown (mode 25).
     pub cursor_visible: bool,
+    /// Backspace sends BS, not DEL (mode 67).
+    pub backarrow: bool,
     /// Line feed also returns the carriage (mode 20).
     pub newline: bool,
 }

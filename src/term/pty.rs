@@ -7,7 +7,7 @@ mod pump;
 #[cfg(test)]
 mod tests;
 
-pub use pump::Readers;
+pub use pump::{Quiet, Readers, Reading};
 
 use super::emulator::{Emulator, TermEvent};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};

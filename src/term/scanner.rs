@@ -323,13 +323,18 @@ fn torn_character(bytes: &[u8]) -> usize {
 /// True for the control sequences that the core drops or answers wrongly.
 fn is_ours(csi: &[u8]) -> bool {
     let (last, body) = (csi[csi.len() - 1], &csi[2..csi.len() - 1]);
+    let private = body.first() == Some(&b'?');
     match last {
-        b'm' | b'H' | b'K' => false,
-        b'q' => body.first() == Some(&b'>'),
-        b'n' => body.first() == Some(&b'?'),
-        b'p' => body.last() == Some(&b'!'),
-        b'h' | b'l' => body.first() == Some(&b'?') && Csi::parse(csi).params().contains(&2026),
+        b'm' | b'H' => false,
+        b'J' | b'K' | b'n' | b's' | b'r' => private,
+        b'q' => body.first() == Some(&b'>') || body.last() == Some(&b'"'),
+        b'p' => matches!(body.last(), Some(b'!' | b'"')),
+        b'h' | b'l' => private && Csi::parse(csi).params().contains(&2026),
         b't' => !matches!(body.first(), Some(b'<'..=b'?')),
+        // Rectangles and columns.
+        b'x' | b'z' | b'v' | b'{' => body.last() == Some(&b'$'),
+        b'y' => body.last() == Some(&b'*'),
+        b'}' | b'~' => body.last() == Some(&b'\''),
         // The character to repeat is known here, as text does not go through the core's parser.
         b'b' => true,
         _ => false,

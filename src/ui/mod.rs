@@ -15,6 +15,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use words::dollars;
+
 pub use geometry::{
     BORDERS_FROM, DOCK_FROM, Geometry, PANEL_WIDTH, docks_by_itself, geometry, has_borders, is_docked,
     pane_rects, session_size,

@@ -1,4 +1,6 @@
 //! Owns the router panel: docked beside the panes, or over them where the screen is narrower.
+mod money;
+
 use super::{
     Scene,
     paint::{Pen, Seg, seg},
@@ -88,6 +90,7 @@ struct Content<'a> {
     models: Vec<Line<'a>>,
     /// Models that cannot run, each with the line that says why.
     closed: Vec<[Line<'a>; 2]>,
+    requests: Vec<Line<'a>>,
     workspace: Vec<Line<'a>>,
     footer: Option<Line<'a>>,
     has_keys: bool,
@@ -104,7 +107,12 @@ impl<'a> Content<'a> {
         let mut closed = Vec::new();
         for model in &rows.models {
             match &model.refusal {
-                None => models.push(model_line(model, mine, rows.is_chosen_model(model) && has_keys)),
+                None => {
+                    let chosen = rows.is_chosen_model(model) && has_keys;
+                    models.push(model_line(model, mine, chosen));
+                    let is_own = mine.is_some_and(|route| route.model.as_ref() == Some(&model.id));
+                    models.extend(detail_line(model).filter(|_| chosen || is_own));
+                }
                 Some(reason) => closed.push([
                     Line::left(format!("  {}", model.id), Role::Dim),
                     Line::left(format!("    {reason}"), Role::Dim),
@@ -113,11 +121,14 @@ impl<'a> Content<'a> {
         }
         let nothing = || vec![Line::left("  nothing matches", Role::Dim)];
         Self {
-            head: rows.pane.map_or_else(Vec::new, |pane| head(scene.state, pane)),
+            head: rows.pane.map_or_else(Vec::new, |pane| head(scene.state, pane, scene.now)),
             executors: if executors.is_empty() && rows.models.is_empty() { nothing() } else { executors },
             models_title: rows.models_of.map_or_else(String::new, |id| format!("models for {id}")),
             models,
             closed,
+            requests: (rows.requests.iter().enumerate())
+                .map(|(at, row)| money::request(row, rows.is_chosen_request(at) && has_keys, scene.now))
+                .collect(),
             workspace: workspace(scene, rows.pane),
             footer: has_keys.then(|| footer(list)),
             has_keys,
@@ -130,6 +141,7 @@ impl<'a> Content<'a> {
         self.head.len()
             + section(self.executors.len())
             + section(self.models.len() + 2 * self.closed.len())
+            + section(self.requests.len())
             + section(self.workspace.len())
             + usize::from(self.footer.is_some())
     }
@@ -150,6 +162,14 @@ impl<'a> Content<'a> {
             }
         } else {
             self.models.extend(closed.into_iter().flatten());
+        }
+        let over = self.wanted().saturating_sub(rows);
+        if over > 0 {
+            let keep = self.requests.len().saturating_sub(over).max(1.min(self.requests.len()));
+            keep_around_chosen(&mut self.requests, keep);
+        }
+        if self.wanted() > rows && !self.requests.iter().any(|line| matches!(line, Line::Chosen(..))) {
+            self.requests.clear();
         }
         if self.wanted() > rows {
             self.workspace.clear();
@@ -179,6 +199,7 @@ impl<'a> Content<'a> {
         let sections = [
             ("executors".to_owned(), &self.executors),
             (self.models_title.clone(), &self.models),
+            ("requests".to_owned(), &self.requests),
             ("workspace".to_owned(), &self.workspace),
         ];
         for (heading, lines) in sections {
@@ -229,7 +250,7 @@ fn keep_around_chosen(lines: &mut Vec<Line<'_>>, keep: usize) {
     lines.drain(..start);
 }
 
-fn head<'a>(state: &'a State, pane: &'a Pane) -> Vec<Line<'a>> {
+fn head<'a>(state: &'a State, pane: &'a Pane, now: u64) -> Vec<Line<'a>> {
     let Some(harness) = &pane.harness else {
         let cwd = pane.cwd.to_string_lossy();
         let program = pane.argv.first().map_or("shell", String::as_str);
@@ -248,7 +269,7 @@ fn head<'a>(state: &'a State, pane: &'a Pane) -> Vec<Line<'a>> {
     lines.extend(served_line(harness));
     lines.push(auth_line(harness, readiness));
     lines.extend(route_lines(route).iter().map(|hop| Line::left(format!(" {hop}"), Role::Text)));
-    lines.extend(usage_lines(harness));
+    lines.extend(money::usage(harness, now));
     lines
 }
 
@@ -278,30 +299,6 @@ fn auth_line<'a>(harness: &'a Harness, readiness: Option<&'a ExecutorReadiness>)
         _ => (route.auth.as_str(), Role::Text),
     };
     Line::Ends(vec![seg(format!(" {how}"), role), seg(format!(" · {why}"), Role::Dim)], Vec::new())
-}
-
-fn usage_lines(harness: &Harness) -> Vec<Line<'_>> {
-    let usage = &harness.usage;
-    let login = harness.route.auth == AuthMode::Login;
-    let right = match (login, usage.retries) {
-        (true, _) => vec![seg("subscription", Role::Dim)],
-        (false, 0) => Vec::new(),
-        (false, 1) => vec![seg("1 retry", Role::Warn)],
-        (false, retries) => vec![seg(format!("{retries} retries"), Role::Warn)],
-    };
-    if usage.requests == 0 && usage.input == 0 {
-        // Under a login requests do not pass the gateway, so there is nothing to count.
-        let left = if login { " not metered here" } else { " no request yet" };
-        return vec![Line::Ends(vec![seg(left, Role::Dim)], right)];
-    }
-    let tokens = format!(" {} in  {} out", words::amount(usage.input), words::amount(usage.output));
-    let mut lines = vec![Line::Ends(vec![seg(tokens, Role::Text)], right)];
-    if words::is_rehearsal(harness) {
-        lines.push(Line::left(" costs nothing", Role::Dim));
-    } else if let Some(cost) = usage.cost {
-        lines.push(Line::left(format!(" {}", words::dollars(cost)), Role::Text));
-    }
-    lines
 }
 
 fn executor_line<'a>(
@@ -350,6 +347,13 @@ fn model_line<'a>(model: &'a ModelChoice, mine: Option<&Route>, chosen: bool) ->
     Line::of(chosen, left, vec![seg(model.provider.as_str(), Role::Dim)])
 }
 
+/// Window and price of a model, and the dialect that its requests are translated to.
+fn detail_line(model: &ModelChoice) -> Option<Line<'_>> {
+    let left = vec![seg(format!("    {}", model.terms), Role::Dim)];
+    let right = model.translated_to.map(|dialect| seg(format!("→ {dialect}"), Role::Accent));
+    (!model.terms.is_empty() || right.is_some()).then(|| Line::Ends(left, right.into_iter().collect()))
+}
+
 fn workspace<'a>(scene: &Scene<'a>, pane: Option<&'a Pane>) -> Vec<Line<'a>> {
     let session =
         (scene.state.clients.get(&scene.client)).and_then(|client| scene.state.sessions.get(&client.session));
@@ -361,6 +365,9 @@ fn workspace<'a>(scene: &Scene<'a>, pane: Option<&'a Pane>) -> Vec<Line<'a>> {
     };
     let notes = pane.map_or(&[][..], |pane| &pane.notes);
     lines.extend(notes.iter().map(|note| Line::left(format!(" {note}"), Role::Dim)));
+    if let Some((why, count)) = &scene.state.turned_away {
+        lines.push(Line::left(format!(" turned away {count}: {why}"), Role::Warn));
+    }
     lines
 }
 

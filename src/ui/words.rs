@@ -116,7 +116,7 @@ pub(super) fn amount(tokens: u64) -> String {
 }
 
 /// `$1.27`; below a cent with enough digits to be more than nothing.
-pub(super) fn dollars(amount: f64) -> String {
+pub fn dollars(amount: f64) -> String {
     if amount > 0.0 && amount < 0.01 { format!("${amount:.4}") } else { format!("${amount:.2}") }
 }
 

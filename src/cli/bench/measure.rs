@@ -19,8 +19,9 @@ pub const IDLE_PANES: usize = 30;
 /// How long idleness is watched.
 pub const IDLE: Duration = Duration::from_secs(5);
 
-/// How long a server may still be busy after its panes were opened.
-const SETTLE: Duration = Duration::from_secs(1);
+/// How long a server may still be busy after its panes were opened: names, git and the system's process list are looked
+/// at once things have settled.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Characters that are typed: no part of any escape sequence or of what surrounds a pane.
 const KEYS: &[u8] = b"#&=_^";

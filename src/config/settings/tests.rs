@@ -67,6 +67,7 @@ inherit_user = false
 harness_authority = true
 bell = false
 message_seconds = 9
+credits_per_usd = 1
 update_environment = [\"A\"]
 [keys]
 \"C-Left\" = \"select-pane -L\"
@@ -77,6 +78,9 @@ openai-agents = \"env:TEAM_1\"
 [credits]
 openrouter = \"env:OR\"
 xai = \"none\"
+[budgets]
+session = 2
+day = 2_0.50
 [providers.openai]
 base_url = \"http://127.0.0.1:4000/v1/\"
 [executors.codex]
@@ -92,6 +96,11 @@ args = []
     for (key, value) in &after {
         assert_ne!(before.get(key), Some(value), "{key} was set");
     }
+    let budgets: Vec<_> = settings.budgets().iter().map(|b| format!("{b} {} {}", b.usd, b.origin)).collect();
+    assert_eq!(
+        budgets,
+        ["the session budget 2 config.toml line 28", "the day budget 20.5 config.toml line 29"]
+    );
     assert_eq!(settings.prefixes().collect::<Vec<_>>(), ["C-b", "C-a"]);
     assert_eq!(settings.escape_time(), Duration::ZERO);
     assert_eq!(settings.keys.get("%"), None, "unbound");

@@ -97,7 +97,7 @@ async fn a_refused_upstream_is_a_sentence() {
     let text = response.text().await.unwrap();
     assert!(text.contains("anthropic (127.0.0.1) cannot be reached") && text.contains("refused"), "{text}");
     let row = lab.finished().await;
-    assert_eq!((row.status, row.attempts), (502, 1));
+    assert_eq!((row.status, row.attempts), (502, 3));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new(pane: PaneRoute) -> Self {
-        Self::with(pane, Waits::default())
+        Self::with(pane, Waits { retry: Duration::from_millis(1), ..Waits::default() })
     }
 
     pub(super) fn with(pane: PaneRoute, waits: Waits) -> Self {
@@ -47,7 +47,12 @@ impl Lab {
             recorder: recorder.clone(),
             events: sender,
             classify,
-            price: None,
+            fresh_budgets: {
+                let routes = Arc::clone(&routes);
+                Arc::new(move |_: &ExecutorId| {
+                    routes.load().values().flat_map(|pane| pane.budgets.to_vec()).collect()
+                })
+            },
         };
         Self { gateway: start_with(config, waits).unwrap(), recorder, events, routes, dir }
     }

@@ -1,9 +1,11 @@
 use super::*;
 use crate::router::{AuthMode, AuthStep, Dialect, Provider, Route};
 
+mod again;
 mod door;
 mod faults;
 mod lab;
+mod money;
 mod through;
 
 pub(super) fn route(base: &str) -> Route {
@@ -27,11 +29,14 @@ pub(super) fn route(base: &str) -> Route {
 pub(super) fn pane(base: &str) -> PaneRoute {
     PaneRoute {
         pane: "PANE".into(),
+        session: "shop".into(),
+        session_id: "$1".into(),
         executor: ExecutorId::CLAUDE,
         route: route(base),
         launched: Some("wire".into()),
         allowed: Arc::new(vec![("wire".into(), "shown".into()), ("other".into(), "Other".into())]),
         policy: Arc::default(),
+        budgets: Arc::default(),
     }
 }
 

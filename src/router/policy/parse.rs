@@ -1,7 +1,7 @@
 //! Reading `policy.toml`: every line is understood, or closes what it names.
 use super::{ExecutorPolicy, Origin, Policy, Preset, Rule};
-use crate::router::{AuthMode, Catalogue, ExecutorId, Problem, nearest, position};
-use std::ops::Range;
+use crate::router::{AuthMode, Catalogue, ExecutorId, Problem, Span, nearest, position};
+use std::{collections::BTreeMap, ops::Range};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -11,8 +11,8 @@ use toml::{
 const MAX_BROKEN_LINES: usize = 8;
 
 /// Keys of an executor's table, and of the top level where they hold for every executor.
-const RULES: [&str; 3] = ["enabled", "auth_method", "disabled_models"];
-const TOP: [&str; 3] = ["preset", "disabled_models", "executors"];
+const RULES: [&str; 4] = ["enabled", "auth_method", "disabled_models", "budgets"];
+const TOP: [&str; 4] = ["preset", "disabled_models", "budgets", "executors"];
 
 /// The reference's spellings.
 fn canonical(key: &str) -> &str {
@@ -114,6 +114,10 @@ impl Reader<'_> {
                     let closes = Closes::Everything;
                     let globs = self.globs(value, name, &closes);
                     self.policy.all.disabled_models.extend(globs);
+                }
+                "budgets" => {
+                    let budgets = self.budgets(value, name, &Closes::Everything);
+                    self.policy.all.budgets.extend(budgets);
                 }
                 "executors" => match value.get_ref().as_table() {
                     Some(executors) => {
@@ -218,12 +222,14 @@ impl Reader<'_> {
                     }
                 },
                 "disabled_models" => read.disabled_models = self.globs(value, &path, &closes),
+                "budgets" => read.budgets = self.budgets(value, &path, &closes),
                 _ => self.close(&closes, &key.span(), &path, "unknown key", nearest(name, RULES)),
             }
         }
         let slot = self.policy.executors.entry(id).or_default();
         slot.disabled = slot.disabled.take().or(read.disabled);
         slot.disabled_models.extend(read.disabled_models);
+        slot.budgets.extend(read.budgets);
         match (&slot.auth_method, read.auth_method) {
             (Some(first), Some(second)) if first.value != second.value => {
                 let fault = format!("says {} where {} says {}", second.value, first.origin, first.value);
@@ -232,6 +238,43 @@ impl Reader<'_> {
             (None, second) => slot.auth_method = second,
             _ => {}
         }
+    }
+
+    fn budgets(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        path: &str,
+        closes: &Closes,
+    ) -> BTreeMap<Span, Rule<f64>> {
+        let mut budgets = BTreeMap::new();
+        let Some(table) = value.get_ref().as_table() else {
+            let fault = format!("wants a table of pane, session and day, not {}", kind(value));
+            self.close(closes, &value.span(), path, &fault, None);
+            return budgets;
+        };
+        for (key, value) in table {
+            let (name, path) = (key.get_ref().as_ref(), format!("{path}.{}", key.get_ref()));
+            let Some(span) = Span::ALL.into_iter().find(|span| span.as_str() == name) else {
+                let near = nearest(name, Span::ALL.map(Span::as_str));
+                self.close(closes, &key.span(), &path, "unknown key", near);
+                continue;
+            };
+            let usd: Option<f64> = match value.get_ref() {
+                DeValue::Integer(number) => number.to_string().replace('_', "").parse().ok(),
+                DeValue::Float(number) => number.to_string().replace('_', "").parse().ok(),
+                _ => None,
+            };
+            match usd.filter(|usd| usd.is_finite() && *usd >= 0.0) {
+                Some(usd) => {
+                    budgets.insert(span, self.rule(usd, &value.span()));
+                }
+                None => {
+                    let fault = format!("wants US dollars, such as 5.00, not {}", shown(value));
+                    self.close(closes, &value.span(), &path, &fault, None);
+                }
+            }
+        }
+        budgets
     }
 
     fn globs(&mut self, value: &Spanned<DeValue<'_>>, path: &str, closes: &Closes) -> Vec<Rule<String>> {

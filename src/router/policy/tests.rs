@@ -224,3 +224,50 @@ fn a_silent_upper_layer_leaves_the_choice_to_the_lower() {
     assert_eq!(policy.tighten(clean("preset = \"open\"")), []);
     assert_eq!(policy.preset(), Preset::Open);
 }
+
+#[test]
+fn budgets_are_read_and_a_lower_layer_may_only_lower_them() {
+    let text = "[budgets]\nday = 20\nsession = 5.5\n[executors.claude.budgets]\npane = 1.0\n";
+    let (mut policy, problems) = Policy::parse(text, "/etc");
+    assert_eq!(problems, []);
+    let said = |policy: &Policy, id: &ExecutorId| {
+        policy.budgets(id).iter().map(|b| format!("{b} {} ({})", b.usd, b.origin)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said(&policy, &ExecutorId::CODEX),
+        ["the session budget 5.5 (/etc line 3)", "the day budget 20 (/etc line 2)"]
+    );
+    assert_eq!(said(&policy, &ExecutorId::CLAUDE)[2], "the pane budget for claude 1 (/etc line 5)");
+    let (lower, _) = Policy::parse("[budgets]\nday = 30\nsession = 2\npane = 9\n", "user");
+    let refused = policy.tighten(lower);
+    assert_eq!(refused.len(), 1);
+    assert!(
+        refused[0].to_string().starts_with("user:2:1: budgets.day: /etc line 2 decides this"),
+        "{}",
+        refused[0]
+    );
+    assert_eq!(
+        said(&policy, &ExecutorId::CODEX),
+        [
+            "the pane budget 9 (user line 4)",
+            "the session budget 2 (user line 3)",
+            "the day budget 20 (/etc line 2)"
+        ]
+    );
+}
+
+#[test]
+fn a_budget_that_cannot_be_read_closes_what_it_is_for() {
+    for (text, all) in [
+        ("[budgets]\nday = \"5\"\n", true),
+        ("[budgets]\ndya = 5\n", true),
+        ("budgets = 5\n", true),
+        ("[executors.claude.budgets]\nday = -1\n", false),
+        ("[executors.claude.budgets]\nday = nan\n", false),
+    ] {
+        let (policy, problems) = Policy::parse(text, "p");
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        assert!(policy.broken(&ExecutorId::CLAUDE).is_some(), "{text}");
+        assert_eq!(policy.broken(&ExecutorId::CODEX).is_some(), all, "{text}");
+    }
+}

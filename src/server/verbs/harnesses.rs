@@ -1,9 +1,9 @@
-//! Verbs about harnesses: prompt, model, route, explain, files, usage, events.
+//! Verbs about harnesses: prompt, model, route, explain, files, events.
 use super::{Answer, Outcome, silent};
 use crate::{
-    commands::{Target, UsageBy},
+    commands::Target,
     executors::ModelChange,
-    record::{self, JournalEvent, RecordError, Recorder, UsageRow},
+    record::{JournalEvent, RecordError, Recorder},
     router::{AuthMode, Refusal, route_lines},
     server::{
         Server,
@@ -297,34 +297,6 @@ impl Server {
         Ok(Outcome::Done(rows.iter().map(|(pane, file)| format!("{pane} {}\n", file.display())).collect()))
     }
 
-    /// Sums of the ledger, which its writer adds up.
-    pub(super) fn usage_verb(
-        &self,
-        by: UsageBy,
-        as_json: bool,
-        origin: &Origin,
-        reply: &mut Option<Reply>,
-    ) -> Answer {
-        let by = match by {
-            UsageBy::Pane => record::UsageBy::Pane,
-            UsageBy::Model => record::UsageBy::Model,
-            UsageBy::Payer => record::UsageBy::Payer,
-            UsageBy::Day => record::UsageBy::Day,
-        };
-        self.ask_record(
-            move |recorder| recorder.usage_by(by),
-            origin,
-            reply,
-            move |server, rows| {
-                let label = |key: &str| match server.state.pane_by_key(key) {
-                    Some(pane) => pane.id.to_string(),
-                    None => key.to_owned(),
-                };
-                usage(&rows, label, as_json)
-            },
-        )
-    }
-
     /// The newest events of the journal.
     pub(super) fn events_verb(
         &self,
@@ -342,52 +314,36 @@ impl Server {
     }
 
     /// Asks the record on a thread, because its writer may sit on a slow disk, and answers with `tell`.
-    fn ask_record<T: Send + 'static>(
+    pub(super) fn ask_record<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Recorder) -> Result<T, RecordError> + Send + 'static,
         origin: &Origin,
         reply: &mut Option<Reply>,
         tell: impl FnOnce(&Self, T) -> String + Send + 'static,
     ) -> Answer {
+        self.ask_record_or(ask, origin, reply, |server, rows| Ok(tell(server, rows)))
+    }
+
+    /// The same, where what was read may not be an answer.
+    pub(super) fn ask_record_or<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Recorder) -> Result<T, RecordError> + Send + 'static,
+        origin: &Origin,
+        reply: &mut Option<Reply>,
+        tell: impl FnOnce(&Self, T) -> Result<String, Failure> + Send + 'static,
+    ) -> Answer {
         let recorder = self.recorder.clone();
         let (client, reply) = (origin.client, reply.take());
         self.tasks.spawn(
             move || ask(&recorder),
             move |server, rows| {
-                let answer = rows.map(|rows| Outcome::Done(tell(server, rows)));
-                server.answer(answer.map_err(|e| Failure::Failed(e.to_string())), client, reply);
+                let rows = rows.map_err(|e| Failure::Failed(e.to_string()));
+                let answer = rows.and_then(|rows| Ok(Outcome::Done(tell(server, rows)?)));
+                server.answer(answer, client, reply);
             },
         );
         Ok(Outcome::Later)
     }
-}
-
-fn usage(rows: &[UsageRow], label: impl Fn(&str) -> String, as_json: bool) -> String {
-    if as_json {
-        let rows: Vec<Value> = rows
-            .iter()
-            .map(|r| {
-                json!({
-                    "key": label(&r.key), "requests": r.requests, "input": r.input, "cache_read": r.cache_read,
-                    "cache_write": r.cache_write, "output": r.output, "cost": r.cost,
-                })
-            })
-            .collect();
-        return serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n";
-    }
-    let mut text = format!("{:<28} {:>8} {:>10} {:>10} {:>10}\n", "", "requests", "in", "out", "cost");
-    for row in rows {
-        let cost = row.cost.map_or_else(|| "unknown".to_owned(), |c| format!("${c:.4}"));
-        text.push_str(&format!(
-            "{:<28} {:>8} {:>10} {:>10} {:>10}\n",
-            label(&row.key),
-            row.requests,
-            row.input + row.cache_read + row.cache_write,
-            row.output,
-            cost
-        ));
-    }
-    text
 }
 
 fn event(event: &JournalEvent, as_json: bool) -> String {

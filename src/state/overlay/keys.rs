@@ -165,7 +165,7 @@ fn router_key(list: &mut List, press: Press, state: &State, context: &Context<'_
     let passed = match PanelRows::new(state, list, focused).chosen {
         Some(PanelChoice::Executor(row)) => Some(row.executor.as_str().to_owned()),
         Some(PanelChoice::Model(executor, _)) => Some(executor.as_str().to_owned()),
-        None => None,
+        Some(PanelChoice::Request(_)) | None => None,
     };
     list.executor = passed.or(list.executor.take());
     outcome
@@ -176,6 +176,9 @@ fn router_enter(rows: &PanelRows<'_>) -> Outcome {
     let target = pane.id.to_string();
     let own = pane.harness.as_ref().map(|harness| &harness.route.executor);
     let (executor, model) = match chosen {
+        PanelChoice::Request(n) => {
+            return Outcome::CloseAndRun(words(&["requests", "-t", &target, "--open", &n.to_string()]));
+        }
         PanelChoice::Executor(row) if own == Some(&row.executor) => return Outcome::Close,
         PanelChoice::Executor(row) if row.missing() => {
             return Outcome::CloseAndRun(words(&["install-pane", row.executor.as_str()]));

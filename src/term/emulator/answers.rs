@@ -55,14 +55,37 @@ pub fn csi(screen: &mut Screen, parser: &mut Processor<StdSyncHandler>, raw: &[u
             screen.reply(name.as_bytes());
         }
         (0, b'!', b'p') => screen.soft_reset(),
-        (b'?', 0, b'n') => device_status(screen, csi.param(0)),
+        (0, b'"', b'p') => screen.set_level(csi.param(0)),
+        (0, b'"', b'q') => screen.protect(csi.param(0) == 1),
+        (b'?', 0, b'J') => screen.erase_unprotected_display(csi.param(0)),
+        (b'?', 0, b'K') => screen.erase_unprotected_line(csi.param(0)),
+        (b'?', 0, b's') => screen.keep_modes(csi.params()),
+        (b'?', 0, b'r') => {
+            let sequences = screen.kept_modes(csi.params());
+            parser.advance(screen, sequences.as_bytes());
+        }
+        (0, b'$', b'x') => {
+            if let Some(c) = char::from_u32(csi.param(0).into()).filter(|c| !c.is_control()) {
+                screen.fill(screen.area(&csi, 1), c);
+            }
+        }
+        (0, b'$', b'z') => screen.erase(screen.area(&csi, 0), false),
+        (0, b'$', b'{') => screen.erase(screen.area(&csi, 0), true),
+        (0, b'$', b'v') => screen.copy(screen.area(&csi, 0), csi.param(5), csi.param(6)),
+        (0, b'*', b'y') => {
+            let (id, sum) = (csi.param(0), screen.checksum(screen.area(&csi, 2)));
+            screen.reply(format!("\x1bP{id}!~{sum:04X}\x1b\\").as_bytes());
+        }
+        (0, b'\'', b'}') => screen.insert_columns(csi.param(0)),
+        (0, b'\'', b'~') => screen.delete_columns(csi.param(0)),
+        (b'?', 0, b'n') => device_status(screen, csi.param(0), csi.param(1)),
         (0, 0, b't') => window(screen, &csi),
         _ => {}
     }
     false
 }
 
-fn device_status(screen: &mut Screen, what: u16) {
+fn device_status(screen: &mut Screen, what: u16, id: u16) {
     match what {
         6 => {
             let (row, column) = screen.reported_position();
@@ -72,6 +95,13 @@ fn device_status(screen: &mut Screen, what: u16) {
         15 => screen.reply(b"\x1b[?13n"),
         25 => screen.reply(b"\x1b[?20n"),
         26 => screen.reply(b"\x1b[?27;1;0;0n"),
+        // A mouse is no locator; no macros; no errors on the line; one session.
+        53 | 55 => screen.reply(b"\x1b[?50n"),
+        56 => screen.reply(b"\x1b[?57;0n"),
+        62 => screen.reply(b"\x1b[0*{"),
+        63 => screen.reply(format!("\x1bP{id}!~0000\x1b\\").as_bytes()),
+        75 => screen.reply(b"\x1b[?70n"),
+        85 => screen.reply(b"\x1b[?83n"),
         996 => {
             let report = color_scheme(screen);
             screen.reply(report.as_bytes());
@@ -92,6 +122,10 @@ fn window(screen: &mut Screen, csi: &Csi) {
         11 => screen.reply(b"\x1b[1t"),
         13 => screen.reply(b"\x1b[3;0;0t"),
         14 => screen.text_area_size_pixels(),
+        15 => {
+            let (height, width) = (rows * CELL_PIXELS.1, cols * CELL_PIXELS.0);
+            screen.reply(format!("\x1b[5;{height};{width}t").as_bytes());
+        }
         16 => screen.reply(format!("\x1b[6;{};{}t", CELL_PIXELS.1, CELL_PIXELS.0).as_bytes()),
         18 => screen.text_area_size_chars(),
         19 => screen.reply(format!("\x1b[9;{rows};{cols}t").as_bytes()),
@@ -186,8 +220,14 @@ fn device_control(screen: &mut Screen, payload: &[u8]) {
                 Some(format!("{top};{bottom}r"))
             }
             b" q" => Some(format!("{} q", screen.cursor_shape().code())),
-            b"\"p" => Some("62;1\"p".to_owned()),
-            b"\"q" => Some("0\"q".to_owned()),
+            b"\"p" => Some(format!("{};1\"p", screen.level)),
+            b"\"q" => Some(format!("{}\"q", u8::from(screen.protects()))),
+            b"t" => Some(format!("{}t", screen.term.screen_lines())),
+            b"*|" => Some(format!("{}*|", screen.term.screen_lines())),
+            // The main display is the active one, there is no status line, and streams are what attributes extend over.
+            b"$}" => Some("0$}".to_owned()),
+            b"$~" => Some("0$~".to_owned()),
+            b"*x" => Some("0*x".to_owned()),
             _ => None,
         };
         match value {
@@ -240,6 +280,11 @@ pub fn rendition_of(template: &Cell) -> String {
     }
     sgr.push_str(&colour_code(template.fg, 30));
     sgr.push_str(&colour_code(template.bg, 40));
+    match template.underline_color() {
+        Some(Color::Named(named)) => sgr.push_str(&format!(";58:5:{}", named as usize)),
+        Some(colour) => sgr.push_str(&colour_code(colour, 50)),
+        None => {}
+    }
     sgr.push('m');
     sgr
 }

@@ -88,6 +88,7 @@ fn plain_row(text: &mut String, row: &Row<Cell>) {
 struct Pen {
     fg: Color,
     bg: Color,
+    underline: Option<Color>,
     flags: Flags,
 }
 
@@ -96,6 +97,7 @@ impl Default for Pen {
         Self {
             fg: Color::Named(NamedColor::Foreground),
             bg: Color::Named(NamedColor::Background),
+            underline: None,
             flags: Flags::empty(),
         }
     }
@@ -122,7 +124,8 @@ fn styled_row(text: &mut String, row: &Row<Cell>, pen: &mut Pen) {
         if is_spacer(cell) {
             continue;
         }
-        let wanted = Pen { fg: cell.fg, bg: cell.bg, flags: cell.flags & LOOK };
+        let wanted =
+            Pen { fg: cell.fg, bg: cell.bg, underline: cell.underline_color(), flags: cell.flags & LOOK };
         if wanted != *pen {
             let _ = write!(text, "\x1b[{}", super::answers::rendition_of(cell));
             *pen = wanted;

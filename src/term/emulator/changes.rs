@@ -31,6 +31,7 @@ impl Emulator {
         let now = self.generation;
         let (rows, columns) = (self.screen.term.screen_lines(), self.screen.term.columns());
         let changes = &mut self.changes;
+        let rewritten = std::mem::take(&mut self.screen.all_changed);
         let recoloured = changes.overrides != self.screen.colours.overrides;
         if recoloured {
             changes.overrides.clone_from(&self.screen.colours.overrides);
@@ -38,7 +39,7 @@ impl Emulator {
         let resized = changes.rows.len() != rows;
         changes.rows.resize(rows, Row::default());
         match self.screen.term.damage() {
-            TermDamage::Partial(lines) if !recoloured && !resized => {
+            TermDamage::Partial(lines) if !recoloured && !resized && !rewritten => {
                 for line in lines {
                     if let Some(row) = changes.rows.get_mut(line.line) {
                         let from = line.left.saturating_sub(REACH);

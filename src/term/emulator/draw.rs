@@ -61,6 +61,7 @@ impl Emulator {
         let offset = i32::try_from(back).unwrap_or(0);
         let cols = self.drawn_size(area).0;
         let colours = &self.screen.colours;
+        let reversed = self.screen.extra.reverse_screen;
         for Stretch { y, from, to } in cells {
             let row = &grid[Line(i32::from(y) - offset)][Column(from.into())..Column(to.into())];
             let columns = usize::from(area.x + from)..usize::from(area.x + to);
@@ -71,6 +72,9 @@ impl Emulator {
             let mut linked = false;
             for (x, (cell, (drawn, side))) in (from..).zip(row.iter().zip(drawn.iter_mut().zip(sides))) {
                 cell_into(drawn, cell, colours, x + 1 == cols);
+                if reversed {
+                    drawn.modifier.toggle(Modifier::REVERSED);
+                }
                 *side = Side { underline: underline(cell.flags), ..Side::default() };
                 if cell.extra.is_some() {
                     if let Some(colour) = cell.underline_color() {

@@ -3,6 +3,11 @@
 //! A `Handler` around the core's own: queries are answered here at their exact place in the stream, modes and stacks
 //! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
 mod handler;
+mod rectangles;
+mod state;
+
+pub use rectangles::PROTECTED;
+pub use state::Extra;
 
 use super::{Colours, FeedOutput, TermEvent};
 use crate::term::{canvas::CursorShape as Shape, osc::ColourSlot, palette::Rgb};
@@ -35,8 +40,9 @@ pub const MAX_REPLIES: usize = 256 * 1024;
 /// Events that one call collects; further ones of a slice are dropped.
 pub const MAX_EVENTS: usize = 1024;
 
-/// Size of a cell told to those who ask for pixels: nobody here knows the real one, and ratios are what is used.
-pub const CELL_PIXELS: (usize, usize) = (10, 20);
+/// See the modes' constant of this name; here as sizes of a grid are counted.
+pub const CELL_PIXELS: (usize, usize) =
+    (crate::term::modes::CELL_PIXELS.0 as usize, crate::term::modes::CELL_PIXELS.1 as usize);
 
 const VS16: char = '\u{fe0f}';
 
@@ -59,15 +65,6 @@ impl Dimensions for Size {
     }
 }
 
-/// Modes that the core does not know.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Extra {
-    pub press_mouse: bool,
-    pub urxvt_mouse: bool,
-    pub color_scheme: bool,
-    pub modify_other_keys: u8,
-}
-
 /// The core and what stands around it.
 pub struct Screen {
     pub term: Term<VoidListener>,
@@ -88,6 +85,14 @@ pub struct Screen {
     /// Scroll region, rows from 0, end exclusive.
     region: (usize, usize),
     history: usize,
+    /// The conformance level that DECSCL set.
+    pub level: u16,
+    /// Cells changed behind the core's back.
+    pub all_changed: bool,
+    /// What DECSC kept of the shown screen and of the hidden one.
+    kept: Option<state::Kept>,
+    hidden_kept: Option<state::Kept>,
+    kept_modes: BTreeMap<u16, bool>,
 }
 
 impl Screen {
@@ -107,6 +112,11 @@ impl Screen {
             hidden_keyboard: vec![0],
             region: (0, size.rows),
             history,
+            level: 64,
+            all_changed: false,
+            kept: None,
+            hidden_kept: None,
+            kept_modes: BTreeMap::new(),
         }
     }
 
@@ -212,6 +222,9 @@ impl Screen {
         grid.saved_cursor = grid.cursor.clone();
         grid.cursor.point = point;
         self.extra.modify_other_keys = 0;
+        self.all_changed |= self.extra.reverse_screen;
+        self.extra.reverse_screen = false;
+        self.kept = None;
     }
 
     /// The position that a report names, from 1, relative to the region in origin mode.
@@ -247,7 +260,7 @@ impl Screen {
         let cursor = self.term.grid().cursor.clone();
         let saved = self.term.grid().saved_cursor.clone();
         self.term.swap_alt();
-        std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+        self.swap_own();
         // The position belongs to the terminal here, not to the screen, and the swap wrote over what was saved.
         let grid = self.term.grid_mut();
         grid.saved_cursor = saved;
@@ -257,20 +270,14 @@ impl Screen {
     fn swap_saving_cursor(&mut self, alternate: bool) {
         if self.mode().contains(TermMode::ALT_SCREEN) != alternate {
             self.term.swap_alt();
-            std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+            self.swap_own();
         }
     }
 
-    fn set_unknown_mode(&mut self, mode: u16, on: bool) {
-        match mode {
-            9 => self.extra.press_mouse = on,
-            47 | 1047 => self.swap_keeping_cursor(on),
-            1015 => self.extra.urxvt_mouse = on,
-            1048 if on => self.term.save_cursor_position(),
-            1048 => self.term.restore_cursor_position(),
-            2031 => self.extra.color_scheme = on,
-            _ => {}
-        }
+    /// What is kept here for each screen.
+    fn swap_own(&mut self) {
+        std::mem::swap(&mut self.keyboard, &mut self.hidden_keyboard);
+        std::mem::swap(&mut self.kept, &mut self.hidden_kept);
     }
 
     /// Writes text: characters and control characters without escapes.
@@ -313,7 +320,7 @@ impl Screen {
     fn control(&mut self, byte: u8) {
         match byte {
             0x07 => self.bell(),
-            0x08 => self.backspace(),
+            0x08 => self.move_back(1),
             b'\t' => self.put_tab(1),
             b'\n' | 0x0b | 0x0c => self.linefeed(),
             b'\r' => self.carriage_return(),
@@ -444,13 +451,7 @@ impl Screen {
         }
     }
 
-    fn report(&mut self, private: bool, mode: u16, state: Option<bool>) {
-        let mark = if private { "?" } else { "" };
-        let state = match state {
-            Some(true) => 1,
-            Some(false) => 2,
-            None => 0,
-        };
+    fn report(&mut self, mark: &str, mode: u16, state: u8) {
         self.reply(format!("\x1b[{mark}{mode};{state}$y").as_bytes());
     }
 

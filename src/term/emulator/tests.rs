@@ -1,3 +1,5 @@
+mod checks;
+mod copy_mode;
 use super::*;
 use crate::term::canvas::{Canvas, Underline};
 use proptest::prelude::*;
@@ -55,9 +57,9 @@ impl Pane {
 fn every_query_of_the_agents_is_answered() {
     let mut pane = Pane::new(80, 24);
     for (query, reply) in [
-        ("\x1b[c", "\x1b[?62;22;52c"),
-        ("\x1b[0c", "\x1b[?62;22;52c"),
-        ("\x1bZ", "\x1b[?62;22;52c"),
+        ("\x1b[c", "\x1b[?64;6;22;28;52c"),
+        ("\x1b[0c", "\x1b[?64;6;22;28;52c"),
+        ("\x1bZ", "\x1b[?64;6;22;28;52c"),
         ("\x1b[>c", "\x1b[>61;100;0c"),
         ("\x1b[=c", "\x1bP!|494e5350\x1b\\"),
         ("\x1b[>q", concat!("\x1bP>|inspan ", env!("CARGO_PKG_VERSION"), "\x1b\\")),
@@ -73,7 +75,7 @@ fn every_query_of_the_agents_is_answered() {
         ("\x1b[?4m", "\x1b[>4;0m"),
         ("\x1b[?1004$p", "\x1b[?1004;2$y"),
         ("\x1b[?1006$p", "\x1b[?1006;2$y"),
-        ("\x1b[?1016$p", "\x1b[?1016;0$y"),
+        ("\x1b[?1016$p", "\x1b[?1016;2$y"),
         ("\x1b[?2004$p", "\x1b[?2004;2$y"),
         ("\x1b[?2026$p", "\x1b[?2026;2$y"),
         ("\x1b[?2027$p", "\x1b[?2027;0$y"),
@@ -117,7 +119,7 @@ fn a_position_report_names_the_place_in_the_stream_where_it_was_asked() {
     let replies = pane.replies("abc\x1b[6n\r\nde\x1b[?6n\x1b[c\x1b[5;9H\x1b[6n\x1b]11;?\x07f\x1b[6n");
     assert_eq!(
         replies,
-        "\x1b[1;4R\x1b[?2;3;1R\x1b[?62;22;52c\x1b[5;9R\x1b]11;rgb:0000/0000/0000\x07\x1b[5;10R"
+        "\x1b[1;4R\x1b[?2;3;1R\x1b[?64;6;22;28;52c\x1b[5;9R\x1b]11;rgb:0000/0000/0000\x07\x1b[5;10R"
     );
     let replies = pane.replies("\x1b[5;10r\x1b[?6h\x1b[2;3H\x1b[6n\x1b[?6l\x1b[r");
     assert_eq!(replies, "\x1b[2;3R", "relative to the region in origin mode");
@@ -143,6 +145,7 @@ fn modes_are_tracked() {
         color_scheme_reports: true,
         cursor_visible: false,
         newline: false,
+        backarrow: false,
     };
     assert_eq!(modes, want);
     assert_eq!(pane.replies("\x1b[?2031$p\x1b[?u\x1b[?1006$p"), "\x1b[?2031;1$y\x1b[?5u\x1b[?1006;1$y");
@@ -641,81 +644,4 @@ fn what_changed_is_all_that_needs_to_be_drawn_again() {
             }
         }
     });
-}
-
-mod copy_mode {
-    use super::*;
-    use crate::{
-        mux::copy::{Lines as _, Row},
-        term::emulator::Moved,
-    };
-
-    fn line(pane: &Pane, line: usize) -> String {
-        let mut row = Row::default();
-        pane.emulator.read(line, &mut row);
-        row.text().to_owned()
-    }
-
-    #[test]
-    fn lines_are_read_from_the_top_of_history() {
-        let mut pane = Pane::new(6, 2);
-        pane.feed("first\r\nse\u{301}c三\r\n12345三wra \r\nlast");
-        assert_eq!(pane.emulator.count(), pane.emulator.history_len() + 2);
-        let lines: Vec<String> = (0..pane.emulator.count()).map(|at| line(&pane, at)).collect();
-        assert_eq!(lines, ["first", "se\u{301}c三", "12345", "三wra", "last"]);
-        let wrapped: Vec<bool> = (0..5).map(|at| pane.emulator.wrapped(at)).collect();
-        assert_eq!(wrapped, [false, false, true, false, false]);
-        let mut row = Row::default();
-        pane.emulator.read(1, &mut row);
-        assert_eq!((row.len(), row.end()), (4, 5), "a mark is no column, a wide character is two");
-        pane.emulator.read(99, &mut row);
-        assert!(row.is_empty());
-    }
-
-    #[test]
-    fn a_line_is_known_again_while_output_moves_it() {
-        let mut pane = Pane::new(10, 4);
-        let print = |pane: &mut Pane, range: std::ops::Range<usize>| {
-            for n in range {
-                pane.feed(format!("line {n}\r\n"));
-            }
-        };
-        let empty = pane.emulator.anchor();
-        assert_eq!(pane.emulator.moved_since(&empty), Moved::Lost(0));
-        print(&mut pane, 0..50);
-        let growing = pane.emulator.anchor();
-        print(&mut pane, 50..90);
-        assert_eq!(pane.emulator.moved_since(&growing), Moved::Lost(0), "history is not full");
-        print(&mut pane, 90..120);
-        // 117 lines went up, of which 100 are kept.
-        assert_eq!(pane.emulator.moved_since(&growing), Moved::Lost(17));
-        assert_eq!(line(&pane, 0), "line 17");
-        let full = pane.emulator.anchor();
-        // What scrolls within margins is not history.
-        pane.feed("\x1b[2;4r\x1b[4;1Ha\nb\nc\nd\n\x1b[r");
-        assert_eq!(pane.emulator.moved_since(&full), Moved::Lost(0));
-        pane.feed("\x1b[4;1H");
-        print(&mut pane, 0..7);
-        assert_eq!(pane.emulator.moved_since(&full), Moved::Lost(7));
-        print(&mut pane, 1000..1500);
-        assert_eq!(pane.emulator.moved_since(&full), Moved::Gone);
-    }
-
-    #[test]
-    fn what_ends_the_numbering_is_told() {
-        let mut pane = Pane::new(10, 4);
-        for n in 0..9 {
-            pane.feed(format!("{n}\r\n"));
-        }
-        let before = pane.emulator.anchor();
-        pane.feed("\x1b[?1049h");
-        assert_eq!(pane.emulator.moved_since(&before), Moved::Swapped);
-        pane.feed("\x1b[?1049l");
-        assert_eq!(pane.emulator.moved_since(&before), Moved::Lost(0));
-        pane.emulator.resize(8, 4);
-        assert_eq!(pane.emulator.moved_since(&before), Moved::Rewrapped);
-        let before = pane.emulator.anchor();
-        pane.feed("\x1b[3J");
-        assert_eq!(pane.emulator.moved_since(&before), Moved::Gone);
-    }
 }

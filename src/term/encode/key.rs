@@ -22,6 +22,8 @@ pub struct KeyModes {
     pub app_cursor: bool,
     /// DECKPAM, `ESC =`: keypad keys as `SS3`.
     pub app_keypad: bool,
+    /// DECBKM, `CSI ? 67 h`: Backspace sends BS, and with Control DEL.
+    pub backarrow: bool,
     /// `CSI > 4 ; n m`: 0, 1 or 2.
     pub modify_other_keys: u8,
     /// The kitty flags on top of the stack; they win over the others.
@@ -64,7 +66,7 @@ fn legacy(key: &Key, modes: &KeyModes) -> Vec<u8> {
         KeyCode::Enter => alt(b"\r"),
         KeyCode::Tab if mods.contains(Mods::SHIFT) => alt(b"\x1b[Z"),
         KeyCode::Tab => alt(b"\t"),
-        KeyCode::Backspace if mods.contains(Mods::CTRL) => alt(b"\x08"),
+        KeyCode::Backspace if mods.contains(Mods::CTRL) != modes.backarrow => alt(b"\x08"),
         KeyCode::Backspace => alt(b"\x7f"),
         KeyCode::Escape => alt(b"\x1b"),
         KeyCode::Keypad(c) => match codes::ss3_keypad_of(c).filter(|_| modes.app_keypad) {

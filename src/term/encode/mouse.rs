@@ -1,7 +1,10 @@
 //! Owns mouse reports (xterm's control sequences, "Mouse Tracking").
 use crate::{
     mux::keys::Mods,
-    term::input::{MouseButton, MouseEvent, MouseKind},
+    term::{
+        input::{MouseButton, MouseEvent, MouseKind},
+        modes::CELL_PIXELS,
+    },
 };
 
 /// Which mouse events a program asked for; a later mode of the list replaces an earlier one.
@@ -30,6 +33,8 @@ pub enum MouseEncoding {
     Utf8,
     /// Mode 1006: decimal numbers, and a release that names its button.
     Sgr,
+    /// Mode 1016: the same, in pixels of cells as large as programs are told; the middle of the cell.
+    SgrPixels,
     /// Mode 1015: decimal numbers.
     Urxvt,
 }
@@ -51,7 +56,7 @@ pub fn encode_mouse(event: &MouseEvent, modes: &MouseModes) -> Option<Vec<u8>> {
         return None;
     }
     let release = event.kind == MouseKind::Release;
-    let sgr = modes.encoding == MouseEncoding::Sgr;
+    let sgr = matches!(modes.encoding, MouseEncoding::Sgr | MouseEncoding::SgrPixels);
     let mut number = match event.button {
         // Only SGR says which button went up.
         _ if release && !sgr => 3,
@@ -76,7 +81,12 @@ pub fn encode_mouse(event: &MouseEvent, modes: &MouseModes) -> Option<Vec<u8>> {
     }
     let (x, y) = (u32::from(event.x) + 1, u32::from(event.y) + 1);
     match modes.encoding {
-        MouseEncoding::Sgr => {
+        MouseEncoding::Sgr | MouseEncoding::SgrPixels => {
+            let (width, height) = (u32::from(CELL_PIXELS.0), u32::from(CELL_PIXELS.1));
+            let (x, y) = match modes.encoding {
+                MouseEncoding::SgrPixels => ((x - 1) * width + width / 2, (y - 1) * height + height / 2),
+                _ => (x, y),
+            };
             let last = if release { 'm' } else { 'M' };
             Some(format!("\x1b[<{number};{x};{y}{last}").into_bytes())
         }

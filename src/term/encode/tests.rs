@@ -5,7 +5,8 @@ use crate::{
 };
 use proptest::prelude::*;
 
-const LEGACY: KeyModes = KeyModes { app_cursor: false, app_keypad: false, modify_other_keys: 0, kitty: 0 };
+const LEGACY: KeyModes =
+    KeyModes { app_cursor: false, app_keypad: false, backarrow: false, modify_other_keys: 0, kitty: 0 };
 const APP: KeyModes = KeyModes { app_cursor: true, app_keypad: true, ..LEGACY };
 
 fn other(level: u8) -> KeyModes {
@@ -323,7 +324,7 @@ proptest! {
 
     #[test]
     fn nothing_panics(key in any_key(), kitty in any::<u8>(), level in 0u8..4, app in any::<bool>()) {
-        let modes = KeyModes { app_cursor: app, app_keypad: app, modify_other_keys: level, kitty };
+        let modes = KeyModes { app_cursor: app, app_keypad: app, backarrow: app, modify_other_keys: level, kitty };
         for kind in [KeyKind::Press, KeyKind::Repeat, KeyKind::Release] {
             let bytes = encode_key(&key, kind, &modes);
             prop_assert!(kind != KeyKind::Release || kitty & 2 != 0 || bytes.is_empty());

@@ -1,18 +1,24 @@
 //! Owns the two tasks of a pty: the reader, which also waits for the exit, and the writer.
 use super::{DRAIN_TIME, ExitStatus, MAX_SLICE, PaneSink, RETRY, Shared, lock};
 use crate::term::emulator::{Emulator, FeedOutput};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
     io,
     os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
+    pin::Pin,
     process::Child,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
-    sync::oneshot,
+    sync::{
+        mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel},
+        oneshot,
+    },
     task::JoinHandle,
     time::sleep_until,
 };
@@ -26,16 +32,51 @@ const SHORT: usize = 1024;
 /// The time over which output is counted, and the silence after which a program counts as quiet again.
 const WINDOW: Duration = Duration::from_millis(20);
 
+/// Slices of a busy pane that were collected and are not parsed yet. With one ahead neither side waits for the other;
+/// more would only delay what an interrupted program prints last.
+const AHEAD: usize = 2;
+
+/// The reading of a quiet pane.
+pub type Reading = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Where a terminal is read and parsed.
 ///
-/// A quiet pane belongs to the thread that also paints it: a key's echo then wakes nobody twice. A busy one goes to
-/// the workers, so that it neither holds up that thread nor waits for it.
+/// A quiet pane belongs to the thread that also paints it: a key's echo then wakes nobody twice. A busy one is read by
+/// one thread and parsed by another: the kernel hands out 4 KiB at a time and takes its time over each, so while one
+/// slice is parsed the next is collected.
 #[derive(Clone, Debug)]
 pub struct Readers {
-    /// For panes that print little.
-    pub quiet: Handle,
-    /// For panes that print much, and for everything else that a terminal needs.
+    /// For panes that print little: whoever receives a reading polls it. At most one for each pane is on its way.
+    pub quiet: UnboundedSender<Reading>,
+    /// The runtime that readings are polled on.
+    pub quiet_runtime: Handle,
+    /// Collects what panes print that print much.
+    pub collecting: Handle,
+    /// Parses it, and does everything else that a terminal needs.
     pub busy: Handle,
+}
+
+/// The quiet panes, in the hands of the thread that reads them.
+#[derive(Debug)]
+pub struct Quiet {
+    arriving: UnboundedReceiver<Reading>,
+    readings: FuturesUnordered<Reading>,
+}
+
+impl Quiet {
+    /// No panes yet; they come through the sender.
+    pub fn new() -> (UnboundedSender<Reading>, Self) {
+        let (sender, arriving) = unbounded_channel();
+        (sender, Self { arriving, readings: FuturesUnordered::new() })
+    }
+
+    /// Reads what there is to read; the caller is woken when there is more.
+    pub fn poll(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(Some(reading)) = self.arriving.poll_recv(context) {
+            self.readings.push(reading);
+        }
+        while let Poll::Ready(Some(())) = self.readings.poll_next_unpin(context) {}
+    }
 }
 
 pub fn start(
@@ -63,8 +104,8 @@ pub fn start(
         window: (Instant::now(), 0),
         fed: Instant::now(),
     };
-    let output = pump.watched(false)?;
-    pump.spawn(output, false);
+    let source = pump.source(false)?;
+    pump.spawn(source);
     Ok(())
 }
 
@@ -170,6 +211,21 @@ struct Pump {
     fed: Instant,
 }
 
+/// Where a pump gets a pane's output.
+enum Source {
+    /// From the terminal itself: a quiet pane's.
+    Terminal(AsyncFd<OwnedFd>),
+    /// From the task that collects it: a busy pane's.
+    Collected(Collected),
+}
+
+/// The pump's end of a collecting task, which ends when this is closed.
+struct Collected {
+    slices: Receiver<(Vec<u8>, usize)>,
+    /// Slices that were parsed, to be filled again.
+    spent: Sender<Vec<u8>>,
+}
+
 /// What one turn at the terminal brought.
 enum Read {
     /// How many, and whether that was all.
@@ -178,48 +234,117 @@ enum Read {
     End,
 }
 
+impl Source {
+    /// Waits for output and puts it into the slice; returns its size, 0 when there is no more. Loses nothing when it is
+    /// dropped while it waits.
+    async fn read(&mut self, slice: &mut Vec<u8>) -> usize {
+        match self {
+            Self::Terminal(fd) => loop {
+                let Ok(mut ready) = fd.readable().await else { return 0 };
+                match read_slice(fd, slice, true) {
+                    Read::Bytes(count, drained) => {
+                        if drained {
+                            ready.clear_ready();
+                        }
+                        return count;
+                    }
+                    Read::Nothing => ready.clear_ready(),
+                    Read::End => return 0,
+                }
+            },
+            Self::Collected(collected) => {
+                let Some((bytes, count)) = collected.slices.recv().await else { return 0 };
+                // The collector makes itself another when this one has no room to wait.
+                let _ = collected.spent.try_send(std::mem::replace(slice, bytes));
+                count
+            }
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Collected(_))
+    }
+}
+
+/// Collects a busy pane's output into slices for as long as somebody takes them.
+async fn collect(fd: AsyncFd<OwnedFd>, slices: Sender<(Vec<u8>, usize)>, mut spent: Receiver<Vec<u8>>) {
+    let mut slice = None;
+    loop {
+        // Nothing is read that has no place to go.
+        let Ok(place) = slices.reserve().await else { return };
+        let mut ready = tokio::select! {
+            ready = fd.readable() => match ready {
+                Ok(ready) => ready,
+                Err(_) => return,
+            },
+            () = slices.closed() => return,
+        };
+        let mut bytes = slice.take().or_else(|| spent.try_recv().ok()).unwrap_or_else(|| vec![0; MAX_SLICE]);
+        match read_slice(&fd, &mut bytes, false) {
+            Read::Bytes(count, _) => place.send((bytes, count)),
+            Read::Nothing => {
+                ready.clear_ready();
+                slice = Some(bytes);
+            }
+            Read::End => return,
+        }
+        // Other panes share this thread.
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Pump {
-    /// The terminal as the readers for busy or quiet panes watch it.
-    fn watched(&self, busy: bool) -> io::Result<AsyncFd<OwnedFd>> {
-        let _inside = self.home(busy).enter();
+    /// The pane's output as a busy or a quiet pane's.
+    fn source(&self, busy: bool) -> io::Result<Source> {
+        let home = if busy { &self.readers.collecting } else { &self.readers.quiet_runtime };
+        let _inside = home.enter();
         // A duplicate: the reactor owns what it watches.
-        register(self.shared.master.try_clone()?, Interest::READABLE)
+        let fd = register(self.shared.master.try_clone()?, Interest::READABLE)?;
+        if !busy {
+            return Ok(Source::Terminal(fd));
+        }
+        let ((give, slices), (spent, again)) = (channel(AHEAD), channel(AHEAD));
+        home.spawn(collect(fd, give, again));
+        Ok(Source::Collected(Collected { slices, spent }))
     }
 
-    fn home(&self, busy: bool) -> &Handle {
-        if busy { &self.readers.busy } else { &self.readers.quiet }
+    fn spawn(self, source: Source) {
+        if source.is_busy() {
+            self.readers.busy.clone().spawn(self.run(source));
+        } else {
+            // Nobody receives only when the server is gone, and its panes with it.
+            let _ = self.readers.quiet.clone().send(Box::pin(self.run(source)));
+        }
     }
 
-    fn spawn(self, fd: AsyncFd<OwnedFd>, busy: bool) {
-        let home = self.home(busy).clone();
-        home.spawn(self.run(fd, busy));
-    }
-
-    async fn run(mut self, fd: AsyncFd<OwnedFd>, busy: bool) {
+    async fn run(mut self, mut source: Source) {
         while self.open || self.status.is_none() {
             let sync = lock(&self.emulator).sync_deadline().map(tokio::time::Instant::from_std);
             tokio::select! {
-                ready = fd.readable(), if self.open => {
-                    let Ok(mut ready) = ready else { self.open = false; continue };
-                    match read_slice(&fd, &mut self.slice, busy) {
-                        Read::Bytes(count, drained) => {
-                            if drained {
-                                ready.clear_ready();
-                            }
-                            self.feed(count);
-                            // Without a descriptor to spare a pane stays where it is.
-                            if self.is_busy(busy, count) != busy
-                                && let Ok(moved) = self.watched(!busy)
-                            {
-                                return self.spawn(moved, !busy);
-                            }
-                            if !drained {
-                                // Other panes share this thread.
-                                tokio::task::yield_now().await;
+                count = source.read(&mut self.slice), if self.open => {
+                    if count == 0 {
+                        self.open = false;
+                        continue;
+                    }
+                    self.feed(count);
+                    let busy = source.is_busy();
+                    // Without a descriptor to spare a pane stays where it is.
+                    if self.is_busy(busy, count) != busy
+                        && let Ok(other) = self.source(!busy)
+                    {
+                        // What is collected comes before what the other source reads.
+                        if let Source::Collected(collected) = &mut source {
+                            collected.slices.close();
+                            while let Some((bytes, count)) = collected.slices.recv().await {
+                                self.slice = bytes;
+                                self.feed(count);
                             }
                         }
-                        Read::Nothing => ready.clear_ready(),
-                        Read::End => self.open = false,
+                        return self.spawn(other);
+                    }
+                    if busy {
+                        // Other panes share this thread.
+                        tokio::task::yield_now().await;
                     }
                 }
                 () = until(sync), if sync.is_some() => self.flush_sync(),
@@ -286,7 +411,7 @@ async fn until(deadline: Option<tokio::time::Instant>) {
 ///
 /// A quiet pane's short read counts as all there is: its echo is shown before anything else is looked for, and what
 /// comes later is announced anew.
-fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8], busy: bool) -> Read {
+fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8], short_is_all: bool) -> Read {
     let mut filled = 0;
     let (mut ended, mut drained) = (false, false);
     while filled < slice.len() {
@@ -297,7 +422,7 @@ fn read_slice(fd: &AsyncFd<OwnedFd>, slice: &mut [u8], busy: bool) -> Read {
             }
             Ok(count) => {
                 filled += count;
-                drained = !busy && count < SHORT;
+                drained = short_is_all && count < SHORT;
                 if drained {
                     break;
                 }

@@ -51,7 +51,14 @@ impl Pane {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let emulator = Arc::new(Mutex::new(Emulator::new(80, 24, HISTORY_LINES, Palette::default())));
         let sink = Arc::new(Sink::default());
-        let readers = Readers { quiet: runtime.handle().clone(), busy: runtime.handle().clone() };
+        let (quiet, mut panes) = Quiet::new();
+        runtime.spawn(std::future::poll_fn(move |context| {
+            panes.poll(context);
+            std::task::Poll::<()>::Pending
+        }));
+        let handle = runtime.handle().clone();
+        let readers =
+            Readers { quiet, quiet_runtime: handle.clone(), collecting: handle.clone(), busy: handle };
         pty.start(&readers, Arc::clone(&emulator), Arc::clone(&sink) as Arc<dyn PaneSink>).unwrap();
         Self { runtime, pty, emulator, sink, _directory: directory }
     }
@@ -291,4 +298,18 @@ fn dropping_the_handle_types_nothing_into_the_program() {
     drop(pty);
     child.wait().unwrap();
     assert!(!out.exists(), "the draft of {pid} was submitted");
+}
+
+#[test]
+fn what_bursts_and_pauses_bring_stays_in_order() {
+    // Each burst makes the pane a busy one, each pause a quiet one again: its reading moves between threads.
+    let bursts = 12;
+    let pane = Pane::sh(&format!(
+        "i=0; while [ $i -lt {bursts} ]; do head -c 90000 /dev/zero | tr '\\0' '\\r'; echo \"#$i\"; \
+         sleep 0.05; printf 'then %s\\n' $i; i=$((i+1)); done"
+    ));
+    pane.exit();
+    let text = pane.text();
+    let wanted: Vec<String> = (0..bursts).flat_map(|i| [format!("#{i}"), format!("then {i}")]).collect();
+    assert_eq!(text.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), wanted);
 }

@@ -3,9 +3,9 @@ mod screen;
 
 use crate::{
     mux::{PaneId, SessionId, WindowId},
-    router::ExecutorId,
+    router::{ExecutorId, LimitWindow, Span, Standing},
     state::{
-        ExitCard, Guide, ModelChoice, Status, SwitchProgress,
+        ExitCard, Guide, ModelChoice, RequestLine, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
         overlay::{Confirm, List, Overlay, Palette, Picker, Printed, SwitchDialog},
     },
@@ -89,6 +89,39 @@ fn the_panel_of_a_login_on_little_room() {
     let mut list = List::for_panel(&probe, PaneId(1));
     list.filter = "cla".into();
     assert_snapshot!(text(&with_overlay(SMALL, Overlay::Router(list))));
+}
+
+#[test]
+fn the_panel_of_a_metered_pane() {
+    let mut state = state(SMALL);
+    client(&mut state).size = (160, 40);
+    state.turned_away = Some(("no pane's token".into(), 2));
+    let harness = state.panes.get_mut(&PaneId(2)).unwrap().harness.as_mut().unwrap();
+    harness.budget = Some(Standing { span: Span::Session, spent: 4.21, limit: 5.0 });
+    let window = |name: &str, used, resets_ms| LimitWindow { name: name.into(), used, resets_ms };
+    let at = |seconds: i64| Some((fixture::NOW as i64 + seconds) * 1000);
+    harness.windows =
+        vec![window("5h", 0.91, at(720)), window("requests", 0.02, None), window("x", 0.0, None)];
+    let request = |ago: i64, attempts, status, error: &str, notes| RequestLine {
+        at_ms: (fixture::NOW as i64 - ago) * 1000,
+        class: "main".into(),
+        status,
+        input: 48_249,
+        output: 312,
+        cost: (status == 200).then_some(0.0123),
+        attempts,
+        error: error.into(),
+        notes,
+    };
+    harness.requests = vec![request(5, 2, 200, "", 3), request(70, 3, 529, "busy", 0)];
+    let mut list = List::for_panel(&state, PaneId(2));
+    list.selected = 8;
+    client(&mut state).overlay = Some(Overlay::Router(list));
+    let panel: Vec<String> = text(&state)
+        .lines()
+        .map(|line| line.chars().rev().take(33).collect::<Vec<_>>().into_iter().rev().collect())
+        .collect();
+    assert_snapshot!(panel[..36].join("\n"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use alacritty_terminal::vte::ansi::{
     Rgb as CoreRgb, ScpCharPath, ScpUpdateMode, StandardCharset, TabulationClearMode,
     cursor_icon::CursorIcon,
 };
-use alacritty_terminal::{grid::Dimensions as _, index::Line, term::TermMode};
+use alacritty_terminal::{grid::Dimensions as _, index::Line};
 
 /// Every method is written out: the trait's defaults do nothing, so a forgotten one would lose a feature in silence.
 #[deny(clippy::missing_trait_methods)]
@@ -37,21 +37,22 @@ impl Handler for Screen {
         self.term.goto_line(line);
     }
     fn goto_col(&mut self, col: usize) {
-        self.term.goto_col(col);
+        // The core takes the line for one of the region in origin mode.
+        self.go_column(col);
     }
     fn insert_blank(&mut self, count: usize) {
         self.term.insert_blank(count);
     }
     fn move_up(&mut self, rows: usize) {
-        self.term.move_up(rows);
+        self.move_rows(true, rows);
     }
     fn move_down(&mut self, rows: usize) {
-        self.term.move_down(rows);
+        self.move_rows(false, rows);
     }
     fn identify_terminal(&mut self, intermediate: Option<char>) {
         match intermediate {
-            // VT220 with colour and clipboard writing.
-            None => self.reply(b"\x1b[?62;22;52c"),
+            // VT420 with selective erasing, colour, rectangles and clipboard writing.
+            None => self.reply(b"\x1b[?64;6;22;28;52c"),
             Some('>') => self.reply(b"\x1b[>61;100;0c"),
             // "INSP" in hexadecimal, as DA3 wants.
             Some('=') => self.reply(b"\x1bP!|494e5350\x1b\\"),
@@ -72,19 +73,21 @@ impl Handler for Screen {
         self.term.move_forward(cols);
     }
     fn move_backward(&mut self, cols: usize) {
-        self.term.move_backward(cols);
+        self.move_back(cols);
     }
     fn move_down_and_cr(&mut self, rows: usize) {
-        self.term.move_down_and_cr(rows);
+        self.move_rows(false, rows);
+        self.term.carriage_return();
     }
     fn move_up_and_cr(&mut self, rows: usize) {
-        self.term.move_up_and_cr(rows);
+        self.move_rows(true, rows);
+        self.term.carriage_return();
     }
     fn put_tab(&mut self, count: u16) {
-        self.term.put_tab(count);
+        self.tab(count);
     }
     fn backspace(&mut self) {
-        self.term.backspace();
+        self.move_back(1);
     }
     fn carriage_return(&mut self) {
         self.term.carriage_return();
@@ -124,7 +127,9 @@ impl Handler for Screen {
         self.term.erase_chars(count);
     }
     fn delete_chars(&mut self, count: usize) {
-        self.term.delete_chars(count);
+        // The core would clear what stands before the cursor too.
+        let room = self.term.columns() - self.term.grid().cursor.point.column.0;
+        self.term.delete_chars(count.min(room));
     }
     fn move_backward_tabs(&mut self, count: u16) {
         self.term.move_backward_tabs(count);
@@ -133,10 +138,10 @@ impl Handler for Screen {
         self.term.move_forward_tabs(count);
     }
     fn save_cursor_position(&mut self) {
-        self.term.save_cursor_position();
+        self.keep_cursor();
     }
     fn restore_cursor_position(&mut self) {
-        self.term.restore_cursor_position();
+        self.bring_back_cursor();
     }
     fn clear_line(&mut self, mode: LineClearMode) {
         self.term.clear_line(mode);
@@ -163,13 +168,25 @@ impl Handler for Screen {
         self.charset = CharsetIndex::G0;
         self.region = (0, self.term.screen_lines());
         self.colours.overrides.clear();
+        self.kept = None;
+        self.hidden_kept = None;
+        self.kept_modes.clear();
+        self.level = 64;
     }
     fn reverse_index(&mut self) {
         self.term.reverse_index();
     }
     #[inline]
     fn terminal_attribute(&mut self, attr: Attr) {
-        self.term.terminal_attribute(attr);
+        let protects = matches!(attr, Attr::Reset) && self.protects();
+        self.term.terminal_attribute(match attr {
+            // ECMA-48 and every other terminal mean two lines by SGR 21.
+            Attr::CancelBold => Attr::DoubleUnderline,
+            attr => attr,
+        });
+        if protects {
+            self.protect(true);
+        }
     }
     fn set_mode(&mut self, mode: Mode) {
         self.term.set_mode(mode);
@@ -178,12 +195,8 @@ impl Handler for Screen {
         self.term.unset_mode(mode);
     }
     fn report_mode(&mut self, mode: Mode) {
-        let state = match mode.raw() {
-            4 => Some(self.mode().contains(TermMode::INSERT)),
-            20 => Some(self.mode().contains(TermMode::LINE_FEED_NEW_LINE)),
-            _ => None,
-        };
-        self.report(false, mode.raw(), state);
+        let state = self.ansi_mode(mode.raw());
+        self.report("", mode.raw(), state);
     }
     fn set_private_mode(&mut self, mode: PrivateMode) {
         match mode {
@@ -200,35 +213,20 @@ impl Handler for Screen {
             PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
                 self.swap_saving_cursor(false)
             }
+            PrivateMode::Named(NamedPrivateMode::Origin) => {
+                self.term.unset_private_mode(mode);
+                self.term.goto(0, 0);
+            }
             PrivateMode::Named(_) => self.term.unset_private_mode(mode),
         }
     }
     fn report_private_mode(&mut self, mode: PrivateMode) {
-        let set = |flag| Some(self.mode().contains(flag));
-        let state = match mode.raw() {
-            1 => set(TermMode::APP_CURSOR),
-            6 => set(TermMode::ORIGIN),
-            7 => set(TermMode::LINE_WRAP),
-            9 => Some(self.extra.press_mouse),
-            12 => Some(self.term.cursor_style().blinking),
-            25 => set(TermMode::SHOW_CURSOR),
-            47 | 1047 | 1049 => set(TermMode::ALT_SCREEN),
-            66 => set(TermMode::APP_KEYPAD),
-            1000 => set(TermMode::MOUSE_REPORT_CLICK),
-            1002 => set(TermMode::MOUSE_DRAG),
-            1003 => set(TermMode::MOUSE_MOTION),
-            1004 => set(TermMode::FOCUS_IN_OUT),
-            1005 => set(TermMode::UTF8_MOUSE),
-            1006 => set(TermMode::SGR_MOUSE),
-            1007 => set(TermMode::ALTERNATE_SCROLL),
-            1015 => Some(self.extra.urxvt_mouse),
-            1042 => set(TermMode::URGENCY_HINTS),
-            2004 => set(TermMode::BRACKETED_PASTE),
-            2026 => Some(self.in_sync),
-            2031 => Some(self.extra.color_scheme),
-            _ => None,
+        let state = match self.private_mode(mode.raw()) {
+            Some(true) => 1,
+            Some(false) => 2,
+            None => 0,
         };
-        self.report(true, mode.raw(), state);
+        self.report("?", mode.raw(), state);
     }
     fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
         let rows = self.term.screen_lines();
@@ -276,7 +274,7 @@ impl Handler for Screen {
         self.term.clipboard_load(clipboard, terminator);
     }
     fn decaln(&mut self) {
-        self.term.decaln();
+        self.align();
     }
     fn push_title(&mut self) {
         Self::push_title(self);
