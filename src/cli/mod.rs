@@ -82,6 +82,7 @@ pub fn settings() -> Result<Settings> {
     for problem in problems {
         eprintln!("inspan: {problem}");
     }
+    crate::executors::declare(&settings);
     Ok(settings)
 }
 

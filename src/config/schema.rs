@@ -31,6 +31,8 @@ pub(super) enum Want {
     Permission,
     Effort,
     AutoInstall,
+    Dialect,
+    Submit,
     ModeKeys,
     Credential,
     /// A credential, or `none`.
@@ -74,6 +76,25 @@ const EXECUTOR: [(&str, Want); 4] = [
     ("effort", Want::Effort),
     ("auto_install", Want::AutoInstall),
 ];
+/// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
+const DECLARED: [(&str, Want); 12] = [
+    ("command", Want::List),
+    ("title", Want::Text),
+    ("dialect", Want::Dialect),
+    ("default_model", Want::Text),
+    ("model", Want::List),
+    ("session", Want::List),
+    ("resume", Want::List),
+    ("prompt", Want::List),
+    ("submit", Want::Submit),
+    ("env", Want::Table),
+    ("permissions", Want::Table),
+    ("status", Want::Table),
+];
+const DIALECTS: [&str; 4] = ["messages", "chat", "responses", "gemini"];
+const SUBMITS: [&str; 2] = ["paste", "type"];
+/// What a declared executor can be seen in.
+const STATUSES: [&str; 5] = ["working", "needs-you", "retrying", "limited", "idle"];
 const EFFORTS: [&str; 4] = ["low", "medium", "high", "max"];
 const AUTO_INSTALL: [&str; 3] = ["ask", "always", "never"];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
@@ -105,15 +126,32 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
         ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
-        ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
-        ["executors", _, key] => find(&EXECUTOR, key),
+        ["executors", name] => (is_executor(name) || is_stranger(path)).then_some(Want::Table),
+        ["executors", name, key] if is_executor(name) => find(&EXECUTOR, key),
+        ["executors", _, key] => find(&EXECUTOR, key).or_else(|| find(&DECLARED, key)),
+        ["executors", _, "env", _] => Some(Want::Text),
+        ["executors", _, "permissions", word] => PERMISSIONS.contains(word).then_some(Want::List),
+        ["executors", _, "status", word] => STATUSES.contains(word).then_some(Want::List),
         _ => None,
     }
 }
 
+fn is_executor(name: &str) -> bool {
+    executors().any(|known| known == name)
+}
+
+/// A name below `[executors]` that the catalogue does not know and that an executor may have: it becomes a word of
+/// commands and the name of a directory.
+pub(super) fn is_stranger(path: &[&str]) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    matches!(path, ["executors", name] if !is_executor(name)
+        && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain))
+}
+
 /// The names below `path` are not ours to spell: keys, executors, providers.
 pub(super) fn free_names(path: &[&str]) -> bool {
-    matches!(path, ["keys" | "byok" | "credits" | "providers" | "executors"])
+    matches!(path, ["executors", _, "env" | "permissions" | "status"])
+        || matches!(path, ["keys" | "byok" | "credits" | "providers" | "executors"])
 }
 
 /// The names that the table at `path` knows, for finding the nearest.
@@ -126,7 +164,10 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
         ["executors"] => executors().collect(),
         ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
-        ["executors", _] => of(&EXECUTOR),
+        ["executors", name] if is_executor(name) => of(&EXECUTOR),
+        ["executors", _] => of(&EXECUTOR).into_iter().chain(of(&DECLARED)).collect(),
+        ["executors", _, "permissions"] => PERMISSIONS.to_vec(),
+        ["executors", _, "status"] => STATUSES.to_vec(),
         _ => Vec::new(),
     }
 }
@@ -178,6 +219,13 @@ impl Want {
                 &format!("one of {}", PERMISSIONS.join(", ")),
                 !text.is_some_and(|t| PERMISSIONS.contains(&t)),
             ),
+            Self::Dialect => wants(
+                &format!("one of {}", DIALECTS.join(", ")),
+                !text.is_some_and(|t| DIALECTS.contains(&t)),
+            ),
+            Self::Submit => {
+                wants(&format!("one of {}", SUBMITS.join(", ")), !text.is_some_and(|t| SUBMITS.contains(&t)))
+            }
             Self::Effort => {
                 wants(&format!("one of {}", EFFORTS.join(", ")), !text.is_some_and(|t| EFFORTS.contains(&t)))
             }
@@ -207,6 +255,8 @@ impl Want {
         match self {
             Self::Executor => executors().collect(),
             Self::Permission => PERMISSIONS.to_vec(),
+            Self::Dialect => DIALECTS.to_vec(),
+            Self::Submit => SUBMITS.to_vec(),
             Self::Effort => EFFORTS.to_vec(),
             Self::AutoInstall => AUTO_INSTALL.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),

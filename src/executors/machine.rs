@@ -1,5 +1,5 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
-use super::{Versions, by_id, find, registry};
+use super::{Versions, all, by_id, find};
 use crate::{
     config::{Settings, load_policy, paths::policy_files},
     router::{
@@ -59,8 +59,8 @@ impl Machine<'_> {
         let mut facts = self.settings.facts(self.policy().0, |name| self.vault.has(&format!("env:{name}")));
         facts.byok.retain(|_, reference| self.vault.has(reference));
         facts.provider_keys.retain(|_, reference| self.vault.has(reference));
-        for executor in registry() {
-            facts.present.insert(executor.id(), find(*executor, self.path, self.data_dir).is_some());
+        for executor in all() {
+            facts.present.insert(executor.id(), find(executor, self.path, self.data_dir).is_some());
             facts.logins.insert(executor.id(), executor.login(self.env).is_some());
         }
         facts
@@ -70,9 +70,8 @@ impl Machine<'_> {
     /// for its version, which takes up to seconds.
     pub fn readiness(&self, rehearse: bool, versions: bool) -> Vec<ExecutorReadiness> {
         let facts = self.facts();
-        Catalogue::builtin()
-            .executors
-            .iter()
+        let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
+        listed
             .map(|entry| {
                 let executor = by_id(&entry.id).ok();
                 let found = executor.and_then(|e| find(e, self.path, self.data_dir));
@@ -124,7 +123,8 @@ impl Machine<'_> {
         let choices = |executor: &ExecutorId| {
             models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
         };
-        Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()
+        let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
+        listed.map(|e| (e.id.clone(), choices(&e.id))).collect()
     }
 
     /// The version that our own installation's directory is named after.

@@ -4,6 +4,9 @@
 //! Must not know: panes on a screen, clients, the loop, our own database.
 mod claude;
 mod codex;
+#[cfg(test)]
+mod contract;
+mod declared;
 mod detect;
 #[cfg(test)]
 mod furnished;
@@ -21,6 +24,7 @@ mod screen;
 mod types;
 mod versions;
 
+pub use declared::declare;
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};
 pub use install::{InstallError, InstallOptions, Installed, Progress, back, install};
 pub use launch::{ApplyError, LOGIN_VARS, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
@@ -43,15 +47,20 @@ pub fn registry() -> &'static [&'static dyn Executor] {
     ]
 }
 
+/// Those, and the ones that the settings declare.
+pub fn all() -> impl Iterator<Item = &'static dyn Executor> {
+    registry().iter().copied().chain(declared::all())
+}
+
 /// The executor of that name.
 ///
 /// # Errors
 /// A sentence with the nearest name and the list of known ones.
 pub fn by_id(id: &ExecutorId) -> Result<&'static dyn Executor, String> {
-    if let Some(found) = registry().iter().find(|e| e.id() == *id) {
-        return Ok(*found);
+    if let Some(found) = all().find(|e| e.id() == *id) {
+        return Ok(found);
     }
-    let known: Vec<String> = registry().iter().map(|e| e.id().to_string()).collect();
+    let known: Vec<String> = all().map(|e| e.id().to_string()).collect();
     let near = known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(name, id.as_str()), name))

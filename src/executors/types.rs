@@ -258,9 +258,9 @@ pub trait Executor: Send + Sync {
     /// The stable name.
     fn id(&self) -> ExecutorId;
     /// The vendor's name for it.
-    fn title(&self) -> &'static str;
+    fn title(&self) -> &str;
     /// The program's name on PATH.
-    fn program(&self) -> &'static str;
+    fn program(&self) -> &str;
     /// What it speaks to its model API.
     fn dialect(&self) -> Dialect;
     /// Where `inspan install` gets it; `None` when it is not installable.

@@ -6,6 +6,7 @@ mod answers;
 mod capture;
 mod changes;
 mod draw;
+mod history;
 mod lines;
 mod screen;
 #[cfg(test)]
@@ -36,8 +37,8 @@ pub const COLS: std::ops::RangeInclusive<u16> = 2..=1000;
 /// See `COLS`.
 pub const ROWS: std::ops::RangeInclusive<u16> = 1..=500;
 
-/// Lines of history until it has a store of its own: 2,000 lines cost about 10 MiB at 200 columns.
-pub const HISTORY_LINES: usize = 2000;
+/// Lines of history by default: packed, a pane of 80 columns full of text takes about 1.5 MiB.
+pub const HISTORY_LINES: usize = 10_000;
 
 /// Bytes of one synchronized update that are held back; a larger one is shown as it comes.
 pub const MAX_SYNC_BYTES: usize = 2 * 1024 * 1024;
@@ -272,7 +273,7 @@ impl Emulator {
 
     /// The last resort: a fresh core with the old text, as far as it can be read.
     fn rebuild(&mut self) {
-        let text = catch_unwind(AssertUnwindSafe(|| self.capture(Some(i32::MIN), None, false, false)));
+        let text = catch_unwind(AssertUnwindSafe(|| self.core_text()));
         let out = std::mem::take(&mut self.screen.out);
         self.screen = self.screen.rebuilt();
         self.parser = Processor::new();
@@ -363,7 +364,7 @@ impl Emulator {
 
     /// Lines above the live screen.
     pub fn history_len(&self) -> usize {
-        self.screen.term.grid().history_size()
+        self.screen.history()
     }
 
     /// A number that changes whenever something visible may have changed.

@@ -21,7 +21,7 @@ fn the_example_is_the_defaults() {
     assert_eq!(again, defaults);
     assert_eq!(defaults, Settings::default());
     assert_eq!(defaults.prefixes().collect::<Vec<_>>(), ["C-Space"]);
-    assert_eq!((defaults.history, defaults.theme.as_str()), (2000, "terminal"));
+    assert_eq!((defaults.history, defaults.theme.as_str()), (10_000, "terminal"));
     assert_eq!(defaults.default_executor, ExecutorId::CLAUDE);
     assert_eq!(defaults.escape_time(), Duration::from_millis(10));
 }
@@ -90,6 +90,7 @@ args = [\"--search\"]
 args = []
 ";
     let settings = clean(text);
+    let line = |key: &str| text.lines().position(|line| line.starts_with(key)).unwrap() + 1;
     let default = Settings::default();
     let before = toml::Table::try_from(&default).unwrap();
     let after = toml::Table::try_from(&settings).unwrap();
@@ -99,7 +100,10 @@ args = []
     let budgets: Vec<_> = settings.budgets().iter().map(|b| format!("{b} {} {}", b.usd, b.origin)).collect();
     assert_eq!(
         budgets,
-        ["the session budget 2 config.toml line 28", "the day budget 20.5 config.toml line 29"]
+        [
+            format!("the session budget 2 config.toml line {}", line("session =")),
+            format!("the day budget 20.5 config.toml line {}", line("day ="))
+        ]
     );
     assert_eq!(settings.prefixes().collect::<Vec<_>>(), ["C-b", "C-a"]);
     assert_eq!(settings.escape_time(), Duration::ZERO);
@@ -109,7 +113,7 @@ args = []
     assert_eq!(settings.executor(&ExecutorId::CODEX).permission, Permission::Full);
     assert_eq!(settings.executor(&ExecutorId::OPENCODE).permission, Permission::Ask);
     assert_eq!(settings.base_urls()[&Provider::OpenAi], "http://127.0.0.1:4000/v1");
-    assert_eq!(settings.origins["byok.claude"].line, 21);
+    assert_eq!(settings.origins["byok.claude"].line, line("claude = \"env:MINE"));
 }
 
 #[test]
@@ -255,4 +259,33 @@ proptest::proptest! {
     fn any_text_is_read_without_a_crash(text in "[\\[\\]a-z.=\"'#{},0-9 é\r\n_-]{0,120}") {
         read(&text);
     }
+}
+
+#[test]
+fn an_executor_may_be_declared_and_a_stray_name_is_told_from_one() {
+    let text = "[executors.parrot]\ncommand = [\"parrot\"]\ndialect = \"chat\"\ntypo = 1\n\
+                [executors.parrot.status]\nidle = [\">\"]\nidel = [\">\"]\n\
+                [executors.cladue]\npermission = \"full\"\n[executors.claude]\ncommand = [\"x\"]\n\
+                [executors.\"../up\"]\ncommand = [\"x\"]\n";
+    let (settings, problems) = Settings::parse(&[("config.toml", text)]);
+    let told: Vec<_> = problems.iter().map(|p| (p.key.as_str(), p.nearest.as_deref())).collect();
+    let mut wanted = vec![
+        ("executors.parrot.typo", None),
+        ("executors.parrot.status.idel", Some("idle")),
+        ("executors.cladue", Some("claude")),
+        ("executors.claude.command", None),
+        ("executors.../up", None),
+    ];
+    wanted.sort_unstable();
+    let mut told = told;
+    told.sort_unstable();
+    assert_eq!(told, wanted);
+    let names: Vec<_> = settings.declared().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(names, ["parrot"]);
+    let facts = settings.facts(Policy::default(), |_| false);
+    let entry = facts.executor(&"parrot".into()).unwrap();
+    assert_eq!(entry.dialect(Provider::OpenAi), Some(crate::router::Dialect::Chat));
+    assert!(!entry.default_model.is_empty());
+    let unknown = facts.executor(&"parot".into()).unwrap_err();
+    assert_eq!(unknown.nearest.as_deref(), Some("parrot"));
 }

@@ -1,8 +1,8 @@
 //! Owns reading a pane as text: capture with tmux's line numbers, the bottom lines for screen rules.
 use super::Emulator;
 use alacritty_terminal::{
-    grid::{Dimensions as _, Row},
-    index::{Column, Line},
+    grid::Dimensions as _,
+    index::Line,
     term::cell::{Cell, Flags},
     vte::ansi::{Color, NamedColor},
 };
@@ -14,22 +14,20 @@ impl Emulator {
     ///
     /// `styled` adds SGR sequences; `join` joins what was only wrapped. Trailing blanks are trimmed.
     pub fn capture(&self, start: Option<i32>, end: Option<i32>, styled: bool, join: bool) -> String {
-        let grid = self.screen.term.grid();
-        let top = -i32::try_from(grid.history_size()).unwrap_or(0);
-        let bottom = i32::try_from(grid.screen_lines()).unwrap_or(1) - 1;
-        let first = start.unwrap_or(0).clamp(top, bottom);
-        let last = end.unwrap_or(bottom).clamp(top, bottom);
+        let history = i32::try_from(self.history_len()).unwrap_or(i32::MAX);
+        let bottom = i32::try_from(self.screen.term.screen_lines()).unwrap_or(1) - 1;
+        let first = start.unwrap_or(0).clamp(-history, bottom);
+        let last = end.unwrap_or(bottom).clamp(-history, bottom);
         let (first, last) = (first.min(last), first.max(last));
         let mut text = String::new();
         let mut pen = Pen::default();
         let mut line_start = 0;
         for line in first..=last {
-            let row = &grid[Line(line)];
-            let wrapped = row[Column(grid.columns() - 1)].flags.contains(Flags::WRAPLINE);
+            let (cells, wrapped) = self.cells(usize::try_from(line + history).unwrap_or(0));
             if styled {
-                styled_row(&mut text, row, &mut pen);
+                styled_row(&mut text, &cells, &mut pen);
             } else {
-                plain_row(&mut text, row);
+                plain_row(&mut text, &cells);
             }
             if join && wrapped && line < last {
                 continue;
@@ -44,6 +42,20 @@ impl Emulator {
         text
     }
 
+    /// Everything that the core itself holds, for the case that it broke.
+    pub(super) fn core_text(&self) -> String {
+        let grid = self.screen.term.grid();
+        let top = -i32::try_from(grid.history_size()).unwrap_or(0);
+        let bottom = i32::try_from(grid.screen_lines()).unwrap_or(0);
+        let mut text = String::new();
+        for line in top..bottom {
+            plain_row(&mut text, &grid[Line(line)][..]);
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+        }
+        text
+    }
+
     /// The last `n` lines of the live screen that have text, top to bottom, without trailing blanks.
     pub fn bottom_lines(&self, n: usize) -> Vec<String> {
         let grid = self.screen.term.grid();
@@ -53,7 +65,7 @@ impl Emulator {
                 break;
             }
             let mut text = String::new();
-            plain_row(&mut text, &grid[Line(i32::try_from(line).unwrap_or(0))]);
+            plain_row(&mut text, &grid[Line(i32::try_from(line).unwrap_or(0))][..]);
             text.truncate(text.trim_end().len());
             if !text.is_empty() {
                 lines.push(text);
@@ -75,8 +87,8 @@ fn push_cell(text: &mut String, cell: &Cell) {
     text.extend(cell.zerowidth().into_iter().flatten());
 }
 
-fn plain_row(text: &mut String, row: &Row<Cell>) {
-    for cell in &row[Column(0)..] {
+fn plain_row(text: &mut String, cells: &[Cell]) {
+    for cell in cells {
         if !is_spacer(cell) {
             push_cell(text, cell);
         }
@@ -111,8 +123,7 @@ const LOOK: Flags = Flags::BOLD
     .union(Flags::STRIKEOUT)
     .union(Flags::ALL_UNDERLINES);
 
-fn styled_row(text: &mut String, row: &Row<Cell>, pen: &mut Pen) {
-    let cells = &row[Column(0)..];
+fn styled_row(text: &mut String, cells: &[Cell], pen: &mut Pen) {
     // A blank counts if its background or a line through it shows.
     let shows = |cell: &Cell| {
         cell.c > ' '

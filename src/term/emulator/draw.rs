@@ -6,7 +6,6 @@ use crate::term::{
 };
 use alacritty_terminal::{
     grid::Dimensions as _,
-    index::{Column, Line},
     term::cell::{Cell, Flags},
     vte::ansi::{Color as CoreColor, NamedColor},
 };
@@ -21,10 +20,9 @@ impl Emulator {
     /// over is blanked. The cursor is the caller's business.
     pub fn draw(&self, canvas: &mut Canvas, area: Rect, scroll_offset: usize) {
         let area = area.intersection(canvas.area());
-        let grid = self.screen.term.grid();
         let (cols, rows) = self.drawn_size(area);
         let screen = Rect { x: 0, y: 0, width: cols, height: rows };
-        self.draw_cells(canvas, area, scroll_offset.min(grid.history_size()), Stretch::rows(screen));
+        self.draw_cells(canvas, area, scroll_offset, Stretch::rows(screen));
         if cols < area.width {
             canvas.clear(Rect { x: area.x + cols, width: area.width - cols, ..area });
         }
@@ -57,20 +55,25 @@ impl Emulator {
     }
 
     fn draw_cells(&self, canvas: &mut Canvas, area: Rect, back: usize, cells: impl Iterator<Item = Stretch>) {
-        let grid = self.screen.term.grid();
-        let offset = i32::try_from(back).unwrap_or(0);
+        let top = self.history_len().saturating_sub(back);
         let cols = self.drawn_size(area).0;
+        let blank = Cell::default();
         let colours = &self.screen.colours;
         let reversed = self.screen.extra.reverse_screen;
         for Stretch { y, from, to } in cells {
-            let row = &grid[Line(i32::from(y) - offset)][Column(from.into())..Column(to.into())];
+            let (cells, _) = self.cells(top + usize::from(y));
+            let whole = cells.get(usize::from(from)..usize::from(to));
+            // Packed lines end where their text does.
+            let row = cells.get(usize::from(from)..).unwrap_or_default();
+            let row = whole.unwrap_or(row);
+            let drawn_cells = row.iter().chain(std::iter::repeat(&blank));
             let columns = usize::from(area.x + from)..usize::from(area.x + to);
             let (drawn, sides) = canvas.row_mut(area.y + y);
             let (Some(drawn), Some(sides)) = (drawn.get_mut(columns.clone()), sides.get_mut(columns)) else {
                 continue;
             };
             let mut linked = false;
-            for (x, (cell, (drawn, side))) in (from..).zip(row.iter().zip(drawn.iter_mut().zip(sides))) {
+            for (x, (cell, (drawn, side))) in (from..).zip(drawn_cells.zip(drawn.iter_mut().zip(sides))) {
                 cell_into(drawn, cell, colours, x + 1 == cols);
                 if reversed {
                     drawn.modifier.toggle(Modifier::REVERSED);

@@ -1,17 +1,21 @@
 //! Owns reading a pane line by line for copy mode, and knowing a line again while output moves it up.
-use super::Emulator;
+use super::{
+    Emulator,
+    screen::{Place, wraps},
+};
 use crate::mux::copy::{Lines, Row};
 use alacritty_terminal::{
     grid::Dimensions as _,
-    index::{Column, Line},
     term::cell::{Cell, Flags},
 };
+use std::borrow::Cow;
 
-/// A line of history by which later lines are counted.
+/// A place in time by which later lines are counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anchor {
-    /// Where the core keeps the line, and its text: the core uses the memory of lines that went out again.
-    line: Option<(usize, usize, String)>,
+    /// The number of the oldest line, and how often all of them were forgotten.
+    oldest: u64,
+    forgotten: u64,
     size: (u16, u16),
     alt_screen: bool,
 }
@@ -30,45 +34,42 @@ pub enum Moved {
 }
 
 impl Emulator {
-    /// The core's number of a line that is counted from the top of history.
-    fn core_line(&self, line: usize) -> Option<Line> {
-        let history = i32::try_from(self.history_len()).ok()?;
-        (line < self.count()).then(|| i32::try_from(line).ok().map(|line| Line(line - history)))?
+    /// The cells of a line that is counted from the top of history, without the blanks at its end when it is packed;
+    /// and whether the next line goes on with it.
+    pub(super) fn cells(&self, line: usize) -> (Cow<'_, [Cell]>, bool) {
+        match self.screen.place(line) {
+            Some(Place::Core(at)) => {
+                let row = &self.screen.term.grid()[at];
+                (Cow::Borrowed(&row[..]), wraps(row))
+            }
+            Some(Place::Packed(at)) => {
+                let row = self.screen.packed.row(at).unwrap_or_default();
+                (Cow::Owned(row.cells), row.wrapped)
+            }
+            None => (Cow::Borrowed(&[]), false),
+        }
     }
 
-    /// Where the core keeps a line; the same as long as that line exists.
-    fn address(&self, line: usize) -> Option<usize> {
-        let row = &self.screen.term.grid()[self.core_line(line)?];
-        Some(std::ptr::from_ref(&row[Column(0)]).addr())
-    }
-
-    fn text_of(&self, line: usize) -> String {
-        let mut row = Row::default();
-        self.read(line, &mut row);
-        row.text().to_owned()
-    }
-
-    /// Remembers the newest line of history, which only moves up from now on.
+    /// Remembers how lines are numbered now.
     pub fn anchor(&self) -> Anchor {
-        let newest = self.history_len().checked_sub(1);
-        let line = newest.and_then(|line| Some((line, self.address(line)?, self.text_of(line))));
-        Anchor { line, size: self.size(), alt_screen: self.modes().alt_screen }
+        Anchor {
+            oldest: self.screen.oldest(),
+            forgotten: self.screen.forgotten,
+            size: self.size(),
+            alt_screen: self.modes().alt_screen,
+        }
     }
 
     /// What happened to the lines since then.
     pub fn moved_since(&self, anchor: &Anchor) -> Moved {
-        if self.modes().alt_screen != anchor.alt_screen {
-            return Moved::Swapped;
-        }
-        if self.size() != anchor.size {
-            return Moved::Rewrapped;
-        }
-        let Some((was, address, text)) = &anchor.line else { return Moved::Lost(0) };
-        // Output moves it up only; it is looked for from where it stood.
-        let is_it = |line: &usize| self.address(*line) == Some(*address) && self.text_of(*line) == *text;
-        match (0..=*was).rev().filter(|line| *line < self.history_len()).find(is_it) {
-            Some(line) => Moved::Lost(was - line),
-            None => Moved::Gone,
+        let now = self.anchor();
+        match () {
+            () if now.alt_screen != anchor.alt_screen => Moved::Swapped,
+            () if now.size != anchor.size => Moved::Rewrapped,
+            () if now.forgotten != anchor.forgotten => Moved::Gone,
+            () => {
+                Moved::Lost(usize::try_from(now.oldest.saturating_sub(anchor.oldest)).unwrap_or(usize::MAX))
+            }
         }
     }
 }
@@ -80,10 +81,25 @@ impl Lines for Emulator {
 
     fn read(&self, line: usize, row: &mut Row) {
         row.clear();
-        let Some(at) = self.core_line(line) else { return };
-        let cells = &self.screen.term.grid()[at][Column(0)..];
+        let cells = match self.screen.place(line) {
+            Some(Place::Packed(at)) => {
+                let mut col = 0;
+                let wrapped = self.screen.packed.read(at, |c, marks, width| {
+                    let width = if width == 2 { 2 } else { 1 };
+                    row.push(if c < ' ' { ' ' } else { c }, col, width);
+                    marks.chars().for_each(|mark| row.mark(mark));
+                    col = col.saturating_add(width);
+                });
+                if !wrapped {
+                    row.trim();
+                }
+                return;
+            }
+            Some(Place::Core(at)) => &self.screen.term.grid()[at][..],
+            None => return,
+        };
         let wrapped = self.wrapped(line);
-        // Most lines are short: what would be trimmed is not read, so that searching a long history stays quick.
+        // Most lines are short: what would be trimmed is not read.
         let shows = |cell: &Cell| cell.c > ' ' || cell.extra.is_some();
         let len = if wrapped { cells.len() } else { cells.iter().rposition(shows).map_or(0, |at| at + 1) };
         for (col, cell) in (0..).zip(&cells[..len]) {
@@ -101,9 +117,11 @@ impl Lines for Emulator {
     }
 
     fn wrapped(&self, line: usize) -> bool {
-        let grid = self.screen.term.grid();
-        self.core_line(line)
-            .filter(|_| line + 1 < self.count())
-            .is_some_and(|at| grid[at][Column(grid.columns() - 1)].flags.contains(Flags::WRAPLINE))
+        line + 1 < self.count()
+            && match self.screen.place(line) {
+                Some(Place::Packed(at)) => self.screen.packed.wrapped(at),
+                Some(Place::Core(at)) => wraps(&self.screen.term.grid()[at]),
+                None => false,
+            }
     }
 }

@@ -4,16 +4,18 @@
 //! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
 mod handler;
 mod rectangles;
+mod spill;
 mod state;
 
 pub use rectangles::PROTECTED;
+pub use spill::{Place, wraps};
 pub use state::Extra;
 
-use super::{Colours, FeedOutput, TermEvent};
+use super::{Colours, FeedOutput, TermEvent, history::History};
 use crate::term::{canvas::CursorShape as Shape, osc::ColourSlot, palette::Rgb};
 use alacritty_terminal::{
     event::VoidListener,
-    grid::{Dimensions, GridCell},
+    grid::Dimensions,
     index::{Column, Line, Point},
     term::{
         Config, Term, TermMode,
@@ -84,7 +86,13 @@ pub struct Screen {
     hidden_keyboard: Vec<u8>,
     /// Scroll region, rows from 0, end exclusive.
     region: (usize, usize),
-    history: usize,
+    /// What left the core.
+    pub packed: History,
+    /// How often all history was forgotten.
+    pub forgotten: u64,
+    /// Nothing is taken out of the core, so that tests have something to compare with.
+    #[cfg(test)]
+    pub all_in_core: bool,
     /// The conformance level that DECSCL set.
     pub level: u16,
     /// Cells changed behind the core's back.
@@ -97,9 +105,9 @@ pub struct Screen {
 
 impl Screen {
     pub fn new(size: Size, history: usize, colours: Colours) -> Self {
-        let config = Config { scrolling_history: history, ..Config::default() };
-        Self {
-            term: Term::new(config, &size, VoidListener),
+        // The core's history is limited once the screen is there.
+        let mut screen = Self {
+            term: Term::new(Config { scrolling_history: 0, ..Config::default() }, &size, VoidListener),
             out: FeedOutput::default(),
             colours,
             extra: Extra::default(),
@@ -111,48 +119,29 @@ impl Screen {
             keyboard: vec![0],
             hidden_keyboard: vec![0],
             region: (0, size.rows),
-            history,
+            packed: History::new(size.cols, history),
+            forgotten: 0,
+            #[cfg(test)]
+            all_in_core: false,
             level: 64,
             all_changed: false,
             kept: None,
             hidden_kept: None,
             kept_modes: BTreeMap::new(),
-        }
+        };
+        screen.settle();
+        screen
     }
 
-    /// A fresh core of the same size, for the case that the old one broke.
-    pub fn rebuilt(&self) -> Self {
+    /// A fresh core of the same size, for the case that the old one broke. It takes over what is packed.
+    pub fn rebuilt(&mut self) -> Self {
         let size = Size { cols: self.term.columns(), rows: self.term.screen_lines() };
-        let mut fresh = Self::new(size, self.history, self.colours.clone());
+        let mut fresh = Self::new(size, 0, self.colours.clone());
+        let empty = History::new(size.cols, self.packed.limit());
+        fresh.packed = std::mem::replace(&mut self.packed, empty);
+        fresh.forgotten = self.forgotten;
         fresh.title.clone_from(&self.title);
         fresh
-    }
-
-    pub fn resize(&mut self, size: Size) {
-        let rows = self.term.screen_lines();
-        if size.cols < self.term.columns() {
-            self.narrow(Size { cols: size.cols, rows });
-        }
-        self.term.resize(size);
-        self.region = (0, size.rows);
-    }
-
-    /// Takes columns away. The core moves what wraps into more rows up into history even while the rows below the
-    /// cursor are blank; those are used up first.
-    fn narrow(&mut self, size: Size) {
-        let before = self.term.history_size();
-        self.term.resize(size);
-        let grid = self.term.grid();
-        let below = grid.cursor.point.line.0 + 1..i32::try_from(size.rows).unwrap_or(0);
-        let blank = below
-            .rev()
-            .take_while(|line| grid[Line(*line)][Column(0)..].iter().all(GridCell::is_empty))
-            .count();
-        let back = blank.min(self.term.history_size().saturating_sub(before));
-        if back > 0 && !self.mode().contains(TermMode::ALT_SCREEN) {
-            self.term.resize(Size { rows: size.rows + back, ..size });
-            self.term.resize(size);
-        }
     }
 
     pub fn reply(&mut self, bytes: &[u8]) {
@@ -364,6 +353,7 @@ impl Screen {
             let simple = plain && len > 0 && !row[point.column].flags.intersects(wide);
             if !simple || grid.cursor.input_needs_wrap {
                 self.term.input(char::from(*first));
+                self.spill();
                 rest = &rest[1..];
                 continue;
             }

@@ -1,5 +1,6 @@
 mod checks;
 mod copy_mode;
+mod packed;
 use super::*;
 use crate::term::canvas::{Canvas, Underline};
 use proptest::prelude::*;

@@ -26,6 +26,7 @@ impl Handler for Screen {
         // Below U+0300 nothing has width zero but the soft hyphen, which the core treats alike.
         if c < '\u{300}' || unicode_width::UnicodeWidthChar::width(c) != Some(0) {
             self.term.input(c);
+            self.spill();
         } else {
             self.zero_width(c);
         }
@@ -96,6 +97,7 @@ impl Handler for Screen {
     fn linefeed(&mut self) {
         // The parser calls this for LF; the core keeps mode 20 but looks at it only in `newline`.
         self.term.newline();
+        self.spill();
     }
     fn bell(&mut self) {
         if !self.out.events.contains(&TermEvent::Bell) {
@@ -107,12 +109,14 @@ impl Handler for Screen {
     }
     fn newline(&mut self) {
         self.term.newline();
+        self.spill();
     }
     fn set_horizontal_tabstop(&mut self) {
         self.term.set_horizontal_tabstop();
     }
     fn scroll_up(&mut self, rows: usize) {
         self.term.scroll_up(rows);
+        self.spill();
     }
     fn scroll_down(&mut self, rows: usize) {
         self.term.scroll_down(rows);
@@ -122,6 +126,7 @@ impl Handler for Screen {
     }
     fn delete_lines(&mut self, count: usize) {
         self.term.delete_lines(count);
+        self.spill();
     }
     fn erase_chars(&mut self, count: usize) {
         self.term.erase_chars(count);
@@ -151,7 +156,17 @@ impl Handler for Screen {
             // The core forgets the first row when the cursor is on the second.
             self.term.grid_mut().reset_region(..Line(1));
         }
+        if matches!(mode, ClearMode::Saved) {
+            self.forget();
+        }
+        if matches!(mode, ClearMode::All) && self.term.history_size() == 0 && self.is_blank() {
+            // The core would put one of the blank rows into history.
+            self.term.grid_mut().reset_region(..);
+            self.all_changed = true;
+            return;
+        }
         self.term.clear_screen(mode);
+        self.spill();
     }
     fn clear_tabs(&mut self, mode: TabulationClearMode) {
         self.term.clear_tabs(mode);
@@ -161,6 +176,7 @@ impl Handler for Screen {
     }
     fn reset_state(&mut self) {
         self.term.reset_state();
+        self.forget();
         self.extra = Extra::default();
         self.keyboard = vec![0];
         self.hidden_keyboard = vec![0];

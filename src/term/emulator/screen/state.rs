@@ -230,6 +230,7 @@ impl Screen {
             self.term.put_tab(1);
         }
         self.term.put_tab(count);
+        self.spill();
     }
 
     /// DECALN: the screen full of E, and nothing else in force.
