@@ -20,3 +20,4 @@ mod server;
 mod settings;
 mod steps;
 mod trying;
+mod vaults;
