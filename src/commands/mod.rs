@@ -8,6 +8,7 @@ mod local;
 mod money;
 mod vaults;
 mod verbs;
+mod work;
 
 pub use args::*;
 pub use copying::CopyVerb;
@@ -15,6 +16,7 @@ pub use local::LocalVerb;
 pub use money::MoneyVerb;
 pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;
+pub use work::WorkVerb;
 
 use clap::{CommandFactory, Parser};
 

@@ -149,6 +149,15 @@ pub(super) fn join(base: &str, path: &str) -> String {
     format!("{base}{}", &path[overlap.map_or(0, str::len)..])
 }
 
+/// The headers of a request that this gateway wrote itself.
+pub(super) fn plain_headers(stream: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if stream { "text/event-stream" } else { "application/json" };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    headers
+}
+
 /// Where a request with this path goes on a route.
 pub(super) fn url(route: &Route, path: &str) -> String {
     match &route.gateway {

@@ -252,7 +252,8 @@ impl Planning<'_> {
         }
     }
 
-    fn dialects(&self, model: &Model) -> Result<(Dialect, Dialect), Refusal> {
+    /// What the harness speaks and what the provider is spoken to in; they differ only where `translated` allows it.
+    fn dialects(&self, model: &Model, translated: bool) -> Result<(Dialect, Dialect), Refusal> {
         let (id, provider) = (&self.executor.id, model.provider);
         let harness = self.executor.dialect(provider).ok_or_else(|| {
             refuse("dialect.unspoken", format!("{id} has no adapter for {}", provider.title()), [])
@@ -262,11 +263,11 @@ impl Planning<'_> {
             return Ok((harness, harness));
         }
         match spoken.first() {
-            Some(upstream) if self.facts.translation => Ok((harness, *upstream)),
+            Some(upstream) if translated => Ok((harness, *upstream)),
             _ => {
                 let theirs = spoken.iter().map(|d| d.as_str()).collect::<Vec<_>>().join(" and ");
                 let reason = format!(
-                    "{id} speaks {harness}, {} speaks {theirs}, and this version does not translate between them",
+                    "{id} speaks {harness}, {} speaks {theirs}, and nothing translates between them here",
                     provider.title()
                 );
                 Err(refuse("dialect.untranslated", reason, []))
@@ -374,11 +375,7 @@ impl Planning<'_> {
                 }
             },
         };
-        let dialects = self.dialects(model)?;
-        if dialects.0 != dialects.1 {
-            let reason = format!("{id} speaks {} and byok passes bytes unchanged to {native}", dialects.0);
-            return Err(refuse("dialect.untranslated", reason, []));
-        }
+        let dialects = self.dialects(model, false)?;
         let route = self.through_gateway(model, (AuthMode::Byok, step), dialects, &credential);
         Ok(Route {
             inject: self.facts.inject.contains(id),
@@ -402,7 +399,7 @@ impl Planning<'_> {
             return Err(refuse("credits.no-key", reason, [self.how_to_add_credits(model.provider)]));
         };
         let credential = self.present("credits.no-key", credential)?;
-        let dialects = self.dialects(model)?;
+        let dialects = self.dialects(model, self.facts.translation)?;
         Ok(self.through_gateway(model, (AuthMode::Credits, step), dialects, &credential))
     }
 
