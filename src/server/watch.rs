@@ -286,6 +286,7 @@ impl Server {
             reply.done();
         }
         self.keep_conversation(id);
+        self.keep_turn(id);
         self.guide_answered(id);
         self.switch_when_done(id);
     }
@@ -304,6 +305,13 @@ impl Server {
         }
         if pane.status.status != report.status {
             pane.status_since = now;
+            if pane.harness.is_some() {
+                let data = serde_json::json!({
+                    "status": report.status.as_str(), "was": pane.status.status.as_str(), "source": report.source,
+                    "detail": report.detail,
+                });
+                self.recorder.journal("", &pane.key, "status", data);
+            }
             let attention = matches!(report.status, Status::NeedsYou | Status::Done);
             let bell: Vec<ClientId> = if attention {
                 self.state
