@@ -125,7 +125,12 @@ impl Server {
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
                 && (submitted || pane.status.status != Status::Working);
+            // A typed protocol calls a pane limited once it has given the turn up.
+            let over = report.status == Status::Limited && report.source == StatusSource::Protocol;
             self.set_status(id, report);
+            if over && let Some(why) = self.harnesses.get_mut(&id).and_then(|r| r.failed.take()) {
+                self.turn_failed(id, &why);
+            }
             if began {
                 self.look_at_login(id, move |server, id, _| {
                     if starting && let Some(runtime) = server.harnesses.get_mut(&id) {
