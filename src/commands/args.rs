@@ -140,6 +140,13 @@ pub enum UsageBy {
     Day,
 }
 
+/// What `bench` may be narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// The model gateway, on a scripted upstream.
+    Gateway,
+}
+
 /// What `config` does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ConfigAction {

@@ -186,7 +186,8 @@ impl Server {
             runtime.failed_at = Some(Instant::now());
             self.tasks.after(FAILED_WAIT, move |server| server.watch_soon(id));
         }
-        if row.status == 429 {
+        // A budget that is used up is a limit as well, one of the person's own.
+        if matches!(row.status, 402 | 429) {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
         } else if failed {
             // Whether it tries again is the CLI's to decide, and shows on its screen when it has decided otherwise.
