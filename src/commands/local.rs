@@ -76,25 +76,71 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// List this workspace's checkpoints.
-    #[command(after_help = "Example:\n  inspan checkpoints --json")]
+    /// List this workspace's checkpoints, or show what changed since one.
+    #[command(
+        after_help = "Examples:\n  inspan checkpoints --json\n  inspan checkpoints --diff 3 src  # from 3 to now\n  \
+        inspan checkpoints --diff 3 --to 5\n  inspan checkpoints --prune"
+    )]
     Checkpoints {
         /// The workspace; default: this directory.
         #[arg(short = 'c', value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Print the patch from this checkpoint to now.
+        #[arg(long, value_name = "N")]
+        diff: Option<u64>,
+        /// End the patch at this checkpoint instead.
+        #[arg(long, value_name = "N", requires = "diff")]
+        to: Option<u64>,
+        /// Take away those that are old or too many now; otherwise it happens as new ones are made.
+        #[arg(long, conflicts_with = "diff")]
+        prune: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Only these files and directories of the patch.
+        #[arg(value_name = "PATH", requires = "diff")]
+        paths: Vec<PathBuf>,
     },
     /// Make a checkpoint of this workspace's tree now.
-    #[command(after_help = "Example:\n  inspan checkpoint")]
+    #[command(after_help = "Examples:\n  inspan checkpoint\n  inspan checkpoint -m 'before the big rename'")]
     Checkpoint {
         /// The workspace; default: this directory.
         #[arg(short = 'c', value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Why, as the list shows it.
+        #[arg(short = 'm', value_name = "TEXT")]
+        message: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Bring files back to a checkpoint; the present state is kept as one first.
+    #[command(
+        after_help = "Examples:\n  inspan rewind 7 --dry-run  # what would change\n  inspan rewind 7 src/cart.rs --yes\n  \
+        inspan rewind 7 --head  # branch and index go back too"
+    )]
+    Rewind {
+        /// The checkpoint's number.
+        #[arg(value_name = "N")]
+        id: u64,
+        /// The workspace; default: this directory.
+        #[arg(short = 'c', value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// The branch and the index go back as well, as far as the branch is still the same.
+        #[arg(long, conflicts_with = "paths")]
+        head: bool,
+        /// Print the patch and touch nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only these files and directories.
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
     },
     /// Check, show or locate the configuration.
     #[command(after_help = "Examples:\n  inspan config check\n  inspan config show\n  inspan config path")]

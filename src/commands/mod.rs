@@ -7,12 +7,14 @@ mod copying;
 mod local;
 mod money;
 mod verbs;
+mod work;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use money::MoneyVerb;
 pub use verbs::Verb;
+pub use work::WorkVerb;
 
 use clap::{CommandFactory, Parser};
 

@@ -210,6 +210,7 @@ impl Settings {
             byok: self.byok.clone(),
             provider_keys: self.provider_keys(is_set),
             base_urls: self.base_urls(),
+            translation: true,
             ..Facts::default()
         }
     }

@@ -182,6 +182,14 @@ impl Account {
         self.journal("session.status_running", json!({"request": self.request, "attempt": attempt}));
     }
 
+    /// Notes that the request goes elsewhere than the pane's route says.
+    pub(super) fn rerouted(&mut self, pane: &Arc<PaneRoute>) {
+        self.row.provider = pane.route.provider.to_string();
+        self.row.payer.clone_from(&pane.route.payer);
+        self.row.upstream_dialect = pane.route.upstream_dialect.to_string();
+        self.pane = Arc::clone(pane);
+    }
+
     /// Tells that another credential of a pool takes over.
     pub(super) fn rotated(&self, rotation: &Rotation) {
         let Rotation { pool, from, to, why } = rotation;

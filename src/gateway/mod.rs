@@ -8,6 +8,7 @@ mod account;
 mod call;
 mod failure;
 mod front;
+mod interpret;
 mod model;
 mod path;
 mod play;

@@ -146,6 +146,15 @@ pub(super) fn join(base: &str, path: &str) -> String {
     format!("{base}{}", &path[overlap.map_or(0, str::len)..])
 }
 
+/// The headers of a request that this gateway wrote itself.
+pub(super) fn plain_headers(stream: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if stream { "text/event-stream" } else { "application/json" };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    headers
+}
+
 /// The request headers for the upstream: the harness's, without its connection and credentials, with the route's.
 pub(super) fn request_headers(from: &HeaderMap, route: &Route, secret: &Secret) -> Option<HeaderMap> {
     let named = connection_names(from);

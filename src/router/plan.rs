@@ -211,7 +211,8 @@ impl Planning<'_> {
         }
     }
 
-    fn dialects(&self, model: &Model) -> Result<(Dialect, Dialect), Refusal> {
+    /// What the harness speaks and what the provider is spoken to in; they differ only where `translated` allows it.
+    fn dialects(&self, model: &Model, translated: bool) -> Result<(Dialect, Dialect), Refusal> {
         let (id, provider) = (&self.executor.id, model.provider);
         let harness = self.executor.dialect(provider).ok_or_else(|| {
             refuse("dialect.unspoken", format!("{id} has no adapter for {}", provider.title()), [])
@@ -221,11 +222,11 @@ impl Planning<'_> {
             return Ok((harness, harness));
         }
         match spoken.first() {
-            Some(upstream) if self.facts.translation => Ok((harness, *upstream)),
+            Some(upstream) if translated => Ok((harness, *upstream)),
             _ => {
                 let theirs = spoken.iter().map(|d| d.as_str()).collect::<Vec<_>>().join(" and ");
                 let reason = format!(
-                    "{id} speaks {harness}, {} speaks {theirs}, and this version does not translate between them",
+                    "{id} speaks {harness}, {} speaks {theirs}, and nothing translates between them here",
                     provider.title()
                 );
                 Err(refuse("dialect.untranslated", reason, []))
@@ -309,7 +310,7 @@ impl Planning<'_> {
             let reason = format!("no {} key is configured for {id}", native.title());
             return Err(refuse("byok.no-key", reason, [self.how_to_add_byok(native)]));
         };
-        let dialects = self.dialects(model)?;
+        let dialects = self.dialects(model, false)?;
         Ok(self.through_gateway(model, (AuthMode::Byok, step), dialects, credential))
     }
 
@@ -320,7 +321,7 @@ impl Planning<'_> {
                 format!("this machine has no {} key to serve {} with", model.provider.title(), model.id);
             return Err(refuse("credits.no-key", reason, [self.how_to_add_credits(model.provider)]));
         };
-        let dialects = self.dialects(model)?;
+        let dialects = self.dialects(model, self.facts.translation)?;
         Ok(self.through_gateway(model, (AuthMode::Credits, step), dialects, credential))
     }
 

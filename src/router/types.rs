@@ -256,7 +256,7 @@ pub struct Facts {
     pub byok: BTreeMap<ExecutorId, String>,
     /// Credential references by provider that `credits` may use.
     pub provider_keys: BTreeMap<Provider, String>,
-    /// Pairs that need translation are served (`--assume all`, and later the translator itself).
+    /// Pairs that need translation are served by credits. With a key of the person's own no byte is changed.
     pub translation: bool,
     /// Base URLs that settings put in place of the catalogue's, without a trailing slash.
     pub base_urls: BTreeMap<Provider, String>,

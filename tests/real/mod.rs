@@ -1,4 +1,5 @@
 //! A stage for real CLIs: a sandbox that finds the installed ones, a repository, and waiting for what panes do.
+mod agents;
 mod furnished;
 mod install;
 mod interrupted;

@@ -132,3 +132,77 @@ fn missing_tools_are_refused_with_their_remedy() {
     let said = machine.install("codex").0.unwrap_err().to_string();
     assert!(said.contains("npm was not found on your PATH") && said.contains("install Node.js"), "{said}");
 }
+
+/// A Python of our making: it says `version`, and makes environments whose pip notes what it is asked for.
+fn python(version: &str, modules: &str) -> String {
+    format!(
+        r#"case "$*" in
+-c*) echo {version}; echo '{modules}';;
+"-m venv "*)
+  mkdir -p "$3/bin"
+  cat >"$3/bin/python3" <<'END'
+#!/bin/sh
+case "$*" in
+"-m pip install "*) echo "Collecting $*"; echo "$*" >"${{0%/bin/*}}/asked"; echo "$PIP_USER $PYTHONPATH" >>"${{0%/bin/*}}/asked";;
+"-I -c import agents"*) echo openai-agents 0.24.0;;
+*) echo "runs $*";;
+esac
+END
+  chmod +x "$3/bin/python3";;
+esac"#
+    )
+}
+
+fn agents(python3: &str) -> Machine {
+    let mut machine = Machine::new("exit 9");
+    put_script(&machine.dir.path().join("bin/python3"), &format!("#!/bin/sh\n{python3}\n"));
+    // Nothing of this machine's own: it may have a Python.
+    for tool in ["sh", "cat", "mkdir", "chmod"] {
+        symlink(Path::new("/bin").join(tool), machine.dir.path().join("bin").join(tool)).unwrap();
+    }
+    machine.env.insert("PATH".into(), machine.dir.path().join("bin").display().to_string());
+    machine.env.insert("PYTHONPATH".into(), "/foreign".into());
+    machine
+}
+
+#[test]
+fn a_python_package_gets_an_environment_of_its_own() {
+    let machine = agents(&python("3.12", "whole"));
+    let (done, told) = machine.install("openai-agents");
+    let done = done.unwrap();
+    assert!(matches!(told[0], Progress::Size { package: "openai-agents", mb: 120, .. }), "{told:?}");
+    assert!(told.iter().any(|p| matches!(p, Progress::Line(l) if l.starts_with("Collecting"))), "{told:?}");
+    let root = machine.dir.path().join("data/executors/openai-agents");
+    assert_eq!(done.binary, root.join("current/bin/openai-agents-python"));
+    let asked = fs::read_to_string(root.join("current/asked")).unwrap();
+    assert!(asked.contains(" openai-agents==0.24.0 openai==") && asked.ends_with("\n0 \n"), "{asked}");
+    // Under the name that outlives the version it is the environment's interpreter.
+    let said = Command::new(&done.binary).args(["-u", "x.py"]).env_clear().output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "runs -u x.py\n");
+    assert!(machine.install("openai-agents").0.unwrap().already);
+}
+
+#[test]
+fn a_python_that_cannot_do_it_is_refused_with_the_remedy() {
+    let said = |machine: &Machine| machine.install("openai-agents").0.unwrap_err().to_string();
+    let old = said(&agents(&python("3.9", "whole")));
+    assert!(old.contains("Python 3.9 (python3) is too old · Python 3.10 or newer"), "{old}");
+    let bare = said(&agents(&python("3.12", "No module named ensurepip")));
+    assert!(bare.contains("cannot make environments: No module named ensurepip"), "{bare}");
+    assert!(bare.contains("apt install python3-venv"), "{bare}");
+    let mut none = agents("exit 1");
+    none.env.insert("PATH".into(), none.dir.path().display().to_string());
+    assert!(said(&none).starts_with("python3 was not found on your PATH"), "{}", said(&none));
+}
+
+#[test]
+fn a_failing_pip_is_quoted_and_leaves_nothing() {
+    let broken = python("3.12", "whole")
+        .replace(r#"echo "Collecting $*""#, "echo 'ERROR: No matching distribution' >&2; exit 1");
+    let machine = agents(&broken);
+    let said = machine.install("openai-agents").0.unwrap_err().to_string();
+    assert!(said.contains("pip could not install openai-agents==0.24.0 · exit status: 1"), "{said}");
+    assert!(said.contains("pip: ERROR: No matching distribution"), "{said}");
+    let left: Vec<_> = entries(&machine.dir.path().join("data/executors/openai-agents"));
+    assert_eq!(left.iter().map(|path| named(path)).collect::<Vec<_>>(), [".lock"]);
+}

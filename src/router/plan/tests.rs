@@ -401,7 +401,7 @@ fn untranslated_pairs_say_both_dialects() {
     assert_eq!(refusal.rule, "dialect.untranslated");
     assert_eq!(
         refusal.reason,
-        "claude speaks messages, OpenAI speaks responses and chat, and this version does not translate between them"
+        "claude speaks messages, OpenAI speaks responses and chat, and nothing translates between them here"
     );
     assert_eq!(refusal.remedies[0], "codex with gpt-5.4 on your OpenAI key");
 }

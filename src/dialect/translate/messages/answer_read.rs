@@ -7,7 +7,7 @@ use super::super::{
     names::fit_id,
 };
 use crate::dialect::{messages, meter::Measured};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Reads events.
@@ -33,7 +33,12 @@ struct Open {
 impl Listen for Listener {
     fn hear(&mut self, name: &str, data: &Value, heard: &mut Heard<'_>) {
         match data["type"].as_str().unwrap_or(name) {
-            "message_start" => self.begin(&data["message"], heard),
+            "message_start" => {
+                self.begin(&data["message"], heard);
+                // A step that the provider's own program took begins with its calls.
+                self.blocks(&data["message"]["content"], heard);
+                self.reason(&data["message"]);
+            }
             "content_block_start" => self.start(data, heard),
             "content_block_delta" => self.delta(data, heard),
             "content_block_stop" => self.end(data["index"].as_u64().unwrap_or(0), heard),
@@ -55,10 +60,7 @@ impl Listen for Listener {
             return;
         }
         self.begin(body, heard);
-        for (index, block) in items(&body["content"]).iter().enumerate() {
-            self.start(&serde_json::json!({"index": index, "content_block": block}), heard);
-            self.end(index as u64, heard);
-        }
+        self.blocks(&body["content"], heard);
         self.reason(body);
         self.over = true;
         self.over(heard);
@@ -92,6 +94,16 @@ impl Listener {
             });
         }
         self.count(&message["usage"], heard);
+    }
+
+    /// Blocks that are there all at once.
+    fn blocks(&mut self, blocks: &Value, heard: &mut Heard<'_>) {
+        for (place, block) in items(blocks).iter().enumerate() {
+            // Apart from the places of those that may be streamed yet.
+            let index = u64::MAX - place as u64;
+            self.start(&json!({"index": index, "content_block": block}), heard);
+            self.end(index, heard);
+        }
     }
 
     fn count(&mut self, usage: &Value, heard: &mut Heard<'_>) {

@@ -231,18 +231,19 @@ impl Listener {
 
     fn message(&mut self, at: u64, item: &Value, heard: &mut Heard<'_>) {
         let streamed = self.items.get(&at).is_some_and(|known| !known.said.is_empty());
+        let mut whole = String::new();
         for (index, part) in items(&item["content"]).iter().enumerate() {
             self.refused |= part["type"] == "refusal";
             if !items(&part["annotations"]).is_empty() {
                 heard.notes.add("annotations", "dropped: the harness's dialect has no such field");
             }
-            if !streamed {
-                let text = part["text"].as_str().unwrap_or_else(|| str_of(part, "refusal")).to_owned();
-                if !text.is_empty() {
-                    self.say(at, Some(index as u64), &text, heard);
-                }
+            let text = part["text"].as_str().unwrap_or_else(|| str_of(part, "refusal"));
+            whole.push_str(text);
+            if !streamed && !text.is_empty() {
+                self.say(at, Some(index as u64), text, heard);
             }
         }
+        self.rest(at, &whole, heard);
     }
 
     fn reasoning(&mut self, at: u64, item: &Value, heard: &mut Heard<'_>) {
@@ -263,11 +264,10 @@ impl Listener {
 
     fn end(&mut self, response: &Value, heard: &mut Heard<'_>) {
         self.begin(response, heard);
-        // Items that no event told of.
-        for (at, item) in items(&response["output"]).iter().enumerate() {
-            let at = at as u64;
-            if self.items.get(&at).is_none_or(|known| !known.done) {
-                self.done(at, item, heard);
+        // Some upstreams tell of nothing before the end. Otherwise the events count: places and ids may differ here.
+        if !self.items.values().any(|item| item.done || !item.said.is_empty()) {
+            for (at, item) in items(&response["output"]).iter().enumerate() {
+                self.done(at as u64, item, heard);
             }
         }
         count(&response["usage"], heard);
@@ -292,8 +292,9 @@ impl Listener {
 
 fn call(item: &Value, name: &str, heard: &Heard<'_>) -> Opening {
     let id = item["call_id"].as_str().filter(|id| !id.is_empty()).unwrap_or_else(|| str_of(item, "id"));
-    let flat = super::super::names::flatten(item["namespace"].as_str(), heard.session.names.back(name));
-    Opening::Call { id: fit_id(id, heard.session.client).into_owned(), name: flat }
+    // Tools are offered without namespaces, so that one in the answer is the upstream's own affair.
+    let name = heard.session.names.back(name).to_owned();
+    Opening::Call { id: fit_id(id, heard.session.client).into_owned(), name }
 }
 
 /// Calls of OpenAI's own tools that the client runs: the name and the arguments that another dialect can say.
