@@ -86,6 +86,7 @@ pub fn settings() -> Result<Settings> {
     for problem in problems {
         eprintln!("inspan: {problem}");
     }
+    crate::executors::declare(&settings);
     Ok(settings)
 }
 
@@ -114,7 +115,10 @@ pub fn out(text: &str) {
 fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
     let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
     match verb {
-        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Install { executor, back: true, .. } => install::back(&executor),
+        LocalVerb::Install { executor, force, update, yes, .. } => {
+            install::run(&executor, force, update, yes)
+        }
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }

@@ -68,10 +68,18 @@ pub enum LocalVerb {
         json: bool,
     },
     /// Install an executor's CLI from npm or PyPI into inspan's own directory.
-    #[command(after_help = "Examples:\n  inspan install claude\n  inspan install codex --yes")]
+    #[command(
+        after_help = "Examples:\n  inspan install claude\n  inspan install codex --update --yes\n  inspan install codex --back"
+    )]
     Install {
-        /// claude, codex, gemini or openai-agents.
+        /// claude, codex, gemini, opencode, grok or openai-agents.
         executor: String,
+        /// The newest version that npm has, which inspan was not tested with; the one before stays.
+        #[arg(long, conflicts_with = "back")]
+        update: bool,
+        /// Go back to the version before the one in use.
+        #[arg(long, conflicts_with = "force")]
+        back: bool,
         /// Install even when one is on your PATH or already there.
         #[arg(long)]
         force: bool,
