@@ -14,7 +14,7 @@ mod vault;
 use crate::{
     agent,
     client::{self, ServerAddress},
-    commands::{self, LocalVerb, ScriptVerb, Verb},
+    commands::{self, BenchWhat, LocalVerb, ScriptVerb, Verb},
     config::{Paths, Settings},
     router::Refusal,
     server,
@@ -99,6 +99,7 @@ pub fn settings() -> Result<Settings> {
     for problem in problems {
         eprintln!("inspan: {problem}");
     }
+    crate::executors::declare(&settings);
     Ok(settings)
 }
 
@@ -132,7 +133,10 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
         "a command about this machine stands alone; run the others by themselves"
     );
     match verb {
-        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Install { executor, back: true, .. } => install::back(&executor),
+        LocalVerb::Install { executor, force, update, yes, .. } => {
+            install::run(&executor, force, update, yes)
+        }
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }
@@ -153,7 +157,10 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
             git::rewind(dir, &workspace::Rewind { id, paths, head }, dry_run, yes, json)
         }
         LocalVerb::Config { action } => config::run(action),
-        LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
+        LocalVerb::Bench { what: Some(BenchWhat::Gateway), requests, litellm, json, .. } => {
+            bench::gateway::run(requests, litellm.as_deref(), json)
+        }
+        LocalVerb::Bench { megabytes, keys, json, .. } => bench::run(megabytes, keys, json),
         LocalVerb::Completions { shell } => {
             let mut command = commands::bare();
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());

@@ -11,7 +11,10 @@ pub use crate::router::Problem;
 pub use load::{load, load_over, load_policy};
 pub use paths::{Paths, PathsError, ServerPaths};
 pub use schema::json_schema;
-pub use settings::{ByokKeys, ExecutorSettings, Hook, Inject, Place, ProviderSettings, Settings, WindowSize};
+pub use settings::{
+    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Hook, Inject, Place, ProviderSettings, Settings,
+    Submit, WindowSize,
+};
 pub use theme::{Role, Theme};
 
 /// The commented defaults: what holds when nobody sets anything, and what `config show` prints for reading.

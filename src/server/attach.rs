@@ -76,6 +76,10 @@ pub struct Link {
     pub(super) copies: BTreeMap<PaneId, super::copying::Copying>,
     /// Where the left button went down, while it is held.
     pub(super) pressed: Option<super::copying::Pressed>,
+    /// The newest click, for knowing a second one in the same place.
+    pub(super) clicked: Option<super::copying::Clicked>,
+    /// This terminal was said to have no clipboard for us.
+    pub(super) clipboard_missed: bool,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     /// Where the mouse was when it dragged last.
@@ -303,6 +307,8 @@ impl Server {
                 prefix_seen: false,
                 copies: BTreeMap::new(),
                 pressed: None,
+                clicked: None,
+                clipboard_missed: false,
                 drag: None,
                 dragged_at: (0, 0),
                 asked: Vec::new(),

@@ -41,6 +41,7 @@ mod typing;
 mod verbs;
 mod watch;
 mod watching;
+mod worktrees;
 
 pub use environment::is_utf8;
 pub use hooks::EVENTS;

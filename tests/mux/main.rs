@@ -31,3 +31,4 @@ mod settings;
 mod steps;
 mod switching;
 mod trying;
+mod vaults;

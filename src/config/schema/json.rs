@@ -1,7 +1,7 @@
 //! The keys and what each takes as a JSON schema, for editors that check TOML by one.
 use super::{
-    BUDGETS, DIALECTS, EXECUTOR, GATEWAY, HOOK, PERMISSIONS, PROVIDER, TOP, Want, executors, providers,
-    takes_byok, takes_each,
+    BUDGETS, DECLARED, DIALECTS, EXECUTOR, GATEWAY, HOOK, PERMISSIONS, PROVIDER, TOP, Want, executors,
+    providers, takes_byok, takes_each,
 };
 use crate::config::EXAMPLE;
 use serde_json::{Map, Value, json};
@@ -52,7 +52,8 @@ pub fn json_schema() -> Value {
             "credits" => named(providers().collect(), &|_| Want::Payer.json()),
             "providers" => named(providers().collect(), &|_| rows(&PROVIDER)),
             "gateways" => open(&rows(&GATEWAY)),
-            "executors" => named(executors().collect(), &|_| rows(&EXECUTOR)),
+            // A person may declare executors of their own.
+            "executors" => open(&rows(&[&EXECUTOR[..], &DECLARED[..]].concat())),
             _ => want.json(),
         };
         if let Some(schema) = schema.as_object_mut() {
@@ -102,7 +103,14 @@ impl Want {
             Self::List => json!({ "type": "array", "items": { "type": "string" } }),
             Self::Dialects => json!({ "type": "array", "items": { "type": "string", "enum": DIALECTS } }),
             Self::Permission => json!({ "type": "string", "enum": PERMISSIONS }),
-            Self::Executor | Self::ModeKeys | Self::WindowSize | Self::Inject => {
+            Self::Executor
+            | Self::ModeKeys
+            | Self::WindowSize
+            | Self::Inject
+            | Self::Dialect
+            | Self::Submit
+            | Self::Effort
+            | Self::AutoInstall => {
                 json!({ "type": "string", "enum": self.words() })
             }
             Self::Hooks => json!({
