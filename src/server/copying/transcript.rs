@@ -4,7 +4,7 @@ use crate::{
     mux::copy::{Lines, Row},
 };
 use std::sync::Arc;
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// What a row begins with, by who speaks.
 const LEADS: [(Role, &str, &str); 3] =
@@ -85,8 +85,11 @@ fn wrap(lead: &str, line: &str, width: usize, mut row: impl FnMut(String, bool, 
     for c in chars.filter(|c| !c.is_control()) {
         let cols = c.width().unwrap_or(0);
         if used + cols > width && used > 0 {
-            row(std::mem::take(&mut text), true, piece);
-            (used, piece) = (0, piece + 1);
+            // Between words where there is a blank not too far back; the blank stays, so that a copy is whole.
+            let blank = text.rfind(' ').map(|at| at + 1).filter(|at| *at * 2 > text.len());
+            let rest = text.split_off(blank.filter(|_| c != ' ').unwrap_or(text.len()));
+            row(std::mem::replace(&mut text, rest), true, piece);
+            (used, piece) = (text.width(), piece + 1);
         }
         text.push(c);
         used += cols;
