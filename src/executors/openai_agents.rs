@@ -76,6 +76,9 @@ impl Executor for OpenAiAgents {
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let gateway = request.gateway.ok_or("OpenAI Agents needs the gateway: none was given")?;
+        if request.route.inject {
+            return Err("OpenAI Agents holds no key: take `inject` out of [executors.openai-agents]".into());
+        }
         let model =
             request.route.wire_model.as_deref().ok_or("OpenAI Agents needs a model: none was planned")?;
         let own = std::env::current_exe().ok().filter(|file| file.exists()).ok_or(

@@ -1,29 +1,29 @@
 //! A route as the panel writes it.
-use super::{AuthMode, ExecutorId, Provider, Route, catalogue::Catalogue};
+use super::{ExecutorId, Provider, Route, catalogue::Catalogue};
 use unicode_width::UnicodeWidthStr;
 
 /// The way of a request, one hop for each line, the second indented below the first one's arrow:
 /// `codex ─responses→ gateway` and `      ─responses→ openai`; under `login` one line, `claude ──→ Anthropic (direct)`.
 pub fn route_lines(route: &Route) -> Vec<String> {
     let executor = &route.executor;
-    if route.auth == AuthMode::Login {
+    if !route.through_gateway() {
         return vec![format!("{executor} ──→ {} (direct)", served_by(route))];
     }
     let indent = " ".repeat(executor.as_str().width() + 1);
     vec![
         format!("{executor} ─{}→ gateway", route.harness_dialect),
-        format!("{indent}─{}→ {}", route.upstream_dialect, route.provider),
+        format!("{indent}─{}→ {}", route.upstream_dialect, route.served_by()),
     ]
 }
 
 /// Whom a login asks. A CLI without a home provider decides that itself until a model is picked.
-fn served_by(route: &Route) -> &'static str {
+fn served_by(route: &Route) -> &str {
     if route.model.is_none() && !has_home_provider(&route.executor) {
         "its own provider"
     } else if route.provider == Provider::Rehearsal {
         "rehearsal"
     } else {
-        route.provider.title()
+        route.served_title()
     }
 }
 
@@ -34,7 +34,7 @@ fn has_home_provider(executor: &ExecutorId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::{Facts, PlanRequest, plan};
+    use crate::router::{AuthMode, Facts, PlanRequest, plan};
 
     fn lines(executor: ExecutorId, model: Option<&str>, auth: AuthMode, rehearse: bool) -> Vec<String> {
         let auth = (!rehearse).then_some(auth);

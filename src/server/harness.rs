@@ -10,7 +10,7 @@ use crate::{
     executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
     handoff::Conversation,
     mux::PaneId,
-    router::{AuthMode, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, plan},
+    router::{AuthMode, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, plan, short_credential},
     state::{Harness, Parked, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
@@ -251,15 +251,37 @@ impl Server {
             }
             None => {}
         }
+        let mut held = None;
+        if start.route.inject {
+            let (vault, credential) = (self.vault.clone(), start.route.credential.clone());
+            if vault.is_slow(&credential) {
+                // A program gives the key, which the loop must not wait for.
+                self.tasks.spawn(
+                    move || vault.resolve(&credential).map(drop),
+                    move |server, given| match given {
+                        Ok(()) => server.start_harness(id, start),
+                        Err(why) => server.not_started(id, &why.to_string()),
+                    },
+                );
+                return;
+            }
+            match vault.resolve(&credential) {
+                Ok(key) => held = Some(key),
+                Err(why) => return self.not_started(id, &why.to_string()),
+            }
+        }
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let key = pane.key.clone();
         let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
         let pane_dir = self.place.pane(&key);
-        let access = (start.route.auth != AuthMode::Login)
-            .then(|| {
-                self.gateway.as_ref().map(|g| GatewayAccess { base_url: g.base_url(), token: new_token() })
-            })
-            .flatten();
+        let access = match (start.route.auth, held) {
+            (AuthMode::Login, _) => None,
+            (_, Some(key)) => Some(GatewayAccess {
+                base_url: direct_base(&start.route.base_url).to_owned(),
+                token: key.expose().to_owned(),
+            }),
+            _ => self.gateway.as_ref().map(|g| GatewayAccess { base_url: g.base_url(), token: new_token() }),
+        };
         let request = LaunchRequest {
             binary: &found.binary,
             route: &start.route,
@@ -299,6 +321,10 @@ impl Server {
             SessionChoice::Resume(id) => Some(id.clone()),
             SessionChoice::New(_) => None,
         });
+        if start.route.inject {
+            let short = short_credential(&start.route.credential);
+            plan.notes.push(format!("this CLI holds the key {short} itself: its requests are not metered"));
+        }
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
@@ -308,7 +334,8 @@ impl Server {
         self.harnesses.insert(
             id,
             Runtime {
-                token: access.map(|a| a.token).unwrap_or_default(),
+                // Without a token the gateway does not know the pane: its CLI asks the provider itself.
+                token: access.filter(|_| start.route.through_gateway()).map(|a| a.token).unwrap_or_default(),
                 config_home: plan.config_home.clone(),
                 started: Some(SystemTime::now()),
                 pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
@@ -545,6 +572,12 @@ pub fn parse_permission(word: &str) -> Result<Permission, Failure> {
 /// Whether a directory is on an environment's own PATH.
 fn on_path(env: &BTreeMap<String, String>, dir: &Path) -> bool {
     env.get("PATH").is_some_and(|path| path.split(':').any(|part| Path::new(part) == dir))
+}
+
+/// A provider's address without the version that the CLIs add themselves.
+fn direct_base(url: &str) -> &str {
+    let url = url.trim_end_matches('/');
+    url.strip_suffix("/v1beta").or_else(|| url.strip_suffix("/v1")).unwrap_or(url)
 }
 
 /// A token nobody can guess.

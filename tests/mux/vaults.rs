@@ -227,6 +227,11 @@ fn two_keys_take_turns_and_neither_is_found_anywhere() {
     let heads = upstream.seen.lock().unwrap().iter().map(|(_, head)| head.clone()).collect::<String>();
     assert!(!heads.contains(&env["ANTHROPIC_AUTH_TOKEN"]), "the pane's token stays in the house");
 
+    let route = sandbox.inspan(&["route", "-t", &pane]).ok().to_owned();
+    assert!(route.contains("chosen by: vault") && route.contains("team"), "{route}");
+    let limited = route.lines().find(|line| line.contains("TEAM_KEY")).unwrap_or_default();
+    assert!(limited.contains("rests") && limited.contains("rate limited"), "{route}");
+
     // The ledger names references, the journal the change from one to the other.
     sandbox.wait_output("the change is an event", &["events", "-n", "200", "--json"], |output| {
         output.stdout.contains("env:TEAM_KEY") && output.stdout.contains("stored:team/1")
@@ -411,4 +416,33 @@ fn policy_is_shown_with_places_and_explained() {
     );
     sandbox.write("config/inspan/policy.toml", "[executors.codex]\nenbled = false\n");
     assert!(sandbox.inspan(&["policy", "check"]).fails(1).contains(":2:"));
+}
+
+#[test]
+fn a_key_that_is_left_to_the_cli_is_in_its_environment_and_in_no_file() {
+    let mut sandbox = Sandbox::new();
+    sandbox.config("[byok]\nclaude = \"env:MINE\"\n[executors.claude]\ninject = \"env\"\n");
+    sandbox.set_env("MINE", Some(FIRST));
+    stub_cli(&sandbox, "claude");
+    let dir = sandbox.repository("shop");
+    let new =
+        ["new-session", "-d", "-s", "work", "-c", dir.to_str().unwrap(), "--executor", "claude", "--trust"];
+    let pane = sandbox.inspan(&new).ok().to_owned();
+    wait_for_capture(&sandbox, &pane, "claude> ");
+    let env = stub_env(&sandbox, "claude");
+    assert_eq!(env["ANTHROPIC_API_KEY"], FIRST);
+    assert_eq!(env["ANTHROPIC_BASE_URL"], "https://api.anthropic.com");
+    assert!(!env.contains_key("ANTHROPIC_AUTH_TOKEN") && !env.contains_key("MINE"), "{env:?}");
+    let route = sandbox.json(&["route", "-t", &pane, "--json"]);
+    assert_eq!(
+        (&route["route"]["auth"], &route["route"]["inject"]),
+        (&json!("byok"), &json!(true)),
+        "{route}"
+    );
+    // The stand-in writes its environment down; nothing of ours does.
+    let found = holders(sandbox.root(), FIRST);
+    assert_eq!(found, [sandbox.path("home/claude.env").display().to_string()]);
+    assert!(exposed(&sandbox, FIRST).iter().all(|process| !process.contains("\"server\"")));
+    let shown = sandbox.inspan(&["route", "-t", &pane]).ok().to_owned();
+    assert!(shown.contains("Anthropic (direct)"), "{shown}");
 }

@@ -93,6 +93,13 @@ pub(super) fn furnish(
         // Its safety check is a service of the vendor's that a gateway does not have: every command would stop.
         "permissions": { "disableAutoMode": "disable" },
     });
+    let token = if request.route.inject { "ANTHROPIC_API_KEY" } else { "ANTHROPIC_AUTH_TOKEN" };
+    if request.route.inject
+        && let Some(env) = ours["env"].as_object_mut()
+    {
+        // A key that the person leaves to the CLI is in its environment and in no file.
+        env.remove("ANTHROPIC_AUTH_TOKEN");
+    }
     plan.argv.extend(["--settings".into(), launch.display().to_string()]);
     if request.home == Home::Empty {
         plan.argv.push("--strict-mcp-config".into());
@@ -106,7 +113,7 @@ pub(super) fn furnish(
     for (name, value) in [
         ("CLAUDE_CONFIG_DIR", overlay.to_string_lossy().as_ref()),
         ("ANTHROPIC_BASE_URL", &gateway.base_url),
-        ("ANTHROPIC_AUTH_TOKEN", &gateway.token),
+        (token, &gateway.token),
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
         ("DISABLE_AUTOUPDATER", "1"),
     ] {

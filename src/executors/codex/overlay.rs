@@ -8,6 +8,9 @@ use crate::executors::{
 use std::path::Path;
 use toml::{Table, Value};
 
+/// Where Codex finds a key that the person leaves to it.
+const KEY_VAR: &str = "CODEX_API_KEY";
+
 /// The name of our provider in the generated config.
 pub(super) const PROVIDER: &str = "inspan";
 
@@ -57,13 +60,21 @@ pub(super) fn furnish(
     if inherit_user && let Some(user) = super::home(request.env) {
         config = inherit(plan, &user, &overlay);
     }
-    let provider = table([
+    let mut provider = table([
         ("name", "inspan".into()),
         ("base_url", format!("{}/v1", gateway.base_url).into()),
         ("wire_api", "responses".into()),
-        // In this 0600 file rather than a variable: Codex hands its whole environment to the commands it runs.
-        ("experimental_bearer_token", gateway.token.as_str().into()),
     ]);
+    if request.route.inject {
+        put_in(&mut provider, "env_key", KEY_VAR.into());
+        plan.env_set.insert(KEY_VAR.into(), gateway.token.clone());
+    } else {
+        // In this 0600 file rather than a variable: Codex hands its whole environment to the commands it runs.
+        put_in(&mut provider, "experimental_bearer_token", gateway.token.as_str().into());
+    }
+    for (name, value) in request.route.gateway.iter().flat_map(|endpoint| &endpoint.codex) {
+        put_in(&mut provider, name, (*value).into());
+    }
     config.insert("model_provider".into(), PROVIDER.into());
     config.insert("model_providers".into(), Value::Table(table([(PROVIDER, Value::Table(provider))])));
     config.insert("check_for_update_on_startup".into(), false.into());

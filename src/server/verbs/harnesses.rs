@@ -4,7 +4,7 @@ use crate::{
     commands::Target,
     executors::ModelChange,
     record::{RecordError, Recorder},
-    router::{AuthMode, Refusal, route_lines},
+    router::{AuthMode, Refusal, Route, route_lines, short_credential},
     server::{
         Server,
         harness::{Start, Waiter},
@@ -12,6 +12,7 @@ use crate::{
         reply::{Failure, Reply},
     },
     state::{Status, StatusReport, StatusSource, target::Origin},
+    vault::Health,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -212,6 +213,7 @@ impl Server {
                 "pane": id.to_string(), "route": route, "served_model": harness.served_model,
                 "usage": harness.usage, "permission": harness.permission,
                 "key": self.key_missing(route).map_or("here", |_| "missing"), "session": harness.session,
+                "pool": self.pool(route).iter().map(|(key, state)| json!({ "key": key, "state": state })).collect::<Vec<_>>(),
             })));
         }
         let mut text = format!(
@@ -232,6 +234,9 @@ impl Server {
         if let Some(why) = self.key_missing(route) {
             text.push_str(&format!("{why}\n"));
         }
+        for (key, state) in self.pool(route) {
+            text.push_str(&format!("  {key:<28} {state}\n"));
+        }
         if let Some(served) = &harness.served_model {
             text.push_str(&format!("served by {served}\n"));
         }
@@ -240,6 +245,20 @@ impl Server {
             harness.usage.requests, harness.usage.input, harness.usage.output
         ));
         Ok(Outcome::Done(text))
+    }
+
+    /// The credentials that take turns on a route, and how each stands; empty where there is only one.
+    fn pool(&self, route: &Route) -> Vec<(String, String)> {
+        let standing = self.vault.standing(&route.credential);
+        if standing.len() < 2 {
+            return Vec::new();
+        }
+        let state = |health: &Health, rests: Option<Duration>| match (rests, health.trouble) {
+            (Some(rests), Some(trouble)) => format!("rests {} s: {}", rests.as_secs() + 1, trouble.words()),
+            (_, Some(trouble)) => format!("ready again, was {}", trouble.words()),
+            _ => "ready".to_owned(),
+        };
+        standing.iter().map(|(key, health, rests)| (short_credential(key), state(health, *rests))).collect()
     }
 
     pub(super) fn explain_verb(&mut self, target: &Target, as_json: bool, origin: &Origin) -> Answer {
