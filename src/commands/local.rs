@@ -1,5 +1,5 @@
 //! Verbs that run in the calling process and need no server.
-use super::args::{Assume, ConfigAction, PolicyAction};
+use super::args::{Assume, BenchWhat, ConfigAction, PolicyAction};
 use super::vaults::VaultAction;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -68,10 +68,18 @@ pub enum LocalVerb {
         json: bool,
     },
     /// Install an executor's CLI from npm or PyPI into inspan's own directory.
-    #[command(after_help = "Examples:\n  inspan install claude\n  inspan install codex --yes")]
+    #[command(
+        after_help = "Examples:\n  inspan install claude\n  inspan install codex --update --yes\n  inspan install codex --back"
+    )]
     Install {
-        /// claude, codex, gemini or openai-agents.
+        /// claude, codex, gemini, opencode, grok or openai-agents.
         executor: String,
+        /// The newest version that npm has, which inspan was not tested with; the one before stays.
+        #[arg(long, conflicts_with = "back")]
+        update: bool,
+        /// Go back to the version before the one in use.
+        #[arg(long, conflicts_with = "force")]
+        back: bool,
         /// Install even when one is on your PATH or already there.
         #[arg(long)]
         force: bool,
@@ -169,9 +177,21 @@ pub enum LocalVerb {
         #[arg(value_enum, default_value_t)]
         action: ConfigAction,
     },
-    /// Measure the hot paths against tmux in one run.
-    #[command(after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20")]
+    /// Measure the hot paths against tmux in one run, or what the gateway adds to a model request.
+    #[command(
+        after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20\n  inspan bench gateway --requests 500\n  \
+                      inspan bench gateway --litellm ~/venv/bin/litellm"
+    )]
     Bench {
+        /// Only this.
+        #[arg(value_enum)]
+        what: Option<BenchWhat>,
+        /// Requests timed on each way (gateway).
+        #[arg(long, default_value_t = 200)]
+        requests: usize,
+        /// Measure this LiteLLM proxy as well (gateway).
+        #[arg(long, value_name = "PATH")]
+        litellm: Option<PathBuf>,
         /// Megabytes of log lines through a pane.
         #[arg(long, default_value_t = 100)]
         megabytes: usize,

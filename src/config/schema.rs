@@ -29,6 +29,10 @@ pub(super) enum Want {
     List,
     Executor,
     Permission,
+    Effort,
+    AutoInstall,
+    Dialect,
+    Submit,
     ModeKeys,
     Credential,
     /// A credential, `none`, or a declared gateway.
@@ -87,11 +91,36 @@ const GATEWAY: [(&str, Want); 11] = [
     ("vars", Want::Table),
     ("translate", Want::Flag),
 ];
-const EXECUTOR: [(&str, Want); 3] =
-    [("permission", Want::Permission), ("args", Want::List), ("inject", Want::Inject)];
 const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
 const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
+const EXECUTOR: [(&str, Want); 5] = [
+    ("permission", Want::Permission),
+    ("args", Want::List),
+    ("effort", Want::Effort),
+    ("auto_install", Want::AutoInstall),
+    ("inject", Want::Inject),
+];
+/// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
+const DECLARED: [(&str, Want); 12] = [
+    ("command", Want::List),
+    ("title", Want::Text),
+    ("dialect", Want::Dialect),
+    ("default_model", Want::Text),
+    ("model", Want::List),
+    ("session", Want::List),
+    ("resume", Want::List),
+    ("prompt", Want::List),
+    ("submit", Want::Submit),
+    ("env", Want::Table),
+    ("permissions", Want::Table),
+    ("status", Want::Table),
+];
+const SUBMITS: [&str; 2] = ["paste", "type"];
+/// What a declared executor can be seen in.
+const STATUSES: [&str; 5] = ["working", "needs-you", "retrying", "limited", "idle"];
+const EFFORTS: [&str; 4] = ["low", "medium", "high", "max"];
+const AUTO_INSTALL: [&str; 3] = ["ask", "always", "never"];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
@@ -134,10 +163,26 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
         ["gateways", _, key] => find(&GATEWAY, key),
         ["gateways" | "providers", _, "headers", _] => Some(Want::Header),
         ["gateways", _, "models" | "vars", _] => Some(Want::Text),
-        ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
-        ["executors", _, key] => find(&EXECUTOR, key),
+        ["executors", name] => (is_executor(name) || is_stranger(path)).then_some(Want::Table),
+        ["executors", name, key] if is_executor(name) => find(&EXECUTOR, key),
+        ["executors", _, key] => find(&EXECUTOR, key).or_else(|| find(&DECLARED, key)),
+        ["executors", _, "env", _] => Some(Want::Text),
+        ["executors", _, "permissions", word] => PERMISSIONS.contains(word).then_some(Want::List),
+        ["executors", _, "status", word] => STATUSES.contains(word).then_some(Want::List),
         _ => None,
     }
+}
+
+fn is_executor(name: &str) -> bool {
+    executors().any(|known| known == name)
+}
+
+/// A name below `[executors]` that the catalogue does not know and that an executor may have: it becomes a word of
+/// commands and the name of a directory.
+pub(super) fn is_stranger(path: &[&str]) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    matches!(path, ["executors", name] if !is_executor(name)
+        && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain))
 }
 
 /// The names below `path` are not ours to spell: keys, executors, providers.
@@ -147,6 +192,7 @@ pub(super) fn free_names(path: &[&str]) -> bool {
         ["keys" | "byok" | "credits" | "providers" | "gateways" | "executors"]
             | ["byok", _]
             | ["gateways" | "providers", _, "headers" | "models" | "vars"]
+            | ["executors", _, "env" | "permissions" | "status"]
     )
 }
 
@@ -161,7 +207,10 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
         ["executors"] => executors().collect(),
         ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
-        ["executors", _] => of(&EXECUTOR),
+        ["executors", name] if is_executor(name) => of(&EXECUTOR),
+        ["executors", _] => of(&EXECUTOR).into_iter().chain(of(&DECLARED)).collect(),
+        ["executors", _, "permissions"] => PERMISSIONS.to_vec(),
+        ["executors", _, "status"] => STATUSES.to_vec(),
         _ => Vec::new(),
     }
 }
@@ -213,6 +262,20 @@ impl Want {
                 &format!("one of {}", PERMISSIONS.join(", ")),
                 !text.is_some_and(|t| PERMISSIONS.contains(&t)),
             ),
+            Self::Dialect => wants(
+                &format!("one of {}", DIALECTS.join(", ")),
+                !text.is_some_and(|t| DIALECTS.contains(&t)),
+            ),
+            Self::Submit => {
+                wants(&format!("one of {}", SUBMITS.join(", ")), !text.is_some_and(|t| SUBMITS.contains(&t)))
+            }
+            Self::Effort => {
+                wants(&format!("one of {}", EFFORTS.join(", ")), !text.is_some_and(|t| EFFORTS.contains(&t)))
+            }
+            Self::AutoInstall => wants(
+                &format!("one of {}", AUTO_INSTALL.join(", ")),
+                !text.is_some_and(|t| AUTO_INSTALL.contains(&t)),
+            ),
             Self::ModeKeys => wants(
                 &format!("one of {}", MODE_KEYS.join(", ")),
                 !text.is_some_and(|t| MODE_KEYS.contains(&t)),
@@ -250,6 +313,10 @@ impl Want {
         match self {
             Self::Executor => executors().collect(),
             Self::Permission => PERMISSIONS.to_vec(),
+            Self::Dialect => DIALECTS.to_vec(),
+            Self::Submit => SUBMITS.to_vec(),
+            Self::Effort => EFFORTS.to_vec(),
+            Self::AutoInstall => AUTO_INSTALL.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
             Self::Inject => INJECT.to_vec(),
             _ => Vec::new(),
@@ -319,10 +386,10 @@ mod tests {
             uncommented.push_str(if is_setting { bare } else { line });
             uncommented.push('\n');
         }
-        assert!(
-            uncommented
-                .contains("\n[executors.claude]\npermission = \"ask\"\nargs = []\ninject = \"gateway\"\n")
-        );
+        assert!(uncommented.contains(
+            "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
+             inject = \"gateway\"\n"
+        ));
         assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
         assert_eq!(problems, []);

@@ -1,11 +1,12 @@
 //! The settings in force, and how a user's text changes them.
 use super::{EXAMPLE, Problem, schema};
+use crate::router::catalogue::{ExecutorEntry, Speaks};
 use crate::{
     router::{
-        Budget, Catalogue, Credential, Declaration, Endpoint, ExecutorId, Facts, Gateway, GatewayFault,
-        Policy, Provider, Span, nearest, position,
+        Budget, Catalogue, Credential, Declaration as GatewayDeclaration, Dialect, Endpoint, ExecutorId,
+        Facts, Gateway, GatewayFault, Policy, Provider, Span, nearest, position,
     },
-    state::Permission,
+    state::{Effort, Permission},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock, time::Duration};
@@ -72,7 +73,7 @@ pub struct Settings {
     pub providers: BTreeMap<Provider, ProviderSettings>,
     /// Gateways that are declared, by name.
     #[serde(default)]
-    pub gateways: BTreeMap<String, Declaration>,
+    pub gateways: BTreeMap<String, GatewayDeclaration>,
     /// What is set for an executor.
     #[serde(default)]
     pub executors: BTreeMap<ExecutorId, ExecutorSettings>,
@@ -131,6 +132,15 @@ pub struct ExecutorSettings {
     /// Who holds a BYOK key.
     #[serde(default)]
     pub inject: Inject,
+    /// How hard its model is asked to think; its own default where nothing is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+    /// What happens when it is to start and is not there.
+    #[serde(default)]
+    pub auto_install: AutoInstall,
+    /// What makes it an executor, where the catalogue does not know it.
+    #[serde(flatten)]
+    pub declared: Declaration,
 }
 
 /// Who holds a BYOK key while a harness runs.
@@ -142,6 +152,72 @@ pub enum Inject {
     Gateway,
     /// The CLI, which finds it in its environment and asks the provider directly.
     Env,
+}
+
+/// An executor that the settings declare: everything that a built-in one has in its own file. Arguments and variables
+/// may hold `{model}`, `{session}`, `{prompt}`, `{cwd}` and `{gateway}`, variables `{token}` as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Declaration {
+    /// The program and the arguments that every start has. Empty for what is not declared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Its name for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What it speaks to the gateway; nothing when it cannot be pointed there, so that only its own account pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
+    /// The model that the gateway's routes run when nobody picks one, by its display id.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub default_model: String,
+    /// Arguments that choose a model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model: Vec<String>,
+    /// Arguments that begin a session under an id of ours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub session: Vec<String>,
+    /// Arguments that resume a session.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resume: Vec<String>,
+    /// Arguments that carry the first prompt; without them it is typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prompt: Vec<String>,
+    /// Variables.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Arguments for how much it may do without asking.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub permissions: BTreeMap<String, Vec<String>>,
+    /// How a prompt is submitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submit: Option<Submit>,
+    /// What stands at the bottom of its screen in each status; `title:` before a text means the window title.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub status: BTreeMap<String, Vec<String>>,
+}
+
+/// How a prompt is submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Submit {
+    /// Pasted as a whole, a moment, Enter.
+    Paste,
+    /// Typed, with Enter in the same write; each line break submits.
+    Type,
+}
+
+/// What happens when an executor is to start and is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoInstall {
+    /// The pane offers to install it.
+    #[default]
+    Ask,
+    /// It is installed in the pane, in view, and started then.
+    Always,
+    /// It is refused, and nothing offers to install it.
+    Never,
 }
 
 impl Default for Settings {
@@ -338,6 +414,11 @@ impl Settings {
         self.providers.iter().filter_map(|(id, settings)| Some((*id, url(settings)?))).collect()
     }
 
+    /// The executors that the settings declare, by name.
+    pub fn declared(&self) -> impl Iterator<Item = (&ExecutorId, &ExecutorSettings)> {
+        self.executors.iter().filter(|(_, settings)| !settings.declared.command.is_empty())
+    }
+
     /// What planning needs to know of the settings. `is_set` answers for the client's environment; who is logged in
     /// and what is installed is for the caller to add.
     pub fn facts(&self, policy: Policy, is_set: impl Fn(&str) -> bool) -> Facts {
@@ -359,6 +440,7 @@ impl Settings {
             broken_gateways: broken.into_iter().map(|(name, fault)| (name, fault.to_string())).collect(),
             via: self.via(),
             endpoints: self.endpoints(),
+            declared: self.declared().map(|(id, settings)| entry(id, &settings.declared)).collect(),
             ..Facts::default()
         }
     }
@@ -441,6 +523,34 @@ fn holds_key(name: &str, value: &str) -> bool {
     secret.iter().any(|part| name.contains(part)) && !refers
 }
 
+/// A declared executor as planning sees it. Its own account is whatever the person set it up with; without a dialect
+/// nothing else can pay.
+fn entry(id: &ExecutorId, declared: &Declaration) -> ExecutorEntry {
+    let catalogue = Catalogue::builtin();
+    let spoken = |model: &&crate::router::catalogue::Model| {
+        let provider = catalogue.provider(model.provider);
+        model.only.is_none()
+            && declared.dialect.is_some_and(|d| provider.is_some_and(|p| p.dialects.contains(&d)))
+    };
+    let default_model = match declared.default_model.as_str() {
+        "" => catalogue.models.iter().find(spoken).map(|model| model.id.clone()).unwrap_or_default(),
+        chosen => chosen.to_owned(),
+    };
+    let title = if declared.title.is_empty() { id.as_str() } else { &declared.title };
+    ExecutorEntry {
+        id: id.clone(),
+        title: title.to_owned(),
+        short: id.to_string(),
+        default_model,
+        native: None,
+        speaks: declared.dialect.map_or_else(|| Speaks::Each(BTreeMap::new()), Speaks::One),
+        login: true,
+        reference: false,
+        byok: Vec::new(),
+        key_env: Vec::new(),
+    }
+}
+
 /// Texts being laid over the defaults.
 #[derive(Default)]
 struct Merge {
@@ -499,7 +609,9 @@ impl Merge {
             let name = if schema::free_names(above) { written } else { dashed.as_str() };
             let path = [above, &[name]].concat();
             let dotted = path.join(".");
-            match (schema::want(&path), value.get_ref().as_table()) {
+            let declares = |inner: &DeTable<'_>| inner.keys().any(|key| key.get_ref() == "command");
+            let stray = schema::is_stranger(&path) && !value.get_ref().as_table().is_some_and(declares);
+            match (schema::want(&path).filter(|_| !stray), value.get_ref().as_table()) {
                 (Some(schema::Want::Table), Some(inner)) => self.table(source, &path, inner),
                 (Some(want), _) => match want.fault(value.get_ref()) {
                     None => self.set(source, &path, value),

@@ -1,5 +1,5 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
-use super::{Versions, by_id, find, registry};
+use super::{Versions, all, by_id, find};
 use crate::{
     config::{Settings, load_policy, paths::policy_files},
     router::{
@@ -68,8 +68,8 @@ impl Machine<'_> {
         let attached = self.env.get(ATTACHED_VAR).map(String::as_str).unwrap_or_default();
         let names = attached.split(',').map(str::trim).filter(|name| !name.is_empty());
         facts.attached = self.vault.attached(names.map(str::to_owned));
-        for executor in registry() {
-            facts.present.insert(executor.id(), find(*executor, self.path, self.data_dir).is_some());
+        for executor in all() {
+            facts.present.insert(executor.id(), find(executor, self.path, self.data_dir).is_some());
             facts.logins.insert(executor.id(), executor.login(self.env).is_some());
         }
         facts
@@ -79,9 +79,8 @@ impl Machine<'_> {
     /// for its version, which takes up to seconds.
     pub fn readiness(&self, rehearse: bool, versions: bool) -> Vec<ExecutorReadiness> {
         let facts = self.facts();
-        Catalogue::builtin()
-            .executors
-            .iter()
+        let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
+        listed
             .map(|entry| {
                 let executor = by_id(&entry.id).ok();
                 let found = executor.and_then(|e| find(e, self.path, self.data_dir));
@@ -133,7 +132,8 @@ impl Machine<'_> {
         let choices = |executor: &ExecutorId| {
             models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
         };
-        Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()
+        let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
+        listed.map(|e| (e.id.clone(), choices(&e.id))).collect()
     }
 
     /// The version that our own installation's directory is named after.

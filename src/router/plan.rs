@@ -84,7 +84,7 @@ pub fn refusal_of_unknown_executor(error: Unknown) -> Refusal {
 fn decide(request: &PlanRequest, facts: &Facts) -> Result<Route, Refusal> {
     let catalogue = Catalogue::builtin();
     let executor =
-        catalogue.executor(&request.executor).map_err(|e| unknown("executor.unknown", "executor", e))?;
+        facts.executor(&request.executor).map_err(|e| unknown("executor.unknown", "executor", e))?;
     let mut planning = Planning { request, facts, catalogue, executor, vault: None };
     planning.executor_allowed()?;
     if !request.rehearse {
@@ -103,7 +103,7 @@ struct Planning<'a> {
     request: &'a PlanRequest,
     facts: &'a Facts,
     catalogue: &'static Catalogue,
-    executor: &'static ExecutorEntry,
+    executor: &'a ExecutorEntry,
     /// The attached vault that pays for models.
     vault: Option<Paying<'a>>,
 }
@@ -228,7 +228,9 @@ impl Planning<'_> {
             let reason = format!("{title} is {only}'s own routing between models, which {id} cannot do");
             return Err(refuse("model.not-for-executor", reason, []));
         }
-        if preset == Preset::AgentComputer && !model.taken_by(id) {
+        // The matrix says nothing of executors that the settings declare: what they speak decides.
+        let declared = self.facts.declared.iter().any(|entry| entry.id == *id);
+        if preset == Preset::AgentComputer && !model.taken_by(id) && !declared {
             let reason = format!("{id} does not take {title} under the preset {preset}");
             let open = "an administrator can set `preset = \"open\"` in policy.toml";
             return Err(refuse("model.not-for-executor", reason, [open.to_owned()]));

@@ -312,9 +312,30 @@ pub struct Facts {
     pub endpoints: BTreeMap<Provider, super::Endpoint>,
     /// The vaults that are attached to the session.
     pub attached: Vec<super::Attached>,
+    /// Executors that the settings declare beside the catalogue's.
+    pub declared: Vec<super::catalogue::ExecutorEntry>,
 }
 
 impl Facts {
+    /// The executor of that name, of the catalogue or declared.
+    ///
+    /// # Errors
+    /// The known names and the nearest one.
+    pub fn executor(
+        &self,
+        id: &ExecutorId,
+    ) -> Result<&super::catalogue::ExecutorEntry, super::catalogue::Unknown> {
+        if let Some(declared) = self.declared.iter().find(|entry| entry.id == *id) {
+            return Ok(declared);
+        }
+        super::Catalogue::builtin().executor(id).map_err(|mut unknown| {
+            unknown.known.extend(self.declared.iter().map(|entry| entry.id.to_string()));
+            let known = unknown.known.iter().map(String::as_str);
+            unknown.nearest = super::nearest(id.as_str(), known).map(str::to_owned);
+            unknown
+        })
+    }
+
     /// Takes every key and every login as present and every translation as served, so that only matrix and policy
     /// decide. What is configured stays as it is.
     pub fn assume_all(mut self) -> Self {

@@ -275,6 +275,32 @@ pub enum Permission {
     Readonly,
 }
 
+/// How hard a model is asked to think, where a CLI can say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// Quick answers.
+    Low,
+    /// In between.
+    Medium,
+    /// Long thoughts.
+    High,
+    /// As long as the CLI allows.
+    Max,
+}
+
+impl Effort {
+    /// The stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Max => "max",
+        }
+    }
+}
+
 /// Sums over a pane's model requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
