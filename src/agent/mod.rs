@@ -7,6 +7,7 @@
 mod card;
 mod editor;
 mod files;
+mod instructions;
 mod intent;
 mod lines;
 mod pane;
@@ -19,6 +20,7 @@ mod shell;
 pub mod store;
 mod talk;
 mod tools;
+mod tty;
 mod view;
 
 pub use pane::run;

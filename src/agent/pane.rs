@@ -3,16 +3,18 @@ use super::{
     card::Entry,
     editor::{Editor, Typed},
     files,
+    instructions::instructions,
     intent::{Agreed, Intent, Verdict, decide, word},
     lines::{Row, cut},
     place::Place,
     protocol::{Heard, How, Say, Start},
     runtime::{FromRuntime, Runtime},
-    screen::{ENTER, LEAVE, Screen},
+    screen::Screen,
     settings::{Settings, permission_words},
     store,
     talk::{ARMED_AFTER, Asking, Call, Running, Talk},
     tools::{self, Outcome},
+    tty::{Raw, size, write},
     view::Frame,
 };
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
     term::input::{Decoder, Input, KeyKind},
 };
 use std::{
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -43,11 +45,6 @@ const DRAWN_ANEW: usize = 1_500;
 const MAX_RETRIES: u32 = 4;
 /// Seconds before the second try.
 const FIRST_DELAY: f64 = 1.0;
-/// Bytes of the workspace's own instructions.
-const MAX_INSTRUCTIONS: u64 = 32 * 1024;
-/// Where a workspace keeps its instructions for agents.
-const INSTRUCTIONS: &str = "AGENTS.md";
-
 const HELP: &str = "Enter sends · Shift+Enter, Alt+Enter, Ctrl-J or \\ and Enter break the line · Up calls earlier \
                     prompts · Esc stops the turn · Ctrl-O shows the last tool's output whole · Ctrl-L draws anew · \
                     Ctrl-C twice or Ctrl-D leaves · /permission /help /quit";
@@ -68,40 +65,6 @@ pub fn run(settings: &Path) -> Result<i32, String> {
     // A thread still reads the terminal; it must not hold the end up.
     tokio.shutdown_background();
     ended
-}
-
-/// The terminal in raw mode with our modes; given back when dropped.
-struct Raw;
-
-impl Raw {
-    fn enter() -> Result<Self, String> {
-        crossterm::terminal::enable_raw_mode().map_err(|e| {
-            format!(
-                "this is no terminal ({e}) · it is started by: inspan new-session --executor openai-agents"
-            )
-        })?;
-        write(ENTER);
-        Ok(Self)
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        write(LEAVE);
-        let _ = crossterm::terminal::disable_raw_mode();
-    }
-}
-
-fn write(text: &str) {
-    if !text.is_empty() {
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    }
-}
-
-fn size() -> (usize, usize) {
-    let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
-    (usize::from(width.max(2)), usize::from(height.max(4)))
 }
 
 /// What the person is about to do for the second time.
@@ -565,32 +528,4 @@ async fn ended(tool: &mut Option<JoinHandle<Outcome>>) -> Outcome {
     };
     *tool = None;
     outcome.unwrap_or_else(|error| Outcome::refused(format!("the tool failed: {error}"), "failed"))
-}
-
-/// The system prompt.
-fn instructions(settings: &Settings) -> String {
-    let mut text = format!(
-        "You are a coding agent in a terminal. You work in the directory {cwd} on the person's machine with the tools \
-         that you are given; paths are relative to it. Look before you change things, keep changes small, and check what \
-         you did by running it. Leave what you were not asked about as it is, and never undo work that is not yours. The \
-         permission is {word}: {means}. When a call is refused, say so; do not look for a way around it. Answer briefly, \
-         in plain text or light Markdown: the person reads you in a narrow pane.",
-        cwd = settings.cwd.display(),
-        word = word(settings.permission),
-        means = permission_words(settings.permission),
-    );
-    if settings.permission == crate::state::Permission::Plan {
-        text.push_str(
-            " You are asked for a plan: find out what is needed and present the steps; change nothing.",
-        );
-    }
-    if settings.trusted {
-        let mut own = String::new();
-        let file = std::fs::File::open(settings.cwd.join(INSTRUCTIONS));
-        let read = file.and_then(|file| file.take(MAX_INSTRUCTIONS).read_to_string(&mut own));
-        if read.is_ok() && !own.trim().is_empty() {
-            text.push_str(&format!("\n\nThe workspace's own instructions ({INSTRUCTIONS}):\n\n{own}"));
-        }
-    }
-    text
 }
