@@ -123,9 +123,16 @@ pub fn wrap(spans: &[Span<'static>], width: usize, first: &Span<'static>, rest: 
     rows
 }
 
-/// Wraps plain text of several lines in one style.
-pub fn wrap_text(text: &str, style: Style, width: usize, lead: &Span<'static>) -> Vec<Row> {
-    text.lines().flat_map(|line| wrap(&[Span::styled(line.to_owned(), style)], width, lead, lead)).collect()
+/// Wraps plain text of several lines in one style, set off by a sign before the first.
+pub fn wrap_text(text: &str, style: Style, width: usize, sign: &Span<'static>) -> Vec<Row> {
+    let blank = Span::raw(" ".repeat(sign.content.width()));
+    let mut lead = sign;
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        rows.extend(wrap(&[Span::styled(line.to_owned(), style)], width, lead, &blank));
+        lead = &blank;
+    }
+    rows
 }
 
 /// Text cut to so many columns, with an ellipsis where it was cut.

@@ -1,5 +1,5 @@
 //! Which keys exist and what each one takes.
-use crate::router::{Catalogue, ExecutorId};
+use crate::router::{Catalogue, Credential, ExecutorId, is_name};
 use std::ops::RangeInclusive;
 use toml::de::{DeInteger, DeValue};
 
@@ -35,15 +35,18 @@ pub(super) enum Want {
     Submit,
     ModeKeys,
     Credential,
-    /// A credential, or `none`.
-    CredentialOrNone,
+    /// A credential, `none`, or a declared gateway.
+    Payer,
     Url,
+    Dialects,
+    Header,
+    Inject,
     /// US dollars.
     Amount,
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 22] = [
+const TOP: [(&str, Want); 23] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -65,16 +68,38 @@ const TOP: [(&str, Want); 22] = [
     ("credits", Want::Table),
     ("budgets", Want::Table),
     ("providers", Want::Table),
+    ("gateways", Want::Table),
     ("executors", Want::Table),
 ];
 
+const PROVIDER: [(&str, Want); 4] = [
+    ("base_url", Want::Url),
+    ("headers", Want::Table),
+    ("deny_fields", Want::List),
+    ("deny_betas", Want::List),
+];
+const GATEWAY: [(&str, Want); 11] = [
+    ("preset", Want::Text),
+    ("base_url", Want::Url),
+    ("dialects", Want::Dialects),
+    ("credential", Want::Credential),
+    ("auth", Want::Text),
+    ("headers", Want::Table),
+    ("deny_fields", Want::List),
+    ("deny_betas", Want::List),
+    ("models", Want::Table),
+    ("vars", Want::Table),
+    ("translate", Want::Flag),
+];
+const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
+const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
-const EXECUTOR: [(&str, Want); 4] = [
+const EXECUTOR: [(&str, Want); 5] = [
     ("permission", Want::Permission),
     ("args", Want::List),
     ("effort", Want::Effort),
     ("auto_install", Want::AutoInstall),
+    ("inject", Want::Inject),
 ];
 /// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
 const DECLARED: [(&str, Want); 12] = [
@@ -91,7 +116,6 @@ const DECLARED: [(&str, Want); 12] = [
     ("permissions", Want::Table),
     ("status", Want::Table),
 ];
-const DIALECTS: [&str; 4] = ["messages", "chat", "responses", "gemini"];
 const SUBMITS: [&str; 2] = ["paste", "type"];
 /// What a declared executor can be seen in.
 const STATUSES: [&str; 5] = ["working", "needs-you", "retrying", "limited", "idle"];
@@ -116,13 +140,22 @@ fn takes_byok(name: &str) -> bool {
     Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| !e.byok.is_empty())
 }
 
+/// A CLI without a home provider takes a key for each provider.
+fn takes_each(name: &str) -> bool {
+    Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| e.native.is_none() && e.login)
+}
+
 /// What the key at `path` takes; `None` when there is no such key.
 pub(super) fn want(path: &[&str]) -> Option<Want> {
     match path {
         [name] => find(&TOP, name),
         ["keys", _] => Some(Want::Text),
+        ["byok", name] if takes_each(name) => Some(Want::Table),
         ["byok", name] => takes_byok(name).then_some(Want::Credential),
-        ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
+        ["byok", name, provider] => {
+            (takes_each(name) && providers().any(|p| p == *provider)).then_some(Want::Credential)
+        }
+        ["credits", name] => providers().any(|p| p == *name).then_some(Want::Payer),
         ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
@@ -132,6 +165,10 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
         ["executors", _, "env", _] => Some(Want::Text),
         ["executors", _, "permissions", word] => PERMISSIONS.contains(word).then_some(Want::List),
         ["executors", _, "status", word] => STATUSES.contains(word).then_some(Want::List),
+        ["gateways", _] => Some(Want::Table),
+        ["gateways", _, key] => find(&GATEWAY, key),
+        ["gateways" | "providers", _, "headers", _] => Some(Want::Header),
+        ["gateways", _, "models" | "vars", _] => Some(Want::Text),
         _ => None,
     }
 }
@@ -150,8 +187,13 @@ pub(super) fn is_stranger(path: &[&str]) -> bool {
 
 /// The names below `path` are not ours to spell: keys, executors, providers.
 pub(super) fn free_names(path: &[&str]) -> bool {
-    matches!(path, ["executors", _, "env" | "permissions" | "status"])
-        || matches!(path, ["keys" | "byok" | "credits" | "providers" | "executors"])
+    matches!(
+        path,
+        ["keys" | "byok" | "credits" | "providers" | "gateways" | "executors"]
+            | ["byok", _]
+            | ["gateways" | "providers", _, "headers" | "models" | "vars"]
+            | ["executors", _, "env" | "permissions" | "status"]
+    )
 }
 
 /// The names that the table at `path` knows, for finding the nearest.
@@ -159,8 +201,9 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
     let of = |keys: &'static [(&'static str, Want)]| keys.iter().map(|(name, _)| *name).collect();
     match path {
         [] => of(&TOP),
-        ["byok"] => executors().filter(|name| takes_byok(name)).collect(),
-        ["credits" | "providers"] => providers().collect(),
+        ["byok"] => executors().filter(|name| takes_byok(name) || takes_each(name)).collect(),
+        ["credits" | "providers"] | ["byok", _] => providers().collect(),
+        ["gateways", _] => of(&GATEWAY),
         ["executors"] => executors().collect(),
         ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
@@ -238,10 +281,25 @@ impl Want {
                 !text.is_some_and(|t| MODE_KEYS.contains(&t)),
             ),
             Self::Credential => wants(CREDENTIAL, !text.is_some_and(is_reference)),
-            Self::CredentialOrNone => wants(
-                &format!("{CREDENTIAL}, or \"none\""),
-                !text.is_some_and(|t| t == "none" || is_reference(t)),
+            Self::Payer => wants(
+                &format!("{CREDENTIAL}; or \"gateway:NAME\", or \"none\""),
+                !text.is_some_and(|t| {
+                    t == "none" || is_reference(t) || t.strip_prefix("gateway:").is_some_and(is_name)
+                }),
             ),
+            Self::Dialects => {
+                let known = |items: &toml::de::DeArray<'_>| {
+                    items.iter().all(|item| item.get_ref().as_str().is_some_and(|t| DIALECTS.contains(&t)))
+                };
+                wants(&format!("a list of {}", DIALECTS.join(", ")), !value.as_array().is_some_and(known))
+            }
+            Self::Header => wants(
+                "text without line breaks; a key in it only as a reference at its end, as \"Bearer env:NAME\"",
+                !text.is_some_and(|t| !t.is_empty() && !t.contains(char::is_control)),
+            ),
+            Self::Inject => {
+                wants(&format!("one of {}", INJECT.join(", ")), !text.is_some_and(|t| INJECT.contains(&t)))
+            }
             Self::Amount => wants(
                 "US dollars, such as 5.00",
                 !amount(value).is_some_and(|usd| usd.is_finite() && usd >= 0.0),
@@ -260,12 +318,14 @@ impl Want {
             Self::Effort => EFFORTS.to_vec(),
             Self::AutoInstall => AUTO_INSTALL.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
+            Self::Inject => INJECT.to_vec(),
             _ => Vec::new(),
         }
     }
 }
 
-const CREDENTIAL: &str = "the variable that holds the key, as \"env:NAME\", never the key itself";
+const CREDENTIAL: &str = "where the key is found, as \"env:NAME\", \"file:PATH\", \"cmd:COMMAND\", \
+                          \"keyring:SERVICE/ACCOUNT\" or \"vault:NAME\", never the key itself";
 
 fn wants(what: &str, wrong: bool) -> Option<String> {
     wrong.then(|| format!("wants {what}"))
@@ -276,10 +336,8 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn is_reference(text: &str) -> bool {
-    let name = text.strip_prefix("env:").unwrap_or_default();
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    // What the vault keeps is named by the vault; its own names for that are nobody's to write.
+    matches!(text.parse(), Ok(credential) if !matches!(credential, Credential::Stored(_)))
 }
 
 fn is_url(text: &str) -> bool {
@@ -302,10 +360,11 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let example: toml::Table = EXAMPLE.parse().unwrap();
-        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors"].contains(name)) {
+        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "gateways", "executors"].contains(name))
+        {
             assert!(example.contains_key(*name), "{name}");
         }
-        for (name, _) in PROVIDER.iter().chain(&EXECUTOR).chain(&BUDGETS) {
+        for (name, _) in PROVIDER.iter().chain(&GATEWAY).chain(&EXECUTOR).chain(&BUDGETS) {
             assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
         }
         for name in example.keys() {
@@ -320,15 +379,23 @@ mod tests {
             let bare = line.strip_prefix("# ").unwrap_or(line);
             let is_setting = bare.starts_with("[executors.")
                 || bare.starts_with("[providers.")
+                || bare.starts_with("[gateways.")
                 || bare
                     .split_once(" = ")
                     .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
             uncommented.push_str(if is_setting { bare } else { line });
             uncommented.push('\n');
         }
-        assert!(uncommented.contains("\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n"));
+        assert!(
+            uncommented.contains(
+                "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
+                 inject = \"gateway\"\n"
+            )
+        );
+        assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
         assert_eq!(problems, []);
-        assert_eq!(settings.byok.len(), 3);
+        assert_eq!(settings.byok.len(), 4);
+        assert_eq!(settings.gateways.len(), 1);
     }
 }

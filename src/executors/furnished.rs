@@ -123,6 +123,8 @@ impl Furnished {
             step: AuthStep::Explicit,
             outside_reference: false,
             verified: true,
+            gateway: None,
+            inject: false,
         };
         let gateway = GatewayAccess { base_url: "http://127.0.0.1:7".into(), token: PANE_TOKEN.into() };
         let mut request = LaunchRequest {

@@ -1,9 +1,10 @@
 //! A request that was let in: read, understood, sent on its way.
 use super::{
     Classify, GatewayEvent, PaneRoute,
-    account::{Account, Nature},
+    account::{Account, Nature, unix_ms},
     failure::{self, Failure},
-    front::{Front, refuse},
+    front::{Front, json, refuse},
+    interpret,
     model::{self, Choice},
     play, relay,
     retry::{self, ATTEMPTS_MAX, WAIT_MAX},
@@ -11,14 +12,14 @@ use super::{
     upstream,
 };
 use crate::{
-    dialect::{self, Endpoint, EndpointKind},
+    dialect::{self, Endpoint, EndpointKind, translate},
     executors::{Class, RequestFacts},
-    router::Provider,
+    router::{AuthMode, Provider, Route},
     vault::{Lease, Outcome, VaultError},
 };
 use axum::{
     body::Body,
-    http::{HeaderMap, Method, Response, header},
+    http::{HeaderMap, Method, Response, StatusCode, header},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -69,6 +70,10 @@ struct Order {
     body: Bytes,
     /// The model that the harness named.
     asked: String,
+    /// What the answer's translation must remember; `None` when the bytes are the harness's own.
+    session: Option<translate::Session>,
+    /// The answer is to be a stream.
+    stream: bool,
 }
 
 impl Call {
@@ -90,20 +95,11 @@ impl Call {
             Ok(body) => self.body = body,
             Err((status, text)) => return self.fail(status, &text),
         }
-        let route = &self.pane.route;
-        if route.provider != Provider::Rehearsal && self.endpoint.dialect != route.upstream_dialect {
-            let text = format!(
-                "{UNTRANSLATED}: this pane speaks {}, {} is spoken to in {}, and this version of inspan does not \
-                 translate. Choose a model whose provider speaks {}.",
-                self.endpoint.dialect, route.provider, route.upstream_dialect, self.endpoint.dialect
-            );
-            return self.fail_by(UNTRANSLATED, 400, &text);
-        }
         let Some(asked) = self.asked() else {
             return self.fail(400, "The request is not JSON with a model.");
         };
         self.account.asked(&asked);
-        if route.provider == Provider::Rehearsal {
+        if self.pane.route.provider == Provider::Rehearsal {
             let Some((value, choice)) = self.digest(&asked).await else {
                 return self.fail(400, "The request is not JSON.");
             };
@@ -139,19 +135,22 @@ impl Call {
 
     /// Sends the request upstream, and finds out what it is about while it travels, if that cannot change it.
     async fn forward(mut self, asked: &str) -> Response<Body> {
-        let route = Arc::clone(&self.pane);
-        let route = &route.route;
-        if route.base_url.is_empty() {
+        if self.pane.route.base_url.is_empty() {
             return self.fail(400, "This pane's route has no upstream: it runs on its own login.");
         }
-        let as_planned = route.wire_model.as_deref().is_none_or(|wire| wire == asked);
-        let mut path = self.path.clone();
-        let mut body = self.body.clone();
+        let as_planned = self.pane.route.wire_model.as_deref().is_none_or(|wire| wire == asked);
         let mut wire = asked.to_owned();
-        if !as_planned {
+        let mut value = None;
+        if !as_planned || self.is_foreign() {
             // Without a class the route's own model is the one answer left.
-            let choice = self.digest(asked).await.map(|(_, choice)| choice);
-            wire = choice.map_or_else(|| route.wire_model.clone().unwrap_or_default(), |choice| choice.wire);
+            wire = self.pane.route.wire_model.clone().unwrap_or(wire);
+            if let Some((parsed, choice)) = self.digest(asked).await {
+                value = Some(parsed);
+                wire = choice.wire;
+                if let Some(route) = choice.route {
+                    self.reroute(route);
+                }
+            }
         }
         if let Some(why) = model::forbidden(&self.pane, &wire) {
             self.digest_once(asked).await;
@@ -159,26 +158,136 @@ impl Call {
         }
         if wire != asked {
             self.account.note(&format!("the harness named {asked}; its route serves {wire}"));
-            if self.endpoint.model_in_path.is_some() {
-                path = dialect::splice_path(&path, &wire);
-            } else {
-                match dialect::splice_model(&body, &wire) {
-                    Ok(spliced) => body = spliced.into(),
-                    Err(error) => {
-                        return self.fail(400, &format!("The request's model cannot be replaced: {error}."));
-                    }
-                }
-            }
         }
+        let order = if self.is_foreign() {
+            let Some(value) = value else { return self.fail(400, "The request is not JSON.") };
+            if self.endpoint.kind == EndpointKind::CountTokens {
+                return self.count(&value);
+            }
+            self.translated(value, asked, &wire).await
+        } else {
+            self.spliced(asked, &wire)
+        };
+        let order = match order {
+            Ok(order) => order,
+            Err((rule, text)) => {
+                self.digest_once(asked).await;
+                return self.fail_by(rule, 400, &text);
+            }
+        };
+        let order = match self.stripped(order) {
+            Ok(order) => order,
+            Err(text) => return self.fail(400, &text),
+        };
         if matches!(self.endpoint.kind, EndpointKind::Generate { .. })
-            && self.account.sending(&wire, body.len()).is_err()
+            && self.account.sending(&wire, order.body.len()).is_err()
             && let Err(crossed) = self.reserve_afresh(&wire).await
         {
             self.digest_once(asked).await;
             return self.fail_by(USED_UP, 402, &used_up(&crossed));
         }
-        let order = Order { url: upstream::join(&route.base_url, &path), body, asked: asked.to_owned() };
         self.attempts(order).await
+    }
+
+    /// Whether the upstream is spoken to in another dialect than the harness speaks.
+    fn is_foreign(&self) -> bool {
+        self.endpoint.dialect != self.pane.route.upstream_dialect
+    }
+
+    /// Sends this request elsewhere than the pane's route says; the loop, which is told of the wish, changes the route
+    /// for those behind it.
+    fn reroute(&mut self, route: Route) {
+        self.pane = Arc::new(PaneRoute { route, ..self.pane.as_ref().clone() });
+        self.account.rerouted(&self.pane);
+    }
+
+    /// The harness's own bytes with another model in them.
+    fn spliced(&mut self, asked: &str, wire: &str) -> Result<Order, (&'static str, String)> {
+        let mut path = self.path.clone();
+        let mut body = self.body.clone();
+        if wire != asked {
+            if self.endpoint.model_in_path.is_some() {
+                path = dialect::splice_path(&path, wire);
+            } else {
+                let spliced = dialect::splice_model(&body, wire);
+                body = spliced
+                    .map_err(|error| ("", format!("The request's model cannot be replaced: {error}.")))?
+                    .into();
+            }
+        }
+        // What other providers' models thought under this harness would be refused as a broken signature.
+        if let Some(own) = translate::own_words(self.endpoint.dialect, &body) {
+            self.account.note("reasoning of another provider's model was left out");
+            body = own.into();
+        }
+        let url = upstream::url(&self.pane.route, &path);
+        Ok(Order { url, body, asked: asked.to_owned(), session: None, stream: false })
+    }
+
+    /// The request without the fields that the route's gateway does not take.
+    fn stripped(&mut self, order: Order) -> Result<Order, String> {
+        let denied = self.pane.route.gateway.as_ref().map(|endpoint| endpoint.deny_fields.as_slice());
+        let Some(fields) = denied.filter(|fields| !fields.is_empty()) else { return Ok(order) };
+        let body = dialect::strip_fields(&order.body, fields)
+            .map_err(|error| format!("The request cannot be read: {error}."))?;
+        Ok(Order { body: body.into(), ..order })
+    }
+
+    /// The request in the upstream's words.
+    async fn translated(
+        &mut self,
+        value: Value,
+        asked: &str,
+        wire: &str,
+    ) -> Result<Order, (&'static str, String)> {
+        let pane = Arc::clone(&self.pane);
+        let (client, upstream) = (self.endpoint.dialect, pane.route.upstream_dialect);
+        if pane.route.auth != AuthMode::Credits {
+            let text = format!(
+                "{UNTRANSLATED}: this pane speaks {client}, {} is spoken to in {upstream}, and a key of your own is \
+                 used without changing a byte. Use credits, or a model whose provider speaks {client}.",
+                pane.route.served_by()
+            );
+            return Err((UNTRANSLATED, text));
+        }
+        let stream = dialect::wants_stream(&self.endpoint, &value);
+        let (asked, wire) = (asked.to_owned(), wire.to_owned());
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let large = self.body.len() > PARSE_INLINE_MAX;
+        let work = move || {
+            let facts = translate::Facts {
+                provider: pane.route.provider.as_str(),
+                wire_model: &wire,
+                asked_model: &asked,
+                stream,
+                max_output: None,
+                cache_key: Some(&pane.pane),
+                now: unix_ms() / 1000,
+                nonce: &nonce,
+            };
+            let translated = translate::request(client, upstream, &value, &facts)?;
+            let url = upstream::url(&pane.route, &translated.path);
+            let body = translated.body.to_string().into();
+            let notes = translated.diagnostics;
+            Ok((Order { url, body, asked, session: Some(translated.session), stream }, notes))
+        };
+        let done: Result<_, translate::Untranslatable> = if large {
+            let lost = || translate::Untranslatable("The request could not be translated.".to_owned());
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
+        } else {
+            work()
+        };
+        let (order, notes) = done.map_err(|error| (UNTRANSLATED, format!("{UNTRANSLATED}: {error}")))?;
+        notes.iter().for_each(|note| self.account.note(&note.to_string()));
+        Ok(order)
+    }
+
+    /// Counts tokens here: the upstream's way of counting is another dialect's.
+    fn count(mut self, value: &Value) -> Response<Body> {
+        self.account.note("tokens were estimated here");
+        let tokens = usize::try_from(translate::count_tokens(value)).unwrap_or(usize::MAX);
+        self.account.settle(200, "");
+        json(StatusCode::OK, dialect::count_tokens_body(self.endpoint.dialect, tokens))
     }
 
     /// Asks the budgets' files before it says no: whoever raised a budget should not have to restart anything.
@@ -204,7 +313,7 @@ impl Call {
                 Err(error) => {
                     self.digest_once(&order.asked).await;
                     // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
-                    let provider = self.pane.route.provider;
+                    let provider = self.pane.route.served_by().to_owned();
                     return self.fail(403, &format!("inspan has no key for {provider}: {error}."));
                 }
             };
@@ -214,7 +323,7 @@ impl Call {
             let failure = match self.attempt(&order, &lease).await {
                 Ok(opening) => {
                     vault.report(&lease, Outcome::Ok);
-                    return relay::relay(self, opening);
+                    return relay::relay(self, opening, order.session.is_some());
                 }
                 Err(failure) => failure,
             };
@@ -257,8 +366,19 @@ impl Call {
     /// One attempt, up to where the answer is known to be one.
     async fn attempt(&mut self, order: &Order, lease: &Lease) -> Result<relay::Opening, Failure> {
         let pane = Arc::clone(&self.pane);
-        let (route, provider) = (&pane.route, pane.route.provider.as_str());
-        let Some(headers) = upstream::request_headers(&self.headers, route, &lease.secret) else {
+        let (route, provider) = (&pane.route, pane.route.served_by());
+        let vault = &self.front.config.vault;
+        let secrets = |reference: &str| match vault.is_slow(reference) {
+            true => tokio::task::block_in_place(|| vault.resolve(reference).ok()),
+            false => vault.resolve(reference).ok(),
+        };
+        // Headers of another dialect mean nothing upstream, or worse.
+        let own = if order.session.is_some() {
+            upstream::plain_headers(order.stream)
+        } else {
+            self.headers.clone()
+        };
+        let Some(headers) = upstream::request_headers(&own, route, &lease.secret, &secrets) else {
             let text = format!("The key behind {} cannot be sent in a header.", lease.reference);
             return Err(Failure::new(403, text, false));
         };
@@ -283,7 +403,10 @@ impl Call {
             None => send.await,
         };
         match sent {
-            Ok(Ok(response)) => relay::open(self, response, &lease.secret).await,
+            Ok(Ok(response)) => match &order.session {
+                Some(session) => interpret::open(self, response, &lease.secret, session, order.stream).await,
+                None => relay::open(self, response, &lease.secret).await,
+            },
             Ok(Err(error)) => Err(failure::unanswered(provider, &order.url, &error)),
             Err(_) => {
                 let text = format!("{provider} did not answer within {} s.", front.waits.head.as_secs());

@@ -1,11 +1,16 @@
 //! An attempt that brought no answer: what is told of it, and whether another may help.
 use super::{
     call::Call,
-    front::refuse,
+    front::{json, refuse},
     retry::{self, is_passing},
     upstream,
 };
-use crate::{dialect, router::Dialect, vault::Outcome, vault::Secret};
+use crate::{
+    dialect::{self, translate},
+    router::Dialect,
+    vault::Outcome,
+    vault::Secret,
+};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
@@ -60,6 +65,16 @@ impl Failure {
             Self::new(status, format!("{provider} answered 200 with an error inside: {words}"), true);
         failure.outcome = Outcome::of_status(status, None);
         failure
+    }
+
+    /// An error that the translator found inside an answer.
+    pub(super) fn translated(provider: &str, failure: &translate::Failure) -> Self {
+        let status = failure.status;
+        let words = format!("{provider} answered 200 with an error inside: {}", failure.message);
+        let mut this = Self::new(status, words, is_passing(status));
+        this.message.clone_from(&failure.message);
+        this.outcome = Outcome::of_status(status, None);
+        this
     }
 
     /// The same, of a whole body.
@@ -143,7 +158,12 @@ impl Failure {
                 *response.headers_mut() = headers;
                 response
             }
-            _ => refuse(dialect, self.status, &self.message, ""),
+            // Its own sentence, but so that this harness acts on it: a full context window has a name in each dialect.
+            Some((_, body)) => {
+                let (status, body, _) = translate::error(dialect, self.status, &body);
+                json(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), body)
+            }
+            None => refuse(dialect, self.status, &self.message, ""),
         };
         if let Some(after) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, after);

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     dialect::{self, EndpointKind},
-    router::Dialect,
+    router::{Dialect, Route},
 };
 use axum::{
     body::Body,
@@ -144,8 +144,9 @@ pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Bod
             } else {
                 pane.route.harness_dialect
             };
-            let models: Vec<_> =
-                pane.allowed.iter().map(|(wire, shown)| (wire.as_str(), shown.as_str())).collect();
+            let named = |route: &'_ Route| Some((route.wire_model.clone()?, route.model.clone()?));
+            let models: Vec<_> = pane.allowed.iter().filter_map(named).collect();
+            let models: Vec<_> = models.iter().map(|(wire, shown)| (wire.as_str(), shown.as_str())).collect();
             return json(StatusCode::OK, dialect::models_body(dialect, &models));
         }
         EndpointKind::Generate { .. } | EndpointKind::CountTokens => {}
@@ -213,7 +214,7 @@ pub(super) fn refuse(dialect: Dialect, status: u16, text: &str, rule: &str) -> R
 }
 
 /// An answer with a JSON body.
-fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     typed(status, "application/json", body.into())
 }
 

@@ -8,9 +8,11 @@ mod account;
 mod call;
 mod failure;
 mod front;
+mod interpret;
 mod model;
 mod path;
 mod play;
+mod probe;
 mod relay;
 mod retry;
 mod till;
@@ -21,6 +23,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
+pub use probe::probe;
 pub use types::*;
 
 use crate::{

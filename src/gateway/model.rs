@@ -1,6 +1,6 @@
 //! Which model serves a request: the route's, unless the harness was told otherwise by its user.
 use super::PaneRoute;
-use crate::executors::Class;
+use crate::{executors::Class, router::Route};
 
 /// The answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(super) struct Choice {
     pub(super) wire: String,
     /// The display id, when the user of the harness asked for another model than the route's.
     pub(super) asked: Option<String>,
+    /// Where it goes, when not where the pane's route says.
+    pub(super) route: Option<Route>,
 }
 
 /// Chooses for a request that names `asked`. `usual` is what this harness's `Main` requests named before (at first,
@@ -16,9 +18,9 @@ pub(super) struct Choice {
 /// outside meanwhile; a model named anew is.
 pub(super) fn choose(pane: &PaneRoute, class: Class, asked: &str, usual: Option<&str>) -> Choice {
     let Some(wire) = pane.route.wire_model.as_deref() else {
-        return Choice { wire: asked.to_owned(), asked: None };
+        return Choice { wire: asked.to_owned(), asked: None, route: None };
     };
-    let keep = |wire: &str| Choice { wire: wire.to_owned(), asked: None };
+    let keep = |wire: &str| Choice { wire: wire.to_owned(), asked: None, route: None };
     if let Some(family) = auto_family(wire) {
         // The harness picks within the family; `auto` itself means nothing to a provider.
         return keep(if asked.starts_with(family) && !asked.starts_with("auto") { asked } else { wire });
@@ -26,20 +28,31 @@ pub(super) fn choose(pane: &PaneRoute, class: Class, asked: &str, usual: Option<
     if asked == wire || usual == Some(asked) {
         return keep(wire);
     }
-    match pane.allowed.iter().find(|(wire, display)| wire == asked || display == asked) {
-        Some((other, _)) if other == wire => keep(wire),
-        Some((other, display)) => {
-            Choice { wire: other.clone(), asked: (class == Class::Main).then(|| display.clone()) }
-        }
+    let named =
+        |route: &&Route| [&route.wire_model, &route.model].into_iter().flatten().any(|id| id == asked);
+    match pane.allowed.iter().find(named) {
+        Some(other) if other.wire_model.as_deref() == Some(wire) => keep(wire),
+        Some(other) => Choice {
+            wire: other.wire_model.clone().unwrap_or_else(|| asked.to_owned()),
+            asked: other.model.clone().filter(|_| class == Class::Main),
+            route: (!same_place(other, &pane.route)).then(|| other.clone()),
+        },
         None => keep(wire),
     }
+}
+
+/// Whether requests of both go to the same place, in the same words and on the same bill.
+fn same_place(a: &Route, b: &Route) -> bool {
+    (a.provider, &a.base_url, a.upstream_dialect, &a.credential)
+        == (b.provider, &b.base_url, b.upstream_dialect, &b.credential)
 }
 
 /// Why policy forbids a request to be served by `wire`, if it does.
 pub(super) fn forbidden(pane: &PaneRoute, wire: &str) -> Option<String> {
     let own =
         (pane.route.wire_model.as_deref() == Some(wire)).then_some(pane.route.model.as_deref()).flatten();
-    let listed = pane.allowed.iter().find(|(known, _)| known == wire).map(|(_, shown)| shown.as_str());
+    let listed = pane.allowed.iter().find(|route| route.wire_model.as_deref() == Some(wire));
+    let listed = listed.and_then(|route| route.model.as_deref());
     let names: Vec<&str> = std::iter::once(wire).chain(own).chain(listed).collect();
     let rule = pane.policy.model_disabled(&pane.executor, &names)?;
     Some(format!("{wire} is disabled for {} by policy ({})", pane.executor, rule.origin))
@@ -58,13 +71,12 @@ fn auto_family(wire: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::tests::pane;
+    use crate::gateway::tests::{allowed, pane};
 
     fn choice(class: Class, asked: &str, usual: Option<&str>) -> (String, Option<String>) {
         let mut pane = pane("http://x");
         pane.route.wire_model = Some("w1".into());
-        let allowed = [("w1", "one"), ("w2", "two")].map(|(w, d)| (w.to_owned(), d.to_owned()));
-        pane.allowed = std::sync::Arc::new(allowed.to_vec());
+        pane.allowed = allowed("http://x", &[("w1", "one"), ("w2", "two")]);
         let choice = choose(&pane, class, asked, usual);
         (choice.wire, choice.asked)
     }
@@ -100,7 +112,7 @@ mod tests {
             assert_eq!(choose(&pane, Class::Main, "gemini-3.8-flash", None).wire, "gemini-3.8-flash");
             assert_eq!(
                 choose(&pane, Class::Main, "gpt-5.4", None),
-                Choice { wire: auto.into(), asked: None }
+                Choice { wire: auto.into(), asked: None, route: None }
             );
         }
         pane.route.wire_model = Some("autopilot".into());
@@ -111,6 +123,9 @@ mod tests {
     fn a_route_without_a_model_keeps_what_was_asked() {
         let mut pane = pane("http://x");
         pane.route.wire_model = None;
-        assert_eq!(choose(&pane, Class::Main, "any", None), Choice { wire: "any".into(), asked: None });
+        assert_eq!(
+            choose(&pane, Class::Main, "any", None),
+            Choice { wire: "any".into(), asked: None, route: None }
+        );
     }
 }

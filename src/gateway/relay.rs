@@ -7,9 +7,9 @@ use super::{
     windows::windows,
 };
 use crate::{
-    dialect::{End, Meter},
+    dialect::{End, Meter, translate::Stream},
     gateway::GatewayEvent,
-    router::{Dialect, Provider},
+    router::Dialect,
     vault::Secret,
 };
 use axum::{
@@ -19,6 +19,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use std::{
+    collections::VecDeque,
     io,
     time::{Duration, Instant},
 };
@@ -26,13 +27,45 @@ use std::{
 /// The largest answer passed on. The longest that a model writes are a few megabytes with all of their events.
 const ANSWER_MAX: u64 = 512 * 1024 * 1024;
 
-/// An answer that began well: its head and its first piece.
+/// How often a silent upstream is covered for, so that nobody on the way to the harness takes the stream for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long the end of a translated stream's connection is waited for once all of it was told.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// An answer that began well: its head and its first pieces.
 pub(super) struct Opening {
-    response: reqwest::Response,
-    headers: HeaderMap,
-    first: Bytes,
+    pub(super) response: reqwest::Response,
+    pub(super) headers: HeaderMap,
+    /// What was read of the upstream's bytes.
+    pub(super) raw: Vec<Bytes>,
+    /// That in the harness's words, where they are others.
+    pub(super) told: Vec<u8>,
+    /// What puts the rest into the harness's words; `None` where the bytes pass as they are, or all of them are told.
+    pub(super) translator: Option<Box<Stream>>,
     /// The body is a stream of events, so that an error can be said inside it.
-    stream: bool,
+    pub(super) stream: bool,
+    /// All of the answer was read.
+    pub(super) ended: bool,
+}
+
+/// The answer's headers for the harness; tells what they say of the provider's limits.
+pub(super) fn said_head(call: &Call, response: &reqwest::Response, secret: &Secret) -> HeaderMap {
+    let headers = upstream::response_headers(response.headers(), secret);
+    let told = windows(&headers, super::account::unix_ms());
+    if !told.is_empty() {
+        call.front.tell(GatewayEvent::Windows { pane: call.pane.pane.clone(), windows: told });
+    }
+    headers
+}
+
+fn kind(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether an answer says that it is a web page.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    kind(headers).starts_with("text/html")
 }
 
 /// Reads an answer as far as it takes to tell a good one from an error in its clothes. Nothing reached the harness yet,
@@ -42,17 +75,12 @@ pub(super) async fn open(
     mut response: reqwest::Response,
     secret: &Secret,
 ) -> Result<Opening, Failure> {
-    let provider = call.pane.route.provider.as_str();
+    let provider = call.pane.route.served_by();
     let stall = call.front.waits.piece;
     let status = response.status();
-    let headers = upstream::response_headers(response.headers(), secret);
-    let told = windows(&headers, super::account::unix_ms());
-    if !told.is_empty() {
-        call.front.tell(GatewayEvent::Windows { pane: call.pane.pane.clone(), windows: told });
-    }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let (stream, page) = (kind.starts_with("text/event-stream"), kind.starts_with("text/html"));
-    if !status.is_success() || page {
+    let headers = said_head(call, &response, secret);
+    let stream = kind(&headers).starts_with("text/event-stream");
+    if !status.is_success() || is_page(&headers) {
         return Err(Failure::read(provider, response, headers, Bytes::new(), secret, stall).await);
     }
     let first = match tokio::time::timeout(stall, response.chunk()).await {
@@ -71,13 +99,10 @@ pub(super) async fn open(
         }
     };
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
-    if packed {
-        return Ok(Opening { response, headers, first, stream });
-    }
-    if first.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') {
+    if !packed && first.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') {
         return Err(Failure::read(provider, response, headers, first, secret, stall).await);
     }
-    if stream {
+    if stream && !packed {
         let mut meter = Meter::new(call.pane.route.upstream_dialect);
         meter.feed(&first);
         if let End::Failed(words) = &meter.so_far().end
@@ -85,7 +110,7 @@ pub(super) async fn open(
         {
             return Err(Failure::inside(provider, words));
         }
-    } else if failure::begins_as_error(&first) {
+    } else if !packed && failure::begins_as_error(&first) {
         let mut body = first.to_vec();
         while let Ok(Ok(Some(piece))) = tokio::time::timeout(stall, response.chunk()).await {
             body.extend_from_slice(&piece);
@@ -95,31 +120,42 @@ pub(super) async fn open(
         }
         return Err(Failure::inside_body(provider, &body, secret));
     }
-    Ok(Opening { response, headers, first, stream })
+    let (raw, told) = (vec![first], Vec::new());
+    Ok(Opening { response, headers, raw, told, translator: None, stream, ended: false })
 }
 
 /// Turns an answer that began well into the harness's.
-pub(super) fn relay(call: Call, opening: Opening) -> Response<Body> {
-    let Opening { response, headers, first, stream } = opening;
+pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<Body> {
+    let Opening { response, headers, raw, told, translator, stream, ended } = opening;
     let status = response.status();
     let Call { front, pane, endpoint, mut account, .. } = call;
     // Bytes that came packed though they were asked for plain pass all the same, unread.
     let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
     let meter = plain.then(|| Meter::new(pane.route.upstream_dialect));
-    account.answered(status.as_u16(), response.content_length(), meter);
-    let relay = Relay {
+    let length = response.content_length().filter(|_| !translated);
+    account.answered(status.as_u16(), length, meter);
+    let mut relay = Relay {
         stream,
-        first: Some(first),
+        first: VecDeque::new(),
+        told,
+        translator,
+        ended,
         upstream: response,
         account,
         dialect: endpoint.dialect,
-        provider: pane.route.provider,
+        provider: pane.route.served_by().into(),
         stall: front.waits.piece,
         total: front.waits.total,
         deadline: Instant::now() + front.waits.total,
         taken: 0,
         status: status.as_u16(),
     };
+    if translated {
+        raw.iter().for_each(|piece| relay.account.read(piece));
+        let next = |relay: Option<Relay>| async { relay?.next_translated().await };
+        return answer(status, headers, Body::from_stream(stream::unfold(Some(relay), next)));
+    }
+    relay.first = raw.into();
     answer(status, headers, Body::from_stream(stream::unfold(Some(relay), Relay::next)))
 }
 
@@ -127,10 +163,15 @@ pub(super) fn relay(call: Call, opening: Opening) -> Response<Body> {
 struct Relay {
     upstream: reqwest::Response,
     /// What was read before it was known to be good.
-    first: Option<Bytes>,
+    first: VecDeque<Bytes>,
+    /// What the harness is told next, where it is told in its own words.
+    told: Vec<u8>,
+    translator: Option<Box<Stream>>,
+    /// Nothing more comes from upstream.
+    ended: bool,
     account: Account,
     dialect: Dialect,
-    provider: Provider,
+    provider: std::sync::Arc<str>,
     stall: Duration,
     /// How long the whole answer may take.
     total: Duration,
@@ -141,42 +182,65 @@ struct Relay {
     stream: bool,
 }
 
+/// What comes next from upstream.
+enum Piece {
+    Bytes(Bytes),
+    End,
+    /// Nothing yet; the upstream may still say something.
+    Silence,
+    Trouble(String),
+}
+
 impl Relay {
-    /// The next piece of the upstream's, or why there is none; `None` at its end.
-    async fn piece(&mut self) -> Result<Option<Bytes>, String> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
+    /// The next piece of the upstream's, waited for up to `patience` and never beyond the bounds of the answer.
+    async fn piece(&mut self, patience: Duration) -> Piece {
+        if let Some(first) = self.first.pop_front() {
+            return Piece::Bytes(first);
         }
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let wait = self.stall.min(left);
-        let provider = self.provider;
-        match tokio::time::timeout(wait, self.upstream.chunk()).await {
-            _ if self.taken > ANSWER_MAX => Err(format!(
+        let provider = self.provider.clone();
+        if self.taken > ANSWER_MAX {
+            return Piece::Trouble(format!(
                 "{provider} sent more than {} MiB and did not end; the answer was cut.",
                 ANSWER_MAX / 1024 / 1024
-            )),
-            Ok(Ok(piece)) => Ok(piece),
+            ));
+        }
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(patience.min(left), self.upstream.chunk()).await {
+            // An upstream that never pauses is not waited for, so that its time is up here.
+            Ok(Ok(Some(_))) if left.is_zero() => Piece::Trouble(self.too_long()),
+            Ok(Ok(Some(bytes))) => {
+                self.taken += bytes.len() as u64;
+                Piece::Bytes(bytes)
+            }
+            Ok(Ok(None)) => Piece::End,
             Ok(Err(error)) => {
                 let words = upstream::root(&error.without_url());
-                Err(format!("{provider} broke the connection in the middle of the answer: {words}."))
+                Piece::Trouble(format!(
+                    "{provider} broke the connection in the middle of the answer: {words}."
+                ))
             }
-            Err(_) if left < self.stall => {
-                Err(format!("{provider} did not end its answer within {} s.", self.total.as_secs()))
-            }
-            Err(_) => Err(format!("{provider} sent nothing for {} s.", self.stall.as_secs())),
+            Err(_) if left < patience => Piece::Trouble(self.too_long()),
+            Err(_) => Piece::Silence,
         }
+    }
+
+    fn too_long(&self) -> String {
+        format!("{} did not end its answer within {} s.", self.provider, self.total.as_secs())
+    }
+
+    fn silent(&self) -> String {
+        format!("{} sent nothing for {} s.", self.provider, self.stall.as_secs())
     }
 
     /// The next piece, asked for only when the one before has left: a slow harness slows its upstream.
     async fn next(relay: Option<Self>) -> Option<(io::Result<Bytes>, Option<Self>)> {
         let mut relay = relay?;
-        let trouble = match relay.piece().await {
-            Ok(Some(bytes)) => {
-                relay.taken += bytes.len() as u64;
+        let trouble = match relay.piece(relay.stall).await {
+            Piece::Bytes(bytes) => {
                 relay.account.read(&bytes);
                 return Some((Ok(bytes), Some(relay)));
             }
-            Ok(None) => match relay.account.meter().map(Meter::so_far) {
+            Piece::End => match relay.account.meter().map(Meter::so_far) {
                 Some(so_far) if relay.stream && so_far.end == End::Cut => {
                     format!("{} closed the stream before the answer was complete.", relay.provider)
                 }
@@ -185,7 +249,8 @@ impl Relay {
                     return None;
                 }
             },
-            Err(trouble) => trouble,
+            Piece::Silence => relay.silent(),
+            Piece::Trouble(trouble) => trouble,
         };
         if relay.account.meter().is_some_and(|meter| meter.so_far().end == End::Complete) {
             // All of the answer is there; what broke is only the way that it said so.
@@ -204,6 +269,55 @@ impl Relay {
             Err(io::Error::other(trouble))
         };
         Some((last, None))
+    }
+
+    /// The same in the harness's words.
+    async fn next_translated(mut self) -> Option<(io::Result<Bytes>, Option<Self>)> {
+        let mut silence = Duration::ZERO;
+        loop {
+            if !self.told.is_empty() {
+                let told = std::mem::take(&mut self.told);
+                return Some((Ok(told.into()), Some(self)));
+            }
+            let Some(mut translator) = self.translator.take().filter(|_| !self.ended) else {
+                self.account.conclude();
+                return None;
+            };
+            let patience = if translator.over() { LAST_WAIT } else { KEEP_ALIVE.min(self.stall - silence) };
+            match self.piece(patience).await {
+                Piece::Bytes(bytes) => {
+                    silence = Duration::ZERO;
+                    self.account.read(&bytes);
+                    translator.feed(&bytes, &mut self.told);
+                }
+                Piece::End => {
+                    translator.finish(false, &mut self.told);
+                    self.ended = true;
+                }
+                // All of it was told; only the connection has not ended.
+                Piece::Silence | Piece::Trouble(_) if translator.over() => self.ended = true,
+                Piece::Silence => {
+                    silence += patience;
+                    if silence >= self.stall {
+                        translator.abort(&self.account.blame(self.silent()), &mut self.told);
+                        self.ended = true;
+                    } else {
+                        translator.keep_alive(&mut self.told);
+                    }
+                }
+                Piece::Trouble(trouble) => {
+                    translator.abort(&self.account.blame(trouble), &mut self.told);
+                    self.ended = true;
+                }
+            }
+            if self.ended {
+                translator.diagnostics().iter().for_each(|note| self.account.note(&note.to_string()));
+                if let Some(failure) = translator.failure() {
+                    self.account.settle(self.status, &failure.message);
+                }
+            }
+            self.translator = Some(translator);
+        }
     }
 }
 

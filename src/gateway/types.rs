@@ -29,9 +29,9 @@ pub struct PaneRoute {
     /// The wire id that the harness was started with, which it names until its user types `/model`. `None` takes the
     /// first one that it names for a wish.
     pub launched: Option<String>,
-    /// Display and wire ids that a `Main` request of this pane may name itself (the user typed `/model`), as
-    /// `(wire id, display id)`. Anything else is served by the route's model.
-    pub allowed: Arc<Vec<(String, String)>>,
+    /// The routes of the models that a request of this pane may name itself (the user typed `/model`). Anything else is
+    /// served by the route's own.
+    pub allowed: Arc<Vec<Route>>,
     /// The rules in force. A route was planned under them, but a harness that chooses its models itself (`auto-…`)
     /// names one anew in each request.
     pub policy: Arc<Policy>,

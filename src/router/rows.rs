@@ -64,9 +64,10 @@ pub fn models_for(
     rows
 }
 
-/// `(wire id, display id)` of the models that a running harness may change to by itself: those that planning allows
-/// it and that the place its requests go to now serves as well, paid by the same credential.
-pub fn allowed_models(route: &Route, facts: &Facts) -> Vec<(String, String)> {
+/// The routes of the models that a running harness may change to by itself. Under `credits` these are all that planning
+/// allows it: whoever serves them, the gateway is the same. With a key of the person's own it is what the place that its
+/// requests go to now serves as well, paid by the same credential.
+pub fn allowed_models(route: &Route, facts: &Facts) -> Vec<Route> {
     let rehearse = route.step == AuthStep::Rehearsal;
     let auth = (!rehearse).then_some(route.auth);
     let place = |route: &Route| {
@@ -75,8 +76,9 @@ pub fn allowed_models(route: &Route, facts: &Facts) -> Vec<(String, String)> {
     let here = place(route);
     let planned = Catalogue::builtin().models.iter().filter_map(|model| {
         let (executor, id) = (route.executor.clone(), model.id.clone());
-        let planned = plan(&PlanRequest { executor, model: Some(id.clone()), auth, rehearse }, facts).ok()?;
-        (planned.verified && place(&planned) == here).then_some((planned.wire_model?, id))
+        let planned = plan(&PlanRequest { executor, model: Some(id), auth, rehearse }, facts).ok()?;
+        let reachable = route.auth == AuthMode::Credits || place(&planned) == here;
+        (planned.verified && planned.wire_model.is_some() && reachable).then_some(planned)
     });
     planned.collect()
 }
@@ -121,15 +123,24 @@ mod tests {
     }
 
     #[test]
-    fn a_harness_changes_by_itself_only_to_what_its_place_serves() {
+    fn a_harness_changes_by_itself_to_what_its_way_of_paying_serves() {
         let facts = Facts::default().assume_all();
         let allowed = |executor, model: Option<&str>, rehearse: bool| {
             let (model, auth) = (model.map(str::to_owned), (!rehearse).then_some(AuthMode::Credits));
             let route = plan(&PlanRequest { executor, model, auth, rehearse }, &facts).unwrap();
-            allowed_models(&route, &facts).into_iter().map(|(wire, _)| wire).collect::<Vec<_>>()
+            allowed_models(&route, &facts).into_iter().filter_map(|r| r.wire_model).collect::<Vec<_>>()
         };
-        assert_eq!(allowed(ExecutorId::CLAUDE, None, false), ["claude-opus-4-6", "claude-sonnet-4-6"]);
-        assert_eq!(allowed(ExecutorId::CLAUDE, Some("gpt-5.4"), false), ["gpt-5.4", "gpt-5.3-codex"]);
+        assert_eq!(allowed(ExecutorId::CLAUDE, None, false).len(), 9, "by credits all that the matrix has");
+        assert_eq!(allowed(ExecutorId::CLAUDE, Some("gpt-5.4"), false).len(), 9);
+        let byok = PlanRequest {
+            executor: ExecutorId::CODEX,
+            model: None,
+            auth: Some(AuthMode::Byok),
+            rehearse: false,
+        };
+        let route = plan(&byok, &facts).unwrap();
+        let own: Vec<_> = allowed_models(&route, &facts).into_iter().filter_map(|r| r.wire_model).collect();
+        assert_eq!(own, ["gpt-5.4", "gpt-5.3-codex"]);
         assert_eq!(allowed(ExecutorId::CODEX, None, true), ["gpt-5.4", "gpt-5.3-codex"]);
         assert_eq!(allowed(ExecutorId::CLAUDE, None, true).len(), 9);
     }

@@ -106,6 +106,7 @@ impl Server {
                         self.changed = true;
                     }
                     self.observe(id, StatusSource::Gateway, Status::Working, "a request is in flight");
+                    self.look_at_writes(id);
                 }
             }
             GatewayEvent::ModelAsked { pane, model } => self.model_asked(&pane, &model),

@@ -135,7 +135,12 @@ impl Server {
             let began = report.status == Status::Working
                 && runtime.token.is_empty()
                 && (submitted || pane.status.status != Status::Working);
+            // A typed protocol calls a pane limited once it has given the turn up.
+            let over = report.status == Status::Limited && report.source == StatusSource::Protocol;
             self.set_status(id, report);
+            if over && let Some(why) = self.harnesses.get_mut(&id).and_then(|r| r.failed.take()) {
+                self.turn_failed(id, &why);
+            }
             if began {
                 self.look_at_login(id, move |server, id, _| {
                     if starting && let Some(runtime) = server.harnesses.get_mut(&id) {
@@ -291,6 +296,7 @@ impl Server {
             reply.done();
         }
         self.keep_conversation(id);
+        self.keep_turn(id);
         self.guide_answered(id);
         self.switch_when_done(id);
     }
@@ -309,6 +315,13 @@ impl Server {
         }
         if pane.status.status != report.status {
             pane.status_since = now;
+            if pane.harness.is_some() {
+                let data = serde_json::json!({
+                    "status": report.status.as_str(), "was": pane.status.status.as_str(), "source": report.source,
+                    "detail": report.detail,
+                });
+                self.recorder.journal("", &pane.key, "status", data);
+            }
             let attention = matches!(report.status, Status::NeedsYou | Status::Done);
             let bell: Vec<ClientId> = if attention {
                 self.state

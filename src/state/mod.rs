@@ -87,6 +87,10 @@ pub struct Session {
     pub size: (u16, u16),
     /// The guided steps of `inspan try`, when this session is one.
     pub guide: Option<Guide>,
+    /// The vaults that are attached to it, by name.
+    pub vaults: Vec<String>,
+    /// What whoever created it wrote on it.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A set of panes that share the screen.

@@ -32,6 +32,16 @@ pub fn shared() -> &'static Path {
     })
 }
 
+/// Installs one more beside them.
+pub fn beside(executor: &str) {
+    let data = shared();
+    let root = data.parent().expect("it is below the root");
+    let lock = File::create(root.join("lock")).expect("the target directory takes files");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the lock is given");
+    install(executor, root, &[]);
+    assert!(current(data, executor).exists(), "inspan install {executor} left nothing behind");
+}
+
 fn current(data: &Path, executor: &str) -> PathBuf {
     data.join("inspan/executors").join(executor).join("current")
 }

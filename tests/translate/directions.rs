@@ -111,7 +111,7 @@ pub fn bytes(dialect: Dialect, events: &[Value]) -> Vec<u8> {
 }
 
 /// The own streams: of each dialect one with thoughts, text and two parallel calls.
-fn stream_of(dialect: Dialect) -> Vec<Value> {
+pub fn stream_of(dialect: Dialect) -> Vec<Value> {
     let text = match dialect {
         Dialect::Messages => include_str!("streams/messages.jsonl"),
         Dialect::Chat => include_str!("streams/chat.jsonl"),

@@ -27,7 +27,6 @@ pub(super) fn tidy(request: &mut Request, notes: &mut Notes) {
         }
     }
     let mut ordered: Vec<Turn> = Vec::new();
-    let ends_with_calls = turns.len();
     for (at, turn) in turns.into_iter().enumerate() {
         if turn.role == Role::Model {
             let (parts, calls) = model_turn(turn.parts, at, &last_call, notes);
@@ -35,17 +34,14 @@ pub(super) fn tidy(request: &mut Request, notes: &mut Notes) {
                 continue;
             }
             ordered.push(Turn { role: Role::Model, parts });
-            let last = at + 1 == ends_with_calls;
             let answers: Vec<Part> = calls
                 .into_iter()
-                .filter_map(|(id, name)| match results.remove(&id) {
-                    Some(result) => Some(Part::Result(Outcome { name, ..result })),
-                    None if last => None,
-                    None => {
+                .map(|(id, name)| {
+                    let result = results.remove(&id).unwrap_or_else(|| {
                         notes.add("tool result", "missing in the history: the call is said to be aborted");
-                        let parts = vec![text_part(NO_RESULT)];
-                        Some(Part::Result(Outcome { id, name, parts, ..Outcome::default() }))
-                    }
+                        Outcome { id, parts: vec![text_part(NO_RESULT)], ..Outcome::default() }
+                    });
+                    Part::Result(Outcome { name, ..result })
                 })
                 .collect();
             if !answers.is_empty() {
@@ -221,10 +217,10 @@ mod tests {
             (Role::User, vec![text_part("stop")]),
             (Role::Model, vec![call("b")]),
         ]);
-        assert_eq!(told.len(), 4);
+        assert_eq!(told.len(), 5);
         assert!(told[0].ends_with("conversation:] | old | go"), "{told:?}");
         assert_eq!(told[2], "User: a tool_a aborted | stop");
-        assert_eq!(told[3], "Model: call b", "the last turn's calls may still be under way");
+        assert_eq!(told[4], "User: b tool_b aborted");
         assert_eq!(notes, 2);
     }
 }

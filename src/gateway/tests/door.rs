@@ -114,9 +114,9 @@ async fn probes_upgrades_and_unknown_paths_are_answered_at_once() {
 #[tokio::test]
 async fn requests_that_cannot_be_served_say_why() {
     let mut lab = nowhere();
-    let untranslated = lab.post("/v1/chat/completions", "{\"model\":\"wire\"}").send().await.unwrap();
-    assert_eq!(untranslated.status(), 400);
-    assert!(untranslated.text().await.unwrap().contains("dialect.untranslated"));
+    let untranslatable = lab.post("/v1/chat/completions", "{\"model\":\"wire\"}").send().await.unwrap();
+    assert_eq!(untranslatable.status(), 400);
+    assert!(untranslatable.text().await.unwrap().contains("has no messages"));
     let row = lab.finished().await;
     assert!(row.status == 400 && row.error.starts_with("dialect.untranslated"), "{row:?}");
 

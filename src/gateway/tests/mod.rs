@@ -7,6 +7,7 @@ mod faults;
 mod lab;
 mod money;
 mod through;
+mod tongues;
 
 pub(super) fn route(base: &str) -> Route {
     Route {
@@ -23,7 +24,19 @@ pub(super) fn route(base: &str) -> Route {
         step: AuthStep::ProviderKey,
         outside_reference: false,
         verified: true,
+        gateway: None,
+        inject: false,
     }
+}
+
+/// Routes to the same place for these models, by wire and display id.
+pub(super) fn allowed(base: &str, models: &[(&str, &str)]) -> Arc<Vec<Route>> {
+    let of = |(wire, shown): &(&str, &str)| Route {
+        wire_model: Some((*wire).into()),
+        model: Some((*shown).into()),
+        ..route(base)
+    };
+    Arc::new(models.iter().map(of).collect())
 }
 
 pub(super) fn pane(base: &str) -> PaneRoute {
@@ -34,7 +47,7 @@ pub(super) fn pane(base: &str) -> PaneRoute {
         executor: ExecutorId::CLAUDE,
         route: route(base),
         launched: Some("wire".into()),
-        allowed: Arc::new(vec![("wire".into(), "shown".into()), ("other".into(), "Other".into())]),
+        allowed: allowed(base, &[("wire", "shown"), ("other", "Other")]),
         policy: Arc::default(),
         budgets: Arc::default(),
     }

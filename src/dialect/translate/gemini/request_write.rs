@@ -176,17 +176,9 @@ fn thinking(reasoning: &Reasoning, manners: &Manners) -> Option<Value> {
 
 fn contents(request: &Request, manners: &Manners, names: &mut Names, notes: &mut Notes) -> Vec<Value> {
     let mut contents: Vec<Value> = Vec::new();
-    let last = request.turns.len().saturating_sub(1);
-    for (at, turn) in request.turns.iter().enumerate() {
+    for turn in &request.turns {
         let role = if turn.role == Role::Model { "model" } else { "user" };
-        let mut parts = turn_parts(turn, manners, names, notes);
-        if at == last && turn.role == Role::Model {
-            let before = parts.len();
-            parts.retain(|part| part.get("functionCall").is_none());
-            if parts.len() < before {
-                notes.add("tool call", "left out: it has no result yet, and Gemini refuses such an end");
-            }
-        }
+        let parts = turn_parts(turn, manners, names, notes);
         if parts.is_empty() {
             continue;
         }
@@ -199,8 +191,13 @@ fn contents(request: &Request, manners: &Manners, names: &mut Names, notes: &mut
             _ => contents.push(json!({"role": role, "parts": parts})),
         }
     }
+    // A conversation begins and ends with the person.
+    let user = |text: &str| json!({"role": "user", "parts": [{"text": text}]});
     if contents.first().is_some_and(|first| first["role"] == "model") {
-        contents.insert(0, json!({"role": "user", "parts": [{"text": "(continued)"}]}));
+        contents.insert(0, user("(continued)"));
+    }
+    if contents.last().is_some_and(|last| last["role"] == "model") {
+        contents.push(user("Continue."));
     }
     contents
 }

@@ -1,0 +1,61 @@
+//! Verbs about what is asked of harnesses and what they changed: composing, resuming, changes, worktrees.
+use super::args::Target;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// The verbs about the work itself.
+#[derive(Subcommand, Clone, Debug)]
+pub enum WorkVerb {
+    /// Write a prompt of several lines over a pane, or send one to several panes.
+    #[command(after_help = "Examples:\n  inspan compose  # from a key or the palette\n  \
+        inspan compose --to %1 --to %2 'say what you changed'")]
+    Compose {
+        #[command(flatten)]
+        /// The pane that it is about.
+        target: Target,
+        /// Send the text to this pane; repeat it for several.
+        #[arg(long, value_name = "PANE")]
+        to: Vec<String>,
+        /// What to send; without it the composer opens.
+        #[arg(requires = "to", allow_hyphen_values = true)]
+        text: Vec<String>,
+    },
+    /// What changed since HEAD, file by file, with the turns that touched it.
+    #[command(
+        after_help = "Examples:\n  inspan changes -t %1 --json\n  inspan changes -t %1 --stage src/cart.rs\n  \
+        inspan changes -t %1 --discard src/cart.rs --to 7\n  inspan changes -t %1 --commit 'Totals in cents'"
+    )]
+    Changes {
+        #[command(flatten)]
+        /// The pane whose workspace it is.
+        target: Target,
+        /// Put this file into the index.
+        #[arg(long, value_name = "PATH")]
+        stage: Option<PathBuf>,
+        /// Take this file out of the index.
+        #[arg(long, value_name = "PATH", conflicts_with = "stage")]
+        unstage: Option<PathBuf>,
+        /// Bring this file back to a checkpoint; the present state is kept as one first.
+        #[arg(long, value_name = "PATH", requires = "to", conflicts_with_all = ["stage", "unstage"])]
+        discard: Option<PathBuf>,
+        /// That checkpoint.
+        #[arg(long, value_name = "N", requires = "discard")]
+        to: Option<u64>,
+        /// Commit what is staged; hooks run.
+        #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["stage", "unstage", "discard"])]
+        commit: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List an executor's own sessions of this directory over the pane; Enter resumes one.
+    #[command(after_help = "Example:\n  inspan resume-dialog --executor claude")]
+    ResumeDialog {
+        #[command(flatten)]
+        /// The pane beside which one is resumed.
+        target: Target,
+        /// Whose sessions; default: the pane's executor.
+        #[arg(long, value_name = "E")]
+        executor: Option<String>,
+    },
+}
