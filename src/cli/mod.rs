@@ -13,7 +13,7 @@ mod vault;
 use crate::{
     agent,
     client::{self, ServerAddress},
-    commands::{Cli, LocalVerb, Verb},
+    commands::{BenchWhat, Cli, LocalVerb, Verb},
     config::{Paths, Settings},
     router::Refusal,
     server,
@@ -139,7 +139,10 @@ fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
             git::rewind(dir, &workspace::Rewind { id, paths, head }, dry_run, yes, json)
         }
         LocalVerb::Config { action } => config::run(action),
-        LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
+        LocalVerb::Bench { what: Some(BenchWhat::Gateway), requests, litellm, json, .. } => {
+            bench::gateway::run(requests, litellm.as_deref(), json)
+        }
+        LocalVerb::Bench { megabytes, keys, json, .. } => bench::run(megabytes, keys, json),
         LocalVerb::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());

@@ -1,5 +1,5 @@
 //! Verbs that run in the calling process and need no server.
-use super::args::{Assume, ConfigAction, PolicyAction};
+use super::args::{Assume, BenchWhat, ConfigAction, PolicyAction};
 use super::vaults::VaultAction;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -177,9 +177,21 @@ pub enum LocalVerb {
         #[arg(value_enum, default_value_t)]
         action: ConfigAction,
     },
-    /// Measure the hot paths against tmux in one run.
-    #[command(after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20")]
+    /// Measure the hot paths against tmux in one run, or what the gateway adds to a model request.
+    #[command(
+        after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20\n  inspan bench gateway --requests 500\n  \
+                      inspan bench gateway --litellm ~/venv/bin/litellm"
+    )]
     Bench {
+        /// Only this.
+        #[arg(value_enum)]
+        what: Option<BenchWhat>,
+        /// Requests timed on each way (gateway).
+        #[arg(long, default_value_t = 200)]
+        requests: usize,
+        /// Measure this LiteLLM proxy as well (gateway).
+        #[arg(long, value_name = "PATH")]
+        litellm: Option<PathBuf>,
         /// Megabytes of log lines through a pane.
         #[arg(long, default_value_t = 100)]
         megabytes: usize,

@@ -1,7 +1,6 @@
 //! Owns settings, paths and themes: defaults embedded as commented TOML, load, check.
 //!
 //! Must not know: panes, clients, what a key's command does, or any secret (credentials appear as references only).
-mod declared;
 mod load;
 pub mod paths;
 mod schema;
@@ -9,10 +8,11 @@ mod settings;
 pub mod theme;
 
 pub use crate::router::Problem;
-pub use declared::{AutoInstall, ExecutorDeclaration, Submit};
 pub use load::{load, load_policy};
 pub use paths::{Paths, PathsError, ServerPaths};
-pub use settings::{ByokKeys, ExecutorSettings, Inject, Place, ProviderSettings, Settings};
+pub use settings::{
+    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Inject, Place, ProviderSettings, Settings, Submit,
+};
 pub use theme::{Role, Theme};
 
 /// The commented defaults: what holds when nobody sets anything, and what `config show` prints for reading.

@@ -159,16 +159,16 @@ pub(super) fn want(path: &[&str]) -> Option<Want> {
         ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
+        ["gateways", _] => Some(Want::Table),
+        ["gateways", _, key] => find(&GATEWAY, key),
+        ["gateways" | "providers", _, "headers", _] => Some(Want::Header),
+        ["gateways", _, "models" | "vars", _] => Some(Want::Text),
         ["executors", name] => (is_executor(name) || is_stranger(path)).then_some(Want::Table),
         ["executors", name, key] if is_executor(name) => find(&EXECUTOR, key),
         ["executors", _, key] => find(&EXECUTOR, key).or_else(|| find(&DECLARED, key)),
         ["executors", _, "env", _] => Some(Want::Text),
         ["executors", _, "permissions", word] => PERMISSIONS.contains(word).then_some(Want::List),
         ["executors", _, "status", word] => STATUSES.contains(word).then_some(Want::List),
-        ["gateways", _] => Some(Want::Table),
-        ["gateways", _, key] => find(&GATEWAY, key),
-        ["gateways" | "providers", _, "headers", _] => Some(Want::Header),
-        ["gateways", _, "models" | "vars", _] => Some(Want::Text),
         _ => None,
     }
 }
@@ -386,12 +386,10 @@ mod tests {
             uncommented.push_str(if is_setting { bare } else { line });
             uncommented.push('\n');
         }
-        assert!(
-            uncommented.contains(
-                "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
-                 inject = \"gateway\"\n"
-            )
-        );
+        assert!(uncommented.contains(
+            "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
+             inject = \"gateway\"\n"
+        ));
         assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
         assert_eq!(problems, []);

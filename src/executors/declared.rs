@@ -8,7 +8,7 @@ use super::{
     screen::{line_with, report},
 };
 use crate::{
-    config::{ExecutorDeclaration, Settings, Submit},
+    config::{Declaration, Settings, Submit},
     handoff::Conversation,
     router::{Dialect, ExecutorId},
     state::{Permission, Status, StatusReport, StatusSource},
@@ -51,7 +51,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Executor> {
 /// One of them.
 pub(super) struct Declared {
     id: ExecutorId,
-    how: ExecutorDeclaration,
+    how: Declaration,
 }
 
 /// What stands for the braces of a template.

@@ -152,6 +152,9 @@ pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<
     };
     if translated {
         raw.iter().for_each(|piece| relay.account.read(piece));
+        if let Some(translator) = relay.translator.as_ref().filter(|_| ended) {
+            translator.diagnostics().iter().for_each(|note| relay.account.note(&note.to_string()));
+        }
         let next = |relay: Option<Relay>| async { relay?.next_translated().await };
         return answer(status, headers, Body::from_stream(stream::unfold(Some(relay), next)));
     }

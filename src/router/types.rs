@@ -296,8 +296,6 @@ pub struct Facts {
     pub translation: bool,
     /// Base URLs that settings put in place of the catalogue's, without a trailing slash.
     pub base_urls: BTreeMap<Provider, String>,
-    /// Executors that the settings declare beside the catalogue's.
-    pub declared: Vec<super::catalogue::ExecutorEntry>,
     /// BYOK references by provider, of an executor without a home provider.
     pub byok_each: BTreeMap<ExecutorId, BTreeMap<Provider, String>>,
     /// References that are written down and have no secret behind them now.
@@ -314,6 +312,8 @@ pub struct Facts {
     pub endpoints: BTreeMap<Provider, super::Endpoint>,
     /// The vaults that are attached to the session.
     pub attached: Vec<super::Attached>,
+    /// Executors that the settings declare beside the catalogue's.
+    pub declared: Vec<super::catalogue::ExecutorEntry>,
 }
 
 impl Facts {

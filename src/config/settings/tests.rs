@@ -285,35 +285,6 @@ proptest::proptest! {
 }
 
 #[test]
-fn an_executor_may_be_declared_and_a_stray_name_is_told_from_one() {
-    let text = "[executors.parrot]\ncommand = [\"parrot\"]\ndialect = \"chat\"\ntypo = 1\n\
-                [executors.parrot.status]\nidle = [\">\"]\nidel = [\">\"]\n\
-                [executors.cladue]\npermission = \"full\"\n[executors.claude]\ncommand = [\"x\"]\n\
-                [executors.\"../up\"]\ncommand = [\"x\"]\n";
-    let (settings, problems) = Settings::parse(&[("config.toml", text)]);
-    let told: Vec<_> = problems.iter().map(|p| (p.key.as_str(), p.nearest.as_deref())).collect();
-    let mut wanted = vec![
-        ("executors.parrot.typo", None),
-        ("executors.parrot.status.idel", Some("idle")),
-        ("executors.cladue", Some("claude")),
-        ("executors.claude.command", None),
-        ("executors.../up", None),
-    ];
-    wanted.sort_unstable();
-    let mut told = told;
-    told.sort_unstable();
-    assert_eq!(told, wanted);
-    let names: Vec<_> = settings.declared().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(names, ["parrot"]);
-    let facts = settings.facts(Policy::default(), |_| false);
-    let entry = facts.executor(&"parrot".into()).unwrap();
-    assert_eq!(entry.dialect(Provider::OpenAi), Some(crate::router::Dialect::Chat));
-    assert!(!entry.default_model.is_empty());
-    let unknown = facts.executor(&"parot".into()).unwrap_err();
-    assert_eq!(unknown.nearest.as_deref(), Some("parrot"));
-}
-
-#[test]
 fn gateways_are_declared_and_what_is_wrong_with_them_has_a_place() {
     let settings = clean(
         "[gateways.office]\npreset = \"litellm\"\nbase-url = \"http://127.0.0.1:4000\"\ncredential = \"env:LL\"\n\
@@ -370,4 +341,33 @@ fn groks_key_is_looked_for_in_its_own_order() {
 fn who_holds_a_key_is_set_for_each_executor() {
     let settings = clean("[executors.claude]\ninject = \"env\"\n[executors.codex]\ninject = \"gateway\"\n");
     assert_eq!(settings.facts(Policy::default(), |_| false).inject, [ExecutorId::CLAUDE].into());
+}
+
+#[test]
+fn an_executor_may_be_declared_and_a_stray_name_is_told_from_one() {
+    let text = "[executors.parrot]\ncommand = [\"parrot\"]\ndialect = \"chat\"\ntypo = 1\n\
+                [executors.parrot.status]\nidle = [\">\"]\nidel = [\">\"]\n\
+                [executors.cladue]\npermission = \"full\"\n[executors.claude]\ncommand = [\"x\"]\n\
+                [executors.\"../up\"]\ncommand = [\"x\"]\n";
+    let (settings, problems) = Settings::parse(&[("config.toml", text)]);
+    let told: Vec<_> = problems.iter().map(|p| (p.key.as_str(), p.nearest.as_deref())).collect();
+    let mut wanted = vec![
+        ("executors.parrot.typo", None),
+        ("executors.parrot.status.idel", Some("idle")),
+        ("executors.cladue", Some("claude")),
+        ("executors.claude.command", None),
+        ("executors.../up", None),
+    ];
+    wanted.sort_unstable();
+    let mut told = told;
+    told.sort_unstable();
+    assert_eq!(told, wanted);
+    let names: Vec<_> = settings.declared().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(names, ["parrot"]);
+    let facts = settings.facts(Policy::default(), |_| false);
+    let entry = facts.executor(&"parrot".into()).unwrap();
+    assert_eq!(entry.dialect(Provider::OpenAi), Some(crate::router::Dialect::Chat));
+    assert!(!entry.default_model.is_empty());
+    let unknown = facts.executor(&"parot".into()).unwrap_err();
+    assert_eq!(unknown.nearest.as_deref(), Some("parrot"));
 }
