@@ -68,7 +68,8 @@ fn lives(cli: Cli, key_header: &str) {
     let past = a_past(&stage, cli, &upstream);
     furnish(&stage, cli, &foreign.url());
     let home = stage.sandbox.path("home");
-    let before = photograph(&home);
+    let settings = stage.sandbox.path("config");
+    let before = [photograph(&home), photograph(&settings)];
     let said_before = upstream.requests().len();
 
     let credits = ["--auth", "credits", "--trust", "--permission", "full"];
@@ -118,7 +119,8 @@ fn lives(cli: Cli, key_header: &str) {
     assert!(home.join("canary/mcp").exists(), "the MCP server was started");
 
     stage.sandbox.inspan(&["kill-server"]).ok();
-    let changed = changes(&before, &photograph(&home));
+    let mut changed = changes(&before[0], &photograph(&home));
+    changed.extend(changes(&before[1], &photograph(&settings)));
     let foreign: Vec<&String> = changed.iter().filter(|path| !belongs_to_history(path)).collect();
     assert!(foreign.is_empty(), "changed in the home: {foreign:?}\nof all: {changed:?}");
 }
@@ -156,10 +158,10 @@ const HISTORY: &[&str] = &[
     ".local/share/opencode/",
     ".local/state/opencode/",
     ".cache/opencode/",
-    ".config/opencode/node_modules/",
-    ".config/opencode/package.json",
-    ".config/opencode/package-lock.json",
-    ".config/opencode/.gitignore",
+    "opencode/node_modules/",
+    "opencode/package.json",
+    "opencode/package-lock.json",
+    "opencode/.gitignore",
     "canary/",
 ];
 
@@ -244,8 +246,9 @@ fn furnish(stage: &Stage, cli: Cli, foreign: &str) {
     let hook = format!("touch {}/canary/hook", home.display());
     let mcp = json!({"command": "node", "args": [server, home.join("canary/mcp")]});
     let skill = format!("---\nname: bells\ndescription: {SKILL}\n---\nPull the rope.\n");
+    // The sandbox's settings lie beside its home.
     let directory =
-        if cli.name == OPENCODE.name { ".config/opencode".to_owned() } else { format!(".{}", cli.name) };
+        if cli.name == OPENCODE.name { "../config/opencode".to_owned() } else { format!(".{}", cli.name) };
     write(&format!("{directory}/skills/bells/SKILL.md"), &skill);
     match cli.name {
         "claude" => {
@@ -296,18 +299,18 @@ fn furnish(stage: &Stage, cli: Cli, foreign: &str) {
             write(".grok/auth.json", &login.to_string());
         }
         "opencode" => {
-            write(".config/opencode/AGENTS.md", MEMORY);
+            write("../config/opencode/AGENTS.md", MEMORY);
             let plugin = format!(
                 "export const Canary = async () => ({{ event: async () => require('fs').writeFileSync({}, '') }})\n",
                 json!(home.join("canary/hook"))
             );
-            write(".config/opencode/plugin/canary.js", &plugin);
+            write("../config/opencode/plugin/canary.js", &plugin);
             let bells = json!({"type": "local", "command": ["node", server, home.join("canary/mcp")]});
             let theirs = json!({"options": {"baseURL": format!("{foreign}/v1"), "apiKey": STRAY},
                 "npm": "@ai-sdk/openai-compatible", "models": {"m": {}}});
             let settings =
                 json!({"model": "theirs/m", "provider": {"theirs": theirs}, "mcp": {"bells": bells}});
-            write(".config/opencode/opencode.json", &settings.to_string());
+            write("../config/opencode/opencode.json", &settings.to_string());
             let login = json!({"google": {"type": "api", "key": LOGIN}, "openai": {"type": "oauth", "refresh": LOGIN,
                 "access": LOGIN, "expires": 4_102_444_800_000_u64}});
             write(".local/share/opencode/auth.json", &login.to_string());

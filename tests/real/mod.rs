@@ -121,7 +121,11 @@ impl Stage {
     pub fn new() -> Self {
         let data = install::shared();
         let mut sandbox = Sandbox::new();
-        sandbox.set_env("XDG_DATA_HOME", data.to_str());
+        // A directory of the sandbox's own, in which inspan's is the shared one: CLIs keep data there as well.
+        let own = sandbox.path("home/.local/share");
+        fs::create_dir_all(&own).unwrap();
+        std::os::unix::fs::symlink(data.join("inspan"), own.join("inspan")).unwrap();
+        sandbox.set_env("XDG_DATA_HOME", own.to_str());
         sandbox.set_patience(PATIENCE);
         sandbox.set_leave(LEAVE);
         install::node_on_path(&sandbox);
