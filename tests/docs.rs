@@ -153,7 +153,7 @@ fn what_the_readme_misses_is_really_missing() {
     let readme = read("README.md");
     let verbs: BTreeSet<String> = commands::rows().into_iter().map(|row| row.name).collect();
     let missing = spans(section(&readme, "## Not there yet"));
-    assert!(missing.contains(&"rewind") || verbs.contains("rewind"), "the section has verbs");
+    assert!(!missing.is_empty(), "the section has verbs");
     // What the section names as the way that works is there; a verb that it says is missing is not.
     for word in missing.iter().filter(|word| !["capture-pane", "events"].contains(word)) {
         assert!(!verbs.contains(*word), "`{word}` exists now: say so in the README");

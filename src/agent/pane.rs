@@ -6,7 +6,7 @@ use super::{
     intent::{Agreed, Intent, Verdict, decide, word},
     lines::{Row, cut},
     place::Place,
-    protocol::{Heard, Say, Start},
+    protocol::{Heard, How, Say, Start},
     runtime::{FromRuntime, Runtime},
     screen::{ENTER, LEAVE, Screen},
     settings::{Settings, permission_words},
@@ -138,6 +138,7 @@ impl Pane {
             base_url: settings.base_url.clone(),
             token: settings.token.clone(),
             model: settings.model.clone(),
+            effort: settings.effort.clone(),
             session: settings.session.clone(),
             database: settings.database.to_string_lossy().into_owned(),
             instructions: instructions(&settings),
@@ -357,7 +358,9 @@ impl Pane {
             }
             return;
         }
-        if self.talk.asking.as_ref().is_some_and(|asking| asking.armed(Instant::now())) && self.answer(key) {
+        // Letters belong to a prompt that is being written, whatever came up meanwhile.
+        let armed = self.talk.asking.as_ref().is_some_and(|asking| asking.armed(Instant::now()));
+        if armed && self.editor.is_empty() && self.answer(key) {
             return;
         }
         match self.editor.key(key) {
@@ -387,9 +390,7 @@ impl Pane {
             }
             KeyCode::Char('n' | '3') if plain => self.deny(),
             // Enter alone is pressed too easily while a question comes up.
-            KeyCode::Enter if plain && self.editor.is_empty() => {
-                self.hint("y or n answers the question", None)
-            }
+            KeyCode::Enter if plain => self.hint("y or n answers the question", None),
             _ => return false,
         }
         true
@@ -456,12 +457,12 @@ impl Pane {
             FromRuntime::Heard(heard) => {
                 let began = matches!(heard, Heard::Ready { .. });
                 let ended = matches!(heard, Heard::Ended { .. });
-                let interrupted = self.talk.stopping;
+                let well = matches!(heard, Heard::Ended { how: How::Done, .. });
                 self.talk.hear(heard, Instant::now());
                 if began && let Some(prompt) = self.settings.prompt.take() {
                     self.send(&prompt);
-                } else if ended && interrupted {
-                    // What waited is the person's again.
+                } else if ended && !well {
+                    // What waited was meant for another course of things.
                     let waiting: Vec<String> = self.talk.queue.drain(..).collect();
                     if !waiting.is_empty() {
                         self.editor.paste(&waiting.join("\n"));

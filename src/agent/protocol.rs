@@ -36,6 +36,9 @@ pub struct Start {
     pub token: String,
     /// The model's id on the wire.
     pub model: String,
+    /// How hard it shall think; the model's own way when none is named.
+    #[serde(default)]
+    pub effort: Option<String>,
     /// The session's id.
     pub session: String,
     /// The SQLite file that holds sessions.
@@ -187,6 +190,7 @@ mod tests {
             base_url: "http://127.0.0.1:1".into(),
             token: "secret-token".into(),
             model: "m".into(),
+            effort: None,
             session: "s".into(),
             database: "d".into(),
             instructions: String::new(),

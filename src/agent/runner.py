@@ -51,7 +51,7 @@ try:
     )
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 except ImportError as error:
-    fail(f"the OpenAI Agents SDK cannot be loaded: {error}")
+    fail(f"the Agents SDK cannot be loaded: {error} · inspan install openai-agents --force puts it there again")
 
 set_tracing_disabled(True)
 
@@ -75,6 +75,7 @@ class Runtime:
         self.answers = {}
         self.turn = None
         self.result = None
+        self.wait = None
         client = AsyncOpenAI(
             base_url=start["base_url"],
             api_key=start["token"],
@@ -123,6 +124,7 @@ class Runtime:
     def decide(self, context):
         """Whether a failed model request is made again; each time it is, the person sees it."""
         facts = context.normalized
+        self.wait = None
         transient = facts.is_network_error or facts.is_timeout or facts.status_code in TRANSIENT
         if not transient or facts.error_code in FINAL_CODES or context.attempt > self.retries:
             return RetryDecision(retry=False)
@@ -130,6 +132,7 @@ class Runtime:
         if delay is None:
             delay = min(self.first_delay * 2 ** (context.attempt - 1), 30.0)
         if delay > LONGEST_WAIT:
+            self.wait = delay
             return RetryDecision(retry=False)
         self.retrying(context.attempt, delay, facts.status_code, words(context.error))
         return RetryDecision(retry=True, delay=delay, reason=facts.error_code)
@@ -178,6 +181,7 @@ class Runtime:
     async def prompt(self, text):
         emit("turn")
         how, why = "done", None
+        self.wait = None
         attempt = 0
         given = text
         try:
@@ -201,6 +205,8 @@ class Runtime:
             how = "interrupted"
         except Exception as error:
             how, why = "failed", words(error)
+            if self.wait is not None:
+                why += f" · again in {round(self.wait / 60)} min"
         finally:
             self.result = None
             self.answers.clear()

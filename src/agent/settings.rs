@@ -35,6 +35,9 @@ pub struct Settings {
     pub token: String,
     /// The model's id on the wire.
     pub model: String,
+    /// How hard it shall think, in the API's word.
+    #[serde(default)]
+    pub effort: Option<String>,
     /// The session.
     pub session: String,
     /// It was there before: what was said is shown again.

@@ -162,6 +162,7 @@ impl Talk {
     /// What was said in a session that is resumed.
     pub fn recall(&mut self, conversation: &Conversation) {
         let earlier = conversation.turns.len().saturating_sub(SHOWN_AGAIN);
+        let mut open: VecDeque<Intent> = VecDeque::new();
         for turn in &conversation.turns[earlier..] {
             match turn.role {
                 Role::User => self.add(Entry::Person(turn.text.clone())),
@@ -170,13 +171,30 @@ impl Talk {
                     self.settle();
                 }
                 Role::Tool => {
-                    let line = turn.text.lines().next().unwrap_or_default();
-                    self.add(Entry::Note(super::lines::fit(line, 200)));
+                    let call =
+                        turn.text.split_once(": ").and_then(|(name, given)| Intent::read(name, given).ok());
+                    match (call, open.is_empty()) {
+                        (Some(intent), _) => open.push_back(intent),
+                        (None, true) => {}
+                        (None, false) => open.pop_front().into_iter().for_each(|i| self.told(i, &turn.text)),
+                    }
                 }
             }
         }
         let before = if earlier > 0 { format!(", {earlier} steps before these") } else { String::new() };
         self.add(Entry::Note(format!("the session goes on{before}")));
+    }
+
+    /// What a call came to, as the model was told it.
+    fn told(&mut self, intent: Intent, output: &str) {
+        let (remark, shown) = match (&intent, output.split_once('\n')) {
+            (Intent::Shell { .. }, Some((remark, shown))) => (remark, shown),
+            (Intent::Read { .. } | Intent::List { .. }, _) => ("", ""),
+            _ => ("", output),
+        };
+        let well = !matches!(intent, Intent::Shell { .. }) || remark.starts_with("exit 0");
+        let (remark, shown) = (remark.split(',').next().unwrap_or_default().to_owned(), shown.to_owned());
+        self.done(intent, Outcome { output: String::new(), remark, shown, well });
     }
 
     /// A prompt goes to the runtime.
@@ -429,6 +447,32 @@ mod tests {
         states.push(talk.state().0);
         assert_eq!(states, ["starting", "idle", "working", "working", "limited", "idle"]);
         assert_eq!(talk.model, "m2");
+    }
+
+    #[test]
+    fn a_session_that_goes_on_looks_as_it_did() {
+        let turn = |role, text: &str| crate::handoff::Turn { role, text: text.into() };
+        let turns = vec![
+            turn(Role::User, "count"),
+            turn(Role::Tool, r#"shell: {"command": "ls"}"#),
+            turn(Role::Tool, r#"list_files: {}"#),
+            turn(Role::Tool, "exit 1, 0.0 s\nno: such"),
+            turn(Role::Tool, "a\nb"),
+            turn(Role::Assistant, "None."),
+        ];
+        let mut talk = talk();
+        talk.recall(&Conversation { turns });
+        let rows: Vec<String> =
+            talk.log.iter().flat_map(|entry| entry.rows(60)).map(|row| row.to_string()).collect();
+        let wanted = [
+            "› count",
+            "✗ run   ls · exit 1",
+            "  │ no: such",
+            "✓ list  .",
+            "● None.",
+            "· the session goes on",
+        ];
+        assert_eq!(rows, wanted);
     }
 
     #[test]

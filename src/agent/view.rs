@@ -159,6 +159,10 @@ impl Frame<'_> {
             }
             Line::from(row)
         };
+        if !self.editor.is_empty() {
+            let text = "  Ctrl-C empties the prompt, then this takes an answer · Esc no, and stop";
+            return vec![Line::styled(fit(text, self.width), DIM)];
+        }
         let armed = asking.armed(self.now);
         lists.iter().map(|answers| if armed { row(answers) } else { Line::default() }).collect()
     }

@@ -6,6 +6,9 @@ mod config;
 mod git;
 mod install;
 mod machine;
+mod policy;
+mod prompt;
+mod vault;
 
 use crate::{
     agent,
@@ -15,6 +18,7 @@ use crate::{
     router::Refusal,
     server,
     term::pty::MAX_QUEUE,
+    workspace,
 };
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, error::ErrorKind};
@@ -82,6 +86,7 @@ pub fn settings() -> Result<Settings> {
     for problem in problems {
         eprintln!("inspan: {problem}");
     }
+    crate::executors::declare(&settings);
     Ok(settings)
 }
 
@@ -110,16 +115,29 @@ pub fn out(text: &str) {
 fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
     let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
     match verb {
-        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Install { executor, back: true, .. } => install::back(&executor),
+        LocalVerb::Install { executor, force, update, yes, .. } => {
+            install::run(&executor, force, update, yes)
+        }
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }
-        LocalVerb::Policy { action, json } => machine::policy(action, json),
+        LocalVerb::Policy { action, executor, model, json } => {
+            policy::run(action, executor.as_deref(), model.as_deref(), json)
+        }
+        LocalVerb::Vault { action } => vault::run(name, action),
         LocalVerb::Executors { json } => machine::executors(json),
         LocalVerb::Doctor { json } => machine::doctor(name, json),
         LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),
-        LocalVerb::Checkpoints { dir, json } => git::checkpoints(dir, json),
-        LocalVerb::Checkpoint { dir, json } => git::checkpoint(dir, json),
+        LocalVerb::Checkpoints { dir, diff: Some(from), to, json, paths, .. } => {
+            git::diff(dir, from, to, &paths, json)
+        }
+        LocalVerb::Checkpoints { dir, prune: true, json, .. } => git::prune(dir, json),
+        LocalVerb::Checkpoints { dir, json, .. } => git::checkpoints(dir, json),
+        LocalVerb::Checkpoint { dir, message, json } => git::checkpoint(dir, message, json),
+        LocalVerb::Rewind { id, dir, head, dry_run, yes, json, paths } => {
+            git::rewind(dir, &workspace::Rewind { id, paths, head }, dry_run, yes, json)
+        }
         LocalVerb::Config { action } => config::run(action),
         LocalVerb::Bench { what: Some(BenchWhat::Gateway), requests, litellm, json, .. } => {
             bench::gateway::run(requests, litellm.as_deref(), json)
@@ -154,6 +172,13 @@ fn remote(name: &str, verb: Option<Verb>) -> Result<i32> {
             Err(error) if error.is::<client::Unanswered>() => {
                 return match &verb {
                     Some(Verb::KillServer) => Ok(0),
+                    Some(_) if has_saved_sessions(&paths()?, name) => {
+                        eprintln!(
+                            "inspan: the server {name:?} ended before it answered; inspan attach brings its panes back, and each \
+                             offers to go on"
+                        );
+                        Ok(FAILED)
+                    }
                     Some(verb) => Ok(no_server(name, verb)),
                     None => Err(error),
                 };

@@ -117,6 +117,8 @@ pub enum PolicyAction {
     Show,
     /// Check the files.
     Check,
+    /// Say which rules decide, and where each is written.
+    Explain,
 }
 
 /// What `usage` groups by.

@@ -1,5 +1,6 @@
 //! Verbs that run in the calling process and need no server.
 use super::args::{Assume, BenchWhat, ConfigAction, PolicyAction};
+use super::vaults::VaultAction;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -30,15 +31,34 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Show or check the rules in force.
-    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check")]
+    /// Show or check the rules in force, or explain which of them decide about a model.
+    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check\n  \
+        inspan policy explain --executor codex --model gpt-5.4")]
     Policy {
         /// What to do.
         #[arg(value_enum, default_value_t)]
         action: PolicyAction,
+        /// explain: the executor; default: every one.
+        #[arg(long, value_name = "E")]
+        executor: Option<String>,
+        /// explain: the model; default: the executor's.
+        #[arg(long, value_name = "M", requires = "executor")]
+        model: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Keep the credentials that pay for models: where each is found, never more.
+    #[command(
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  inspan vault add team --engine claude --credential env:TEAM_KEY\n  \
+        inspan vault add office --engine claude --gateway litellm --base-url http://127.0.0.1:4000 --credential -\n  \
+        inspan vault list\n  inspan vault test team\n  inspan vault remove team\n  inspan new-session --vault team"
+    )]
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        action: VaultAction,
     },
     /// List executors: binary and why that one, version, login, route, readiness.
     #[command(after_help = "Example:\n  inspan executors --json")]
@@ -48,10 +68,18 @@ pub enum LocalVerb {
         json: bool,
     },
     /// Install an executor's CLI from npm or PyPI into inspan's own directory.
-    #[command(after_help = "Examples:\n  inspan install claude\n  inspan install codex --yes")]
+    #[command(
+        after_help = "Examples:\n  inspan install claude\n  inspan install codex --update --yes\n  inspan install codex --back"
+    )]
     Install {
-        /// claude, codex, gemini or openai-agents.
+        /// claude, codex, gemini, opencode, grok or openai-agents.
         executor: String,
+        /// The newest version that npm has, which inspan was not tested with; the one before stays.
+        #[arg(long, conflicts_with = "back")]
+        update: bool,
+        /// Go back to the version before the one in use.
+        #[arg(long, conflicts_with = "force")]
+        back: bool,
         /// Install even when one is on your PATH or already there.
         #[arg(long)]
         force: bool,
@@ -76,25 +104,71 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// List this workspace's checkpoints.
-    #[command(after_help = "Example:\n  inspan checkpoints --json")]
+    /// List this workspace's checkpoints, or show what changed since one.
+    #[command(
+        after_help = "Examples:\n  inspan checkpoints --json\n  inspan checkpoints --diff 3 src  # from 3 to now\n  \
+        inspan checkpoints --diff 3 --to 5\n  inspan checkpoints --prune"
+    )]
     Checkpoints {
         /// The workspace; default: this directory.
         #[arg(short = 'c', value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Print the patch from this checkpoint to now.
+        #[arg(long, value_name = "N")]
+        diff: Option<u64>,
+        /// End the patch at this checkpoint instead.
+        #[arg(long, value_name = "N", requires = "diff")]
+        to: Option<u64>,
+        /// Take away those that are old or too many now; otherwise it happens as new ones are made.
+        #[arg(long, conflicts_with = "diff")]
+        prune: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// Only these files and directories of the patch.
+        #[arg(value_name = "PATH", requires = "diff")]
+        paths: Vec<PathBuf>,
     },
     /// Make a checkpoint of this workspace's tree now.
-    #[command(after_help = "Example:\n  inspan checkpoint")]
+    #[command(after_help = "Examples:\n  inspan checkpoint\n  inspan checkpoint -m 'before the big rename'")]
     Checkpoint {
         /// The workspace; default: this directory.
         #[arg(short = 'c', value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Why, as the list shows it.
+        #[arg(short = 'm', value_name = "TEXT")]
+        message: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Bring files back to a checkpoint; the present state is kept as one first.
+    #[command(
+        after_help = "Examples:\n  inspan rewind 7 --dry-run  # what would change\n  inspan rewind 7 src/cart.rs --yes\n  \
+        inspan rewind 7 --head  # branch and index go back too"
+    )]
+    Rewind {
+        /// The checkpoint's number.
+        #[arg(value_name = "N")]
+        id: u64,
+        /// The workspace; default: this directory.
+        #[arg(short = 'c', value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// The branch and the index go back as well, as far as the branch is still the same.
+        #[arg(long, conflicts_with = "paths")]
+        head: bool,
+        /// Print the patch and touch nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only these files and directories.
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
     },
     /// Check, show or locate the configuration.
     #[command(after_help = "Examples:\n  inspan config check\n  inspan config show\n  inspan config path")]

@@ -6,13 +6,17 @@ mod args;
 mod copying;
 mod local;
 mod money;
+mod vaults;
 mod verbs;
+mod work;
 
 pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use money::MoneyVerb;
+pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;
+pub use work::WorkVerb;
 
 use clap::{CommandFactory, Parser};
 

@@ -1,6 +1,6 @@
 //! Verbs that the server carries out, and their arguments.
 use super::args::{Format, HandoffMode, Respawn, Target, Toward, What};
-use super::{copying::CopyVerb, local::LocalVerb, money::MoneyVerb};
+use super::{copying::CopyVerb, local::LocalVerb, money::MoneyVerb, work::WorkVerb};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub enum Verb {
         visible_alias = "new",
         after_help = "Examples:\n  inspan new-session -s shop -c . --executor claude\n  \
         inspan new-session -d -s ci -x 120 -y 40 --executor codex --rehearse\n  \
-        inspan new-session --executor claude --split codex"
+        inspan new-session --executor claude --split codex\n  inspan new-session --vault team"
     )]
     NewSession {
         /// Do not attach; print the new pane's id.
@@ -48,6 +48,12 @@ pub enum Verb {
         /// Every route of this session goes to the rehearsal provider.
         #[arg(long)]
         rehearse: bool,
+        /// Attach this vault; the one for models selects the executor and pays. Repeatable.
+        #[arg(long, value_name = "NAME")]
+        vault: Vec<String>,
+        /// Write this on the session, for scripts to read. Repeatable.
+        #[arg(long, value_name = "KEY=VALUE")]
+        metadata: Vec<String>,
         /// Beside it a second pane: another executor, or `shell`.
         #[arg(long, value_name = "E")]
         split: Option<String>,
@@ -530,6 +536,12 @@ pub enum Verb {
         /// What the next harness is told.
         #[arg(long, value_enum, default_value_t)]
         handoff: HandoffMode,
+        /// Tell this instead of what would be built; `-` reads standard input.
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+        handoff_text: Option<String>,
+        /// An own name of this switch: asked for again, it is not done again.
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
         /// Say what would happen, change nothing.
         #[arg(long)]
         dry_run: bool,
@@ -589,11 +601,22 @@ pub enum Verb {
         json: bool,
     },
     /// The journal: what happened, newest last.
-    #[command(after_help = "Example:\n  inspan events --json -n 20")]
+    #[command(
+        after_help = "Examples:\n  inspan events --json -n 20\n  inspan events --follow --kind switch,turn -t %1"
+    )]
     Events {
+        #[command(flatten)]
+        /// Only what happened to this pane.
+        target: Target,
         /// How many.
         #[arg(short = 'n', default_value_t = 50)]
         count: usize,
+        /// Go on as things happen, until interrupted.
+        #[arg(long, short = 'f')]
+        follow: bool,
+        /// Only these kinds, e.g. `switch`, `status`, `turn`.
+        #[arg(long, value_name = "KIND", value_delimiter = ',')]
+        kind: Vec<String>,
         /// Print JSON lines.
         #[arg(long)]
         json: bool,
@@ -694,6 +717,9 @@ pub enum Verb {
     /// Verbs of copy mode and of the paste buffers.
     #[command(flatten)]
     Copying(CopyVerb),
+    /// Verbs about the work itself.
+    #[command(flatten)]
+    Work(WorkVerb),
     /// Verbs about model requests and what they cost.
     #[command(flatten)]
     Money(MoneyVerb),

@@ -104,6 +104,7 @@ impl Executor for OpenAiAgents {
             base_url: format!("{}/v1", gateway.base_url),
             token: gateway.token.clone(),
             model: plain_word("model", model)?.to_owned(),
+            effort: None,
             session: session.clone(),
             resumed,
             database: plan.config_home.join(store::FILE),

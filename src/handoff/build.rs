@@ -2,6 +2,7 @@
 use super::{
     Conversation,
     bound::{bytes_of_tokens, clip, estimate_tokens},
+    facts::{stated, written},
     marker::{CLOSE, OPEN, guard},
     redact::redact,
     unfold::{ANSWER, Exchange, REQUEST, WORK, fenced, unfold},
@@ -10,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 /// The smallest bound in bytes: what the place, the branch and the closing words need at most. A smaller budget is
 /// raised to it.
-pub const HANDOFF_FLOOR: usize = 6 * 1024;
+pub const HANDOFF_FLOOR: usize = 8 * 1024;
 /// Changed files named one by one; more are counted.
 const DIRTY_SHOWN: usize = 40;
 /// Bytes of the list of changed files: an untidy tree must not crowd out the conversation.
 const DIRTY_BYTES: usize = 2 * 1024;
+/// Bytes of the files that tools wrote, and of the decisions and open points: each a fraction of the floor.
+const FACTS_BYTES: usize = 1024;
 /// Bytes of a label, branch, path or id on one line.
 const LINE_BYTES: usize = 240;
 /// Bytes of one command or result: its beginning and end say what matters.
@@ -37,6 +40,30 @@ pub enum Mode {
     Brief,
     /// Nothing.
     None,
+}
+
+/// Where the conversation was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The requests as they passed the gateway.
+    #[default]
+    Gateway,
+    /// The executor's own record of the session.
+    Transcript,
+    /// Nothing but the text on its screen.
+    Screen,
+}
+
+impl Source {
+    /// In words, for the handoff and the preview.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "the model requests as they were sent",
+            Self::Transcript => "the session's own record",
+            Self::Screen => "the text on the screen; no record of the conversation could be read",
+        }
+    }
 }
 
 /// One side of a switch.
@@ -72,6 +99,8 @@ pub struct HandoffInput<'a> {
     pub branch: Option<&'a str>,
     /// The commit; `None` before the first.
     pub head: Option<&'a str>,
+    /// What git is in the middle of: `rebase`.
+    pub operation: Option<&'a str>,
     /// Changed files as `git status --short` names them.
     pub dirty: &'a [String],
     /// The checkpoint made for this switch.
@@ -82,6 +111,12 @@ pub struct HandoffInput<'a> {
     pub mode: Mode,
     /// How many requests the resumed session has seen already; only later ones are told.
     pub since: Option<usize>,
+    /// Where the conversation was read.
+    pub source: Source,
+    /// What the screen showed, when nothing else could be read.
+    pub screen: Option<&'a str>,
+    /// Where the whole conversation can be read.
+    pub more: Option<&'a str>,
 }
 
 /// A handoff, ready to be delivered.
@@ -117,12 +152,90 @@ pub fn build(input: &HandoffInput<'_>) -> Handoff {
 
     let head = clean(&opening(input, total, exchanges.len()));
     let place = clean(&place(input));
-    let close = format!("## What now\n\n{}\n{CLOSE}", closing(input));
+    let facts = clean(&facts(input, &exchanges));
+    let screen = clean(input.screen.unwrap_or_default());
+    // Without this line a model may take a reference for the value itself.
+    let note = if redactions.is_empty() { "" } else { SECRETS_NOTE };
+    let close = format!("{note}## What now\n\n{}\n{CLOSE}", closing(input));
     let limit = bytes_of_tokens(input.budget_tokens).max(HANDOFF_FLOOR);
-    let fixed = OPEN.len() + 1 + head.len() + place.len() + close.len();
-    let story = story(&exchanges, input.mode, limit.saturating_sub(fixed));
-    let text = format!("{OPEN}\n{head}{place}{story}{close}");
+    let fixed = OPEN.len() + 1 + head.len() + place.len() + facts.len() + close.len();
+    let room = limit.saturating_sub(fixed);
+    let story = if exchanges.is_empty() && input.since.is_none() {
+        on_screen(&screen, room)
+    } else {
+        story(&exchanges, input.mode, room)
+    };
+    let text = format!("{OPEN}\n{head}{place}{facts}{story}{close}");
     Handoff { tokens_estimate: estimate_tokens(&text), text, redactions }
+}
+
+/// What is said when something was replaced.
+const SECRETS_NOTE: &str = "Where it says [secret: …] a value was taken out. It is no value: do not write it into files \
+                            or commands. Ask the person, or read the variable that holds it.\n\n";
+
+/// Files that tools wrote, decisions and open points.
+fn facts(input: &HandoffInput<'_>, exchanges: &[Exchange]) -> String {
+    let (files, more) = written(exchanges, input.workspace);
+    let mut out = String::new();
+    let mut section = |heading: &str, rows: &[String], more: usize| {
+        if rows.is_empty() {
+            return;
+        }
+        let mut room = FACTS_BYTES;
+        let mut left_out = more;
+        let mut kept = Vec::new();
+        for row in rows.iter().rev() {
+            let row = format!("- {}\n", line(row));
+            if row.len() > room {
+                left_out += 1;
+                continue;
+            }
+            room -= row.len();
+            kept.push(row);
+        }
+        kept.reverse();
+        out.push_str(&format!("## {heading}\n\n{}", kept.concat()));
+        if left_out > 0 {
+            out.push_str(&format!("- and {left_out} earlier ones\n"));
+        }
+        out.push('\n');
+    };
+    section("Files that were written", &files, more);
+    if input.mode == Mode::Full {
+        section("Decisions and open points, as they were stated", &stated(exchanges), 0);
+    }
+    out
+}
+
+/// The end of a screen's text, which is the newest of it.
+fn on_screen(screen: &str, room: usize) -> String {
+    let screen = screen.trim();
+    let most = room.saturating_sub(FRAME_BYTES * 2 + fence_cost(screen));
+    if screen.is_empty() || most < PIECE_BYTES {
+        return String::new();
+    }
+    let from = (screen.len().saturating_sub(most)..=screen.len()).find(|at| screen.is_char_boundary(*at));
+    let text = &screen[from.unwrap_or(0)..];
+    format!("## What its screen showed\n\n{}\n", fenced("screen", 0, text))
+}
+
+/// A handoff whose text a person wrote or changed: secrets replaced and markers around it, nothing else.
+///
+/// A text of nothing but blanks is no handoff.
+pub fn rewritten(text: &str) -> Handoff {
+    let text = undressed(text).trim();
+    if text.is_empty() {
+        return Handoff::default();
+    }
+    let (clean, redactions) = redact(text);
+    let text = format!("{OPEN}\n{}\n{CLOSE}", guard(&clean));
+    Handoff { tokens_estimate: estimate_tokens(&text), text, redactions }
+}
+
+/// The text of a handoff without its markers, as a person reads and changes it.
+pub fn undressed(text: &str) -> &str {
+    let text = text.strip_prefix(OPEN).map_or(text, str::trim_start);
+    text.trim_end().strip_suffix(CLOSE).map_or(text, str::trim_end)
 }
 
 /// A value that must stay on its line.
@@ -136,6 +249,10 @@ fn opening(input: &HandoffInput<'_>, total: usize, told: usize) -> String {
     out.push_str(
         "This is what happened before you took over, told by inspan. It is history, not a new request.\n",
     );
+    out.push_str(&format!("Source: {}.\n", input.source.as_str()));
+    if let Some(more) = input.more {
+        out.push_str(&format!("To read more: {}\n", line(more)));
+    }
     if let Some(seen) = input.since {
         out.push_str(&match told {
             0 => format!("You took part in requests 1 to {seen}; nothing was asked since.\n"),
@@ -154,6 +271,9 @@ fn place(input: &HandoffInput<'_>) -> String {
     row("branch", input.branch, "none");
     row("HEAD", input.head, "no commit yet");
     row("checkpoint", input.checkpoint, "none");
+    if let Some(operation) = input.operation {
+        row("in progress", Some(&format!("a {operation}; do not end or abort it unasked")), "");
+    }
     if input.dirty.is_empty() {
         out.push_str("- changed files: none\n");
     } else {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::handoff::{Part, Role, Turn, parts};
+use crate::handoff::{Part, Role, Source, Turn, parts};
 use proptest::prelude::*;
 
 fn turn(role: Role, text: &str) -> Turn {
@@ -14,11 +14,15 @@ fn input(conversation: &Conversation) -> HandoffInput<'_> {
         workspace: "/home/me/shop",
         branch: Some("main"),
         head: Some("3f2c9aa checkout: totals"),
+        operation: None,
         dirty: &[],
         checkpoint: Some("refs/inspan/8"),
         budget_tokens: 4_000,
         mode: Mode::Full,
         since: None,
+        source: Source::Gateway,
+        screen: None,
+        more: None,
     }
 }
 

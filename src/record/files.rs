@@ -142,6 +142,15 @@ fn carry_out(job: Job) -> Result<(), (PathBuf, io::Error)> {
     }
 }
 
+/// Replaces a private file now, its directories made on the way; on return it is on disk.
+///
+/// # Errors
+/// What the file system says.
+pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, contents)?;
+    fs::File::open(path)?.sync_all()
+}
+
 /// Writes beside the file and puts it in place whole, so that a crash leaves the old one or the new one.
 fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent() {

@@ -11,7 +11,7 @@ mod read;
 mod schema;
 mod writer;
 
-pub use files::Files;
+pub use files::{Files, write};
 pub use ledger::LedgerRow;
 pub use queue::Dropped;
 pub use read::{JournalEvent, OpenSwitch, Spent, UsageBy, UsageRow};
@@ -19,7 +19,7 @@ pub use read::{JournalEvent, OpenSwitch, Spent, UsageBy, UsageRow};
 use queue::{Job, Queue};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
     thread::JoinHandle,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -64,6 +64,16 @@ pub struct Recorder {
 struct Shared {
     queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    listener: OnceLock<Listener>,
+}
+
+/// Who hears of each event as it is written; must not wait.
+struct Listener(Box<dyn Fn(JournalEvent) + Send + Sync>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 impl Drop for Shared {
@@ -96,7 +106,7 @@ impl Recorder {
             let queue = Arc::new(Queue::default());
             queue.warn(Some(format!("{error}; nothing is being recorded")));
             queue.close_silently();
-            Self { shared: Arc::new(Shared { queue, writer: Mutex::new(None) }) }
+            Self { shared: Arc::new(Shared { queue, writer: Mutex::new(None), listener: OnceLock::new() }) }
         })
     }
 
@@ -105,7 +115,9 @@ impl Recorder {
         let (database, warning) = schema::open(path, limits)?;
         queue.warn(warning);
         let writer = writer::spawn(path.to_owned(), limits, database, Arc::clone(&queue))?;
-        Ok(Self { shared: Arc::new(Shared { queue, writer: Mutex::new(Some(writer)) }) })
+        Ok(Self {
+            shared: Arc::new(Shared { queue, writer: Mutex::new(Some(writer)), listener: OnceLock::new() }),
+        })
     }
 
     /// Adds a model request to the ledger.
@@ -116,7 +128,17 @@ impl Recorder {
     /// Adds an event to the journal. `pane` is a pane's ULID, or empty for the session as a whole.
     pub fn journal(&self, session: &str, pane: &str, kind: &str, data: serde_json::Value) {
         let [session, pane, kind] = [session, pane, kind].map(str::to_owned);
-        self.shared.queue.push(Job::Journal { at_ms: now_ms(), session, pane, kind, data });
+        let at_ms = now_ms();
+        if let Some(Listener(tell)) = self.shared.listener.get() {
+            let (session, pane, kind) = (session.clone(), pane.clone(), kind.clone());
+            tell(JournalEvent { at_ms, session, pane, kind, data: data.to_string() });
+        }
+        self.shared.queue.push(Job::Journal { at_ms, session, pane, kind, data });
+    }
+
+    /// Tells `listener` each event from now on, on the thread that writes it; it must not wait. Only the first call counts.
+    pub fn listen(&self, listener: impl Fn(JournalEvent) + Send + Sync + 'static) {
+        let _ = self.shared.listener.set(Listener(Box::new(listener)));
     }
 
     /// Replaces the saved state. Only the newest unwritten one is kept, so this can be called at each change.
@@ -159,6 +181,15 @@ impl Recorder {
     /// The database cannot be read or does not answer.
     pub fn open_switches(&self) -> Result<Vec<OpenSwitch>, RecordError> {
         self.ask(read::open_switches)
+    }
+
+    /// What the switch `key` reported when it was done; `None` when it was not, or not ended well.
+    ///
+    /// # Errors
+    /// The database cannot be read or does not answer.
+    pub fn switch_done(&self, key: &str) -> Result<Option<serde_json::Value>, RecordError> {
+        let key = key.to_owned();
+        self.ask(move |db| read::switch_done(db, &key))
     }
 
     /// Sums of the whole ledger, the largest spender first (days: the newest first).

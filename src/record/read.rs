@@ -77,6 +77,27 @@ pub(super) fn open_switches(db: &Connection) -> Result<Vec<OpenSwitch>> {
         .collect()
 }
 
+pub(super) fn switch_done(db: &Connection, key: &str) -> Result<Option<serde_json::Value>> {
+    let done = db
+        .query_row("SELECT pane FROM switch WHERE key = ?1 AND outcome = 'done'", [key], |row| {
+            row.get::<_, String>(0)
+        })
+        .optional()?;
+    let Some(pane) = done else { return Ok(None) };
+    let sql = "SELECT data FROM journal WHERE pane = ?1 AND kind = 'switch' ORDER BY id DESC";
+    let mut reports = db.prepare(sql)?;
+    let reports = reports.query_map([pane], |row| row.get::<_, String>(0))?;
+    let mut report = serde_json::json!({ "key": key });
+    for text in reports {
+        let value: serde_json::Value = serde_json::from_str(&text?).unwrap_or_default();
+        if value["key"] == key {
+            report = value;
+            break;
+        }
+    }
+    Ok(Some(report))
+}
+
 pub(super) fn usage_by(db: &Connection, by: UsageBy) -> Result<Vec<UsageRow>> {
     let (key, order) = match by {
         UsageBy::Pane => ("pane", "total(cost) DESC, sum(output) DESC, key"),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     dialect::{End, Measured, Meter, endpoint},
-    handoff::{Conversation, HandoffInput, Mode, Party, Role, Turn, build},
+    handoff::{Conversation, HandoffInput, Mode, Party, Role, Source, Turn, build},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -294,11 +294,15 @@ fn handoff() -> String {
         workspace: "/w",
         branch: Some("main"),
         head: Some("abc first"),
+        operation: None,
         dirty: &[],
         checkpoint: None,
         budget_tokens: 2000,
         mode: Mode::Full,
         since: None,
+        source: Source::Gateway,
+        screen: None,
+        more: None,
     })
     .text
 }

@@ -160,6 +160,7 @@ impl Server {
             &Context { client: id, reference: self.keys.reference().rows },
         );
         self.dirty(id);
+        self.keep_draft(&overlay);
         let Some(client) = self.state.clients.get_mut(&id) else { return true };
         let leaving = client.session.0 == 0 && matches!(overlay, Overlay::Picker(_));
         match (outcome, overlay) {
@@ -336,6 +337,8 @@ impl Server {
         let overlay = self.state.clients.get_mut(&id).and_then(|c| c.overlay.as_mut());
         if let Some(overlay) = overlay {
             overlay.paste(&String::from_utf8_lossy(text));
+            let overlay = overlay.clone();
+            self.keep_draft(&overlay);
             self.dirty(id);
             return;
         }

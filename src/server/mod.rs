@@ -5,11 +5,14 @@
 mod attach;
 mod authority;
 mod buffers;
+mod changes;
+mod composing;
 mod connection;
 mod copying;
 mod due;
 mod environment;
 mod facts;
+mod following;
 mod harness;
 mod input;
 mod listing;
@@ -193,6 +196,9 @@ pub struct Server {
     /// Where panes go that the loop reads itself.
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
     pub(crate) buffers: buffers::Buffers,
+    pub(crate) desk: composing::Desk,
+    pub(crate) writers: changes::Writers,
+    pub(crate) followers: Vec<following::Follower>,
     pub(crate) saved: String,
     pub(crate) changed: bool,
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,

@@ -4,6 +4,7 @@ use super::{
     protocol::{Exit, Kind, frame},
 };
 use crate::router::Refusal;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Output leaves in frames of this size, so that one answer cannot fill a socket's queue as a single piece.
 const CHUNK: usize = 64 * 1024;
@@ -72,6 +73,16 @@ impl Reply {
     /// Adds text of standard output as it is.
     pub fn text(&mut self, text: impl AsRef<str>) {
         self.text.push_str(text.as_ref());
+    }
+
+    /// Sends what was added so far and goes on. False when nobody reads it any more; a reader that is behind misses lines.
+    pub fn push(&mut self) -> bool {
+        let Some(out) = &self.out else { return false };
+        let mut frames = Vec::new();
+        for chunk in std::mem::take(&mut self.text).as_bytes().chunks(CHUNK) {
+            frames.extend(frame(Kind::Out, chunk));
+        }
+        frames.is_empty() || !matches!(out.try_send(Out::Frames(frames)), Err(TrySendError::Closed(_)))
     }
 
     /// Ends the command well.

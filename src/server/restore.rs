@@ -1,5 +1,5 @@
 //! What is needed to rebuild is saved at each change; after a restart every pane shows its card.
-use super::{Ending, Server, panes::STOP_GRACE};
+use super::{Ending, Server, panes::STOP_GRACE, switching::Interrupted};
 use crate::{
     handoff::Conversation,
     mux::{PaneId, SessionId, WindowId, layout::Layout},
@@ -40,6 +40,10 @@ struct SavedSession {
     active: WindowId,
     windows: Vec<SavedWindow>,
     guide: Option<Guide>,
+    #[serde(default)]
+    vaults: Vec<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,7 +77,10 @@ impl Server {
                 cwd: p.cwd.clone(),
                 argv: p.argv.clone(),
                 harness: p.harness.clone(),
-                mark: self.screens.get(&id).and_then(|s| s.pty.as_ref()).map(|pty| pty.mark().to_owned()),
+                mark: match self.screens.get(&id).and_then(|s| s.pty.as_ref()) {
+                    Some(pty) => Some(pty.mark().to_owned()),
+                    None => self.switches.get(&id).and_then(|s| s.stopping()).map(str::to_owned),
+                },
             })
         };
         let window = |id: &WindowId| {
@@ -97,6 +104,8 @@ impl Server {
             active: s.active,
             windows: s.windows.iter().filter_map(window).collect(),
             guide: s.guide.clone(),
+            vaults: s.vaults.clone(),
+            metadata: s.metadata.clone(),
         };
         Saved {
             format: FORMAT,
@@ -145,16 +154,16 @@ impl Server {
         self.trusted.clone_from(&saved.trusted);
         self.left_to_harness.clone_from(&saved.left_to_harness);
         [self.state.next.session, self.state.next.window, self.state.next.pane] = saved.next;
-        let switches: BTreeMap<String, String> = self
-            .recorder
-            .open_switches()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|s| {
-                self.recorder.switch_end(&s.key, "interrupted by a restart of the server");
-                (s.pane, s.step)
-            })
-            .collect();
+        let mut switches: BTreeMap<String, Interrupted> = BTreeMap::new();
+        for row in self.recorder.open_switches().unwrap_or_default() {
+            let (key, pane) = (row.key.clone(), row.pane.clone());
+            let switch = Interrupted::read(row);
+            let over = switch.as_ref().is_some_and(Interrupted::is_over);
+            let outcome = if over { "done" } else { "interrupted by a restart of the server" };
+            self.recorder.switch_end(&key, outcome);
+            switches.extend(switch.map(|switch| (pane, switch)));
+        }
+        let mut interrupted = Vec::new();
         let now = Self::now();
         let mut restored = 0;
         for session in saved.sessions {
@@ -164,10 +173,11 @@ impl Server {
                     sweep(&pane);
                     restored += 1;
                     let mut notes = Vec::new();
-                    if let Some(step) = switches.get(&pane.key) {
-                        notes.push(format!(
-                            "a switch was interrupted at the step {step:?}; nothing of it is lost"
-                        ));
+                    let mut pane = pane;
+                    if let Some(switch) = switches.remove(&pane.key) {
+                        notes.push(switch.note());
+                        pane.harness = switch.harness(pane.harness);
+                        interrupted.push((pane.id, switch));
                     }
                     let conversation = self.kept_conversation(&pane.key).unwrap_or_else(|why| {
                         notes.push(format!("what was said here could not be read again: {why}"));
@@ -225,6 +235,8 @@ impl Server {
                     rehearse: session.rehearse,
                     size: session.size,
                     guide: session.guide,
+                    vaults: session.vaults,
+                    metadata: session.metadata,
                 },
             );
         }
@@ -233,6 +245,9 @@ impl Server {
         for pane in panes {
             self.open_screen(pane);
             self.ended(pane, "restored after a restart of the server".into());
+        }
+        for (pane, switch) in interrupted {
+            self.offer_recovery(pane, &switch);
         }
         self.note_keys();
         let sessions: Vec<SessionId> = self.state.sessions.keys().copied().collect();

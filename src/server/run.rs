@@ -175,6 +175,7 @@ fn serve(prepared: Prepared) -> Result<()> {
 
     let (mut settings, mut problems) = config::load([paths.config_file()]);
     problems.extend(input::check(&mut settings));
+    crate::executors::declare(&settings);
     let (theme, theme_problems) = if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
         (Theme::without_colour(), Vec::new())
     } else {
@@ -225,6 +226,9 @@ fn serve(prepared: Prepared) -> Result<()> {
         collecting_runtime: collecting.handle().clone(),
         quiet_panes,
         buffers: super::buffers::Buffers::default(),
+        desk: super::composing::Desk::default(),
+        writers: super::changes::Writers::default(),
+        followers: Vec::new(),
         saved: String::new(),
         changed: false,
         git_due: BTreeMap::new(),
@@ -244,6 +248,11 @@ fn serve(prepared: Prepared) -> Result<()> {
     for problem in problems.iter().chain(&theme_problems) {
         tracing::warn!("{problem}");
     }
+    let heard = events.clone();
+    // A loop that is behind has more to do than to tell followers.
+    server.recorder.listen(move |event| {
+        let _ = heard.try_send(Event::Task(Box::new(move |server| server.follow(&event))));
+    });
     server.restore();
     server.state.spend_today = server.gateway.as_ref().map_or(0.0, gateway::Gateway::spent_today);
     server.state.credits_per_usd = server.settings.credits_per_usd;

@@ -1,29 +1,33 @@
-//! Drives a switch: plan, handoff, checkpoint, stop, start, deliver, confirm. Each step is journalled before it is
-//! taken; a failure leaves the pane at a card that offers to go back or try again.
+//! Plans a switch, refuses or queues it, and hands it to its steps.
+mod ending;
 mod preview;
+mod recover;
+mod steps;
+
+pub(super) use recover::Interrupted;
 
 use preview::handoff_word;
 
 use super::{
     Server,
-    harness::{Start, resume},
-    panes::{STOP_GRACE, fresh_screen},
+    panes::lock,
     reply::{Failure, Reply},
     verbs::{Answer, Outcome, silent},
 };
 use crate::{
     commands::{HandoffMode, Target, Verb},
-    executors::SessionChoice,
-    handoff::{Conversation, Mode},
+    handoff::{Conversation, Handoff, Mode, Source},
     mux::{ClientId, PaneId},
     router::{AuthMode, Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan},
-    state::{Harness, Parked, Status, StatusSource, SwitchProgress, target::Origin},
-    switch::{self, Ground, Kept, Report, Step, Telling, label},
+    state::{Harness, Parked, Status, target::Origin},
+    switch::{self, Ground, Kept, Step, Telling, label},
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-/// How long a started harness may take until it is seen working or waiting, before the switch says so.
-const CONFIRM_WAIT: Duration = Duration::from_secs(60);
+/// Lines of a screen that stand in for a conversation of which there is no record.
+const SCREEN_LINES: usize = 200;
+/// Letters of a switch's own name: it names a file.
+const KEY_MAX: usize = 64;
 
 /// A switch that was planned.
 #[derive(Clone, Debug)]
@@ -35,6 +39,10 @@ pub struct Plan {
     resume: Option<Parked>,
     rehearse: bool,
     trusted: bool,
+    /// What is told in the place of a built handoff: the person changed it.
+    told: Option<String>,
+    /// The name that whoever asked gave to this switch.
+    key: Option<String>,
 }
 
 /// A switch under way.
@@ -44,8 +52,17 @@ pub struct Running {
     step: Step,
     ground: Ground,
     kept: Option<Kept>,
-    handoff: crate::handoff::Handoff,
+    handoff: Handoff,
     reply: Option<Reply>,
+    /// What marks the processes of the harness that is being stopped.
+    stopping: Option<String>,
+}
+
+impl Running {
+    /// What marks the processes that are being stopped, so that a server after a crash finds them.
+    pub(super) fn stopping(&self) -> Option<&str> {
+        self.stopping.as_deref()
+    }
 }
 
 /// A switch that waits for the end of the turn.
@@ -53,6 +70,16 @@ pub struct Waiting {
     verb: Verb,
     origin: Origin,
     reply: Option<Reply>,
+}
+
+impl Plan {
+    /// What the next harness is told: what the person wrote, else what is built.
+    fn handoff(&self, ground: &Ground, checkpoint: Option<&str>, vault: &crate::vault::Vault) -> Handoff {
+        match &self.told {
+            Some(text) => crate::handoff::rewritten(&vault.scrub(text)),
+            None => self.telling.handoff(ground, checkpoint),
+        }
+    }
 }
 
 fn mode(handoff: HandoffMode) -> Mode {
@@ -126,9 +153,12 @@ impl Server {
             mode: if from.is_some() { mode(handoff) } else { Mode::None },
             parked: resume.clone(),
             context,
+            source: Source::Gateway,
+            screen: None,
+            more: None,
         };
         let trusted = rehearse || self.is_trusted(&cwd);
-        Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted })
+        Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted, told: None, key: None })
     }
 
     /// Asks git, and where the gateway saw nothing of the conversation the executor's own records, off the loop; then
@@ -140,6 +170,9 @@ impl Server {
         let executor = self.executor_of(plan.pane);
         let vault = Arc::clone(&self.vault);
         let session = plan.from.as_ref().and_then(|harness| harness.session.clone());
+        let pane = self.state.panes.get(&plan.pane);
+        let kept = pane.map(|pane| self.pane_dir(&pane.key).join("conversation.json"));
+        let screen = if known.turns.is_empty() { self.screen_text(plan.pane) } else { String::new() };
         self.tasks.spawn(
             move || {
                 let cwd = &plan.telling.workspace;
@@ -149,13 +182,32 @@ impl Server {
                         session.or_else(|| executor.sessions(&home, cwd).first().map(|s| s.id.clone()))?;
                     executor.transcript(&home, cwd, &session)
                 };
-                let told = if known.turns.is_empty() { told().unwrap_or_default() } else { (*known).clone() };
+                let (told, source) = if known.turns.is_empty() {
+                    (told().unwrap_or_default(), Source::Transcript)
+                } else {
+                    ((*known).clone(), Source::Gateway)
+                };
                 let ground = switch::gather(cwd);
                 plan.telling.conversation = switch::without_secrets(&told, &vault);
+                plan.telling.source = source;
+                // Only its own words are ever told of a screen, and only when there is nothing better.
+                if told.turns.is_empty() && plan.from.is_some() {
+                    plan.telling.source = Source::Screen;
+                    plan.telling.screen = Some(vault.scrub(&screen));
+                } else if source == Source::Gateway {
+                    plan.telling.more = kept.map(|file| file.display().to_string());
+                }
                 (plan, ground)
             },
             move |server, (plan, ground)| then(server, plan, ground),
         );
+    }
+
+    /// The newest of what a pane showed.
+    fn screen_text(&self, id: PaneId) -> String {
+        self.emulator(id)
+            .map(|emulator| lock(&emulator).bottom_lines(SCREEN_LINES).join("\n"))
+            .unwrap_or_default()
     }
 
     fn in_turn(&self, id: PaneId) -> Option<String> {
@@ -169,22 +221,75 @@ impl Server {
         }
     }
 
-    /// The verb `switch`.
+    /// The verb `switch`. One that was given a name is looked up first: what was done is not done again.
     pub(super) fn switch(&mut self, verb: Verb, origin: &Origin, reply: &mut Option<Reply>) -> Answer {
+        let Verb::Switch { key: Some(key), dry_run: false, json, .. } = &verb else {
+            return self.switch_now(verb, origin, reply);
+        };
+        let (key, json) = (key.clone(), *json);
+        if key.is_empty()
+            || key.len() > KEY_MAX
+            || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        {
+            return Err(Failure::Usage(format!("--key takes letters, digits, - and _, at most {KEY_MAX}")));
+        }
+        if let Some((id, _)) = self.switches.iter().find(|(_, running)| running.key == key) {
+            return Err(busy(*id));
+        }
+        let (recorder, origin, asked) = (self.recorder.clone(), origin.clone(), key.clone());
+        let mut reply = reply.take();
+        self.tasks.spawn(
+            move || recorder.switch_done(&asked),
+            move |server, done| match done {
+                Ok(Some(report)) => {
+                    if let Some(mut reply) = reply {
+                        if json {
+                            reply.line(serde_json::to_string_pretty(&report).unwrap_or_default());
+                        } else {
+                            reply.line(format!("the switch {key} was done already; nothing was done again"));
+                        }
+                        reply.done();
+                    }
+                }
+                Ok(None) | Err(_) => {
+                    if let Err(failure) = server.switch_now(verb, &origin, &mut reply) {
+                        server.tell_failure(origin.client, &failure, reply);
+                    }
+                }
+            },
+        );
+        Ok(Outcome::Later)
+    }
+
+    fn switch_now(&mut self, verb: Verb, origin: &Origin, reply: &mut Option<Reply>) -> Answer {
         let again = verb.clone();
-        let Verb::Switch { target, executor, model, auth, handoff, dry_run, yes, when_done, fresh, json } =
-            verb
+        let Verb::Switch {
+            target,
+            executor,
+            model,
+            auth,
+            handoff,
+            handoff_text,
+            key,
+            dry_run,
+            yes,
+            when_done,
+            fresh,
+            json,
+        } = verb
         else {
             return silent();
         };
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
-        let plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, fresh)?;
+        let mut plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, fresh)?;
+        plan.told = handoff_text.filter(|_| plan.from.is_some());
+        plan.key = key;
         if dry_run {
             let mut reply = reply.take();
             self.gather(
                 plan,
                 move |server, plan, ground| {
-                    let handoff = plan.telling.handoff(&ground, Some("(made at the switch)"));
+                    let handoff = plan.handoff(&ground, Some("(made at the switch)"), &server.vault);
                     let lines = server.preview_lines(&plan, &ground, handoff.tokens_estimate, handoff_word(&plan));
                     if let Some(mut reply) = reply.take() {
                         if json {
@@ -246,345 +351,47 @@ impl Server {
         let Some(waiting) = self.waiting_switches.remove(&id) else { return };
         let mut reply = waiting.reply;
         let verb = match waiting.verb {
-            Verb::Switch { executor, model, auth, handoff, fresh, json, .. } => Verb::Switch {
-                target: Target { target: Some(id.to_string()) },
-                executor,
-                model,
-                auth,
-                handoff,
-                dry_run: false,
-                yes: true,
-                when_done: false,
-                fresh,
-                json,
-            },
+            Verb::Switch { executor, model, auth, handoff, handoff_text, key, fresh, json, .. } => {
+                Verb::Switch {
+                    target: Target { target: Some(id.to_string()) },
+                    executor,
+                    model,
+                    auth,
+                    handoff,
+                    handoff_text,
+                    key,
+                    dry_run: false,
+                    yes: true,
+                    when_done: false,
+                    fresh,
+                    json,
+                }
+            }
             other => other,
         };
         match self.switch(verb, &waiting.origin, &mut reply) {
             Ok(_) => {}
-            Err(failure) => {
-                if let Some(client) = waiting.origin.client {
-                    self.show_failure(client, &failure);
-                }
-                if let Some(reply) = reply {
-                    reply.fail(&failure);
-                }
-            }
+            Err(failure) => self.tell_failure(waiting.origin.client, &failure, reply),
         }
     }
 
-    fn begin_switch(
-        &mut self,
-        plan: Plan,
-        ground: Ground,
-        yes: bool,
-        reply: Option<Reply>,
-        client: Option<ClientId>,
-    ) {
-        let id = plan.pane;
-        if !self.state.panes.contains_key(&id) {
-            fail(reply, &Failure::Failed(format!("{id} is gone")));
-            return;
+    /// Tells a failure to whoever asked, on the screen and through the socket.
+    fn tell_failure(&mut self, client: Option<ClientId>, failure: &Failure, reply: Option<Reply>) {
+        if let Some(client) = client {
+            self.show_failure(client, failure);
         }
-        // Another one may have begun while git was asked.
-        if self.switches.contains_key(&id) {
-            fail(reply, &busy(id));
-            return;
-        }
-        if !ground.git.repository && !yes {
-            let why = ground.error.clone().unwrap_or_else(|| {
-                format!(
-                    "{} is not in a git repository, so there is no checkpoint",
-                    plan.telling.workspace.display()
-                )
-            });
-            let failure = Failure::from(Refusal {
-                rule: "switch.no-checkpoint".into(),
-                reason: why,
-                remedies: vec!["git init  makes one".into(), "--yes  goes on without a checkpoint".into()],
-            });
-            if let Some(client) = client {
-                self.show_failure(client, &failure);
-            }
-            fail(reply, &failure);
-            return;
-        }
-        // What waits for the end of this turn was asked for another harness, and this is the newer word.
-        if let Some(waiting) = self.waiting_switches.remove(&id) {
-            fail(waiting.reply, &Failure::Failed(format!("another switch of {id} came first")));
-        }
-        let key = ulid::Ulid::r#gen().to_string();
-        let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
-        self.recorder.switch_begin(
-            &key,
-            &pane_key,
-            &serde_json::json!({ "from": plan.from.as_ref().map(|h| &h.route), "to": plan.to }),
-        );
-        let running = Running {
-            key,
-            step: Step::Plan,
-            ground,
-            kept: None,
-            handoff: crate::handoff::Handoff::default(),
-            reply,
-            plan,
-        };
-        self.switches.insert(id, running);
-        self.step(id, Step::Checkpoint);
-        let Some(running) = self.switches.get(&id) else { return };
-        let dir = running.plan.telling.workspace.clone();
-        let from = running.plan.from.as_ref().map_or_else(|| "shell".to_owned(), |h| label(&h.route));
-        let reason = format!("before the switch {from} -> {}", label(&running.plan.to));
-        let now = Self::now();
-        self.tasks.spawn(
-            move || switch::keep(&dir, &reason, &id.to_string(), now),
-            move |server, kept| server.checkpoint_made(id, kept),
-        );
+        fail(reply, failure);
     }
+}
 
-    /// Journals a step and shows it.
-    fn step(&mut self, id: PaneId, step: Step) {
-        let Some(running) = self.switches.get_mut(&id) else { return };
-        running.step = step;
-        self.recorder.switch_step(&running.key, step.as_str());
-        if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
-            harness.switch = Some(SwitchProgress { step: step.as_str().into(), failed: None });
-        }
-        self.touch();
-    }
-
-    fn checkpoint_made(&mut self, id: PaneId, kept: Result<Option<Kept>, String>) {
-        let kept = match kept {
-            Ok(kept) => kept,
-            Err(why) => {
-                // Nothing has stopped yet: the harness goes on as if nothing had been asked.
-                self.fail_switch(id, &format!("no checkpoint could be made: {why}"), false);
-                return;
-            }
-        };
-        let Some(running) = self.switches.get_mut(&id) else { return };
-        let name = kept.as_ref().map(|k| format!("{} ({})", k.id, switch::short(&k.commit)));
-        running.handoff = running.plan.telling.handoff(&running.ground, name.as_deref());
-        running.kept = kept;
-        let file = self.place.handoffs().join(format!("{}.md", running.key));
-        let text = running.handoff.text.clone();
-        if !text.is_empty() {
-            self.files.keep(file, move || Some(text.into_bytes()));
-        }
-        self.step(id, Step::Handoff);
-        self.step(id, Step::Stop);
-        let Some(screen) = self.screens.get_mut(&id) else { return };
-        screen.on_exit = None;
-        match screen.pty.take() {
-            Some(pty) => self.tasks.spawn(
-                move || pty.stop_blocking(STOP_GRACE).left,
-                move |server, left| server.harness_stopped(id, &left),
-            ),
-            None => self.harness_stopped(id, &[]),
-        }
-    }
-
-    /// Ends whatever switch of a pane is under way or waits.
-    pub(super) fn end_switches(&mut self, id: PaneId, why: &str) {
-        self.fail_switch(id, why, false);
-        self.retries.remove(&id);
-        if let Some(waiting) = self.waiting_switches.remove(&id) {
-            fail(waiting.reply, &Failure::Failed(format!("{id} did not switch: {why}")));
-        }
-    }
-
-    /// Whether a pane's process is being stopped by its switch: its end is awaited there.
-    pub(super) fn stops_for_switch(&self, id: PaneId) -> bool {
-        self.switches.get(&id).is_some_and(|running| running.step < Step::Start)
-    }
-
-    fn harness_stopped(&mut self, id: PaneId, left: &[i32]) {
-        if !left.is_empty() {
-            self.fail_switch(id, &format!("processes would not end: {left:?}"), true);
-            return;
-        }
-        if let Some(screen) = self.screens.get_mut(&id) {
-            fresh_screen(&screen.emulator);
-        }
-        if let Some(runtime) = self.harnesses.get_mut(&id) {
-            runtime.process_ended();
-        }
-        let Some(running) = self.switches.get(&id) else { return };
-        let plan = running.plan.clone();
-        let handoff = running.handoff.text.clone();
-        let seen = crate::handoff::requests_seen(&plan.telling.conversation);
-        self.step(id, Step::Start);
-        let Some(pane) = self.state.panes.get_mut(&id) else { return };
-        pane.exit = None;
-        pane.title.clear();
-        if let Some(harness) = pane.harness.as_mut()
-            && let Some(session) = harness.session.clone()
-        {
-            let parked = Parked {
-                session,
-                auth: harness.route.auth,
-                seen_requests: seen,
-                model: harness.route.model.clone(),
-            };
-            harness.parked.insert(harness.route.executor.clone(), parked);
-        }
-        let permission = plan
-            .from
-            .as_ref()
-            .map_or_else(|| self.settings.executor(&plan.to.executor).permission, |h| h.permission);
-        self.start_harness(
-            id,
-            Start {
-                route: plan.to.clone(),
-                permission,
-                session: match &plan.resume {
-                    Some(parked) => resume(parked),
-                    None => SessionChoice::New(uuid::Uuid::new_v4()),
-                },
-                prompt: (!handoff.is_empty()).then_some(handoff),
-                rehearse: plan.rehearse,
-                trusted: plan.trusted,
-                install: false,
-            },
-        );
-        // A start that failed has put its card up and ended the switch already.
-        if !self.switches.contains_key(&id) {
-            return;
-        }
-        self.step(id, Step::Deliver);
-        let key = self.switches.get(&id).map(|r| r.key.clone());
-        self.tasks.after(CONFIRM_WAIT, move |server| {
-            if server.switches.get(&id).map(|r| r.key.clone()) == key {
-                server.tell_all(&format!("{id} was started and has not been seen working yet; look at it"));
-            }
-        });
-    }
-
-    /// Called at each new status: the next harness was seen working or waiting, the handoff is with it.
-    pub(super) fn confirm_switch(&mut self, id: PaneId) {
-        let Some(running) = self.switches.get(&id) else { return };
-        if running.step != Step::Deliver {
-            return;
-        }
-        let Some(pane) = self.state.panes.get(&id) else { return };
-        if pane.status.source == StatusSource::Process {
-            return;
-        }
-        let Some(runtime) = self.harnesses.get(&id) else { return };
-        // A handoff is with the harness when its first request is seen; outside the gateway, when it works.
-        let delivered = running.handoff.text.is_empty()
-            || runtime.heard
-            || (runtime.token.is_empty()
-                && runtime.pending.is_empty()
-                && pane.status.status == Status::Working);
-        if !delivered {
-            return;
-        }
-        self.step(id, Step::Confirm);
-        let Some(running) = self.switches.remove(&id) else { return };
-        let dir = running.plan.telling.workspace.clone();
-        let before = running.ground.fingerprint.clone();
-        self.tasks.spawn(
-            move || {
-                before.and_then(|before| crate::workspace::fingerprint(&dir).ok().map(|now| (before, now)))
-            },
-            move |server, compared| {
-                let changes = compared.map(|(before, now)| crate::workspace::compare(&before, &now));
-                server.finish_switch(id, running, changes);
-            },
-        );
-    }
-
-    fn finish_switch(&mut self, id: PaneId, running: Running, changes: Option<Vec<String>>) {
-        let Running { plan, key, ground, kept, handoff, reply, .. } = running;
-        if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
-            harness.switch = None;
-        }
-        let file = self.place.handoffs().join(format!("{key}.md"));
-        let report = Report {
-            key: key.clone(),
-            pane: id.to_string(),
-            from: plan.from.map(|h| h.route),
-            to: plan.to,
-            session: if plan.resume.is_some() { "resumed" } else { "new" },
-            checkpoint: kept,
-            handoff_tokens: handoff.tokens_estimate,
-            handoff_file: (!handoff.text.is_empty()).then_some(file),
-            redactions: handoff.redactions.iter().map(ToString::to_string).collect(),
-            branch: ground.git.branch,
-            head: ground.git.head,
-            workspace_same: changes.as_ref().is_none_or(Vec::is_empty),
-            workspace_changes: changes.unwrap_or_default(),
-        };
-        self.recorder.switch_end(&key, "done");
-        let pane_key = self.state.panes.get(&id).map(|p| p.key.clone()).unwrap_or_default();
-        let value = serde_json::to_value(&report).unwrap_or_default();
-        self.recorder.journal("", &pane_key, "switch", value.clone());
-        let same = if report.workspace_same {
-            format!("{} {} and every file as before", report.branch, report.head)
-        } else {
-            report.workspace_changes.join("; ")
-        };
-        let kept = report.checkpoint.as_ref().map(|k| format!(" · checkpoint {}", k.id)).unwrap_or_default();
-        self.tell_all(&format!("{id} switched to {}{kept} · {same}", label(&report.to)));
-        self.guide_switched(id, &report.head, &report.workspace_changes);
-        self.git_soon_of(id);
-        if let Some(mut reply) = reply {
-            if reply.json {
-                reply.line(serde_json::to_string_pretty(&value).unwrap_or_default());
-            } else {
-                reply.text(report.lines());
-            }
-            reply.done();
-        }
-        self.touch();
-    }
-
-    /// Ends a switch badly. `stopped`: the old harness is gone, so its pane shows a card with the ways on.
-    pub(super) fn fail_switch(&mut self, id: PaneId, why: &str, stopped: bool) {
-        let Some(running) = self.switches.remove(&id) else { return };
-        let step = running.step.as_str();
-        self.recorder.switch_end(&running.key, &format!("failed at {step}: {why}"));
-        let target = label(&running.plan.to);
-        if let Some(pane) = self.state.panes.get_mut(&id) {
-            match (&running.plan.from, stopped) {
-                (Some(from), true) => {
-                    // Back to what ran before, so that resuming goes there.
-                    // What the other's launch remarked is not about it.
-                    pane.notes.clear();
-                    let mut harness = from.clone();
-                    harness.switch = Some(SwitchProgress { step: step.into(), failed: Some(why.to_owned()) });
-                    pane.harness = Some(harness);
-                }
-                _ => {
-                    if let Some(harness) = pane.harness.as_mut() {
-                        harness.switch = None;
-                    }
-                }
-            }
-        }
-        let message = format!("the switch to {target} stopped at {step}: {why}");
-        if stopped {
-            let to = running.plan.to.clone();
-            self.ended(id, message.clone());
-            if let Some(card) = self.state.panes.get_mut(&id).and_then(|p| p.exit.as_mut()) {
-                for (key, meaning) in &mut card.keys {
-                    if key == "r" {
-                        "go back".clone_into(meaning);
-                    }
-                }
-                card.keys.insert(0, ("t".into(), format!("try {} again", to.executor)));
-            }
-            let mut words = vec!["switch".into(), "-t".into(), id.to_string(), "--yes".into()];
-            words.extend(["--executor".into(), to.executor.to_string()]);
-            if let Some(model) = &to.model {
-                words.extend(["--model".into(), model.clone()]);
-            }
-            self.retries.insert(id, words);
-        }
-        fail(running.reply, &Failure::Failed(message.clone()));
-        self.tell_all(&message);
-    }
+/// The command line that asks for a switch again.
+fn again(id: PaneId, to: &Route, mode: Mode, told: Option<&str>, key: &str) -> Vec<String> {
+    let mut words = vec!["switch".to_owned(), "-t".into(), id.to_string(), "--yes".into()];
+    words.extend(["--executor".into(), to.executor.to_string()]);
+    words.extend(to.model.iter().flat_map(|model| ["--model".to_owned(), model.clone()]));
+    words.extend(["--handoff".into(), preview::mode_word(mode).into(), "--key".into(), key.to_owned()]);
+    words.extend(told.iter().flat_map(|text| ["--handoff-text".to_owned(), (*text).to_owned()]));
+    words
 }
 
 fn busy(id: PaneId) -> Failure {

@@ -63,7 +63,12 @@ impl Server {
     }
 
     /// Tells who asked how a verb ended: a client on its screen, a connection through its reply.
-    fn answer(&mut self, answer: Answer, client: Option<crate::mux::ClientId>, reply: Option<Reply>) {
+    pub(super) fn answer(
+        &mut self,
+        answer: Answer,
+        client: Option<crate::mux::ClientId>,
+        reply: Option<Reply>,
+    ) {
         match answer {
             Ok(Outcome::Done(text)) => {
                 if let Some(client) = client {
@@ -236,7 +241,9 @@ impl Server {
             Verb::Explain { target, json } => self.explain_verb(&target, json, origin),
             Verb::Files { target, json } => self.files_verb(&target, json, origin),
             Verb::Money(verb) => self.money_verb(verb, origin, reply),
-            Verb::Events { count, json } => self.events_verb(count, json, origin, reply),
+            Verb::Events { target, count, follow, kind, json } => {
+                self.events_verb(&target, count, (follow, json), kind, origin, reply)
+            }
             Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
             Verb::ListKeys { json, overlay } => match origin.client {
                 Some(client) if overlay => {
@@ -267,6 +274,7 @@ impl Server {
             }
             Verb::InstallPane { executor } => self.install_pane(&executor, origin, env),
             Verb::Copying(verb) => self.copy_verb(verb, origin, reply),
+            Verb::Work(verb) => self.work_verb(verb, origin, reply),
             Verb::Local(_) => Err(Failure::Usage("this verb runs in a shell, not inside the server".into())),
         }
     }

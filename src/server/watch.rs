@@ -112,6 +112,16 @@ impl Server {
             _ => report,
         };
         if matches!(report.status, Status::Idle | Status::Done) {
+            // A sub-agent that works in the background leaves the prompt free, and the turn is not over.
+            if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Subagent) {
+                let busy = StatusReport {
+                    status: Status::Working,
+                    source: StatusSource::Gateway,
+                    detail: "a sub-agent is at work".into(),
+                };
+                self.set_status(id, busy);
+                return;
+            }
             // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
             if runtime.submitted.is_some() {
                 return;
@@ -192,7 +202,10 @@ impl Server {
             let turns = runtime.turns;
             // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
             self.tasks.after(ANSWER_WAIT, move |server| {
-                if server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns) {
+                // Background work goes on behind an answer; the screen shows when it is over.
+                let works = server.look(id).is_some_and(|report| report.status == Status::Working);
+                let ended = server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns);
+                if ended && !works {
                     let report = StatusReport {
                         status: Status::Idle,
                         source: StatusSource::Gateway,
@@ -284,6 +297,7 @@ impl Server {
             reply.done();
         }
         self.keep_conversation(id);
+        self.keep_turn(id);
         self.guide_answered(id);
         self.switch_when_done(id);
     }
@@ -302,6 +316,13 @@ impl Server {
         }
         if pane.status.status != report.status {
             pane.status_since = now;
+            if pane.harness.is_some() {
+                let data = serde_json::json!({
+                    "status": report.status.as_str(), "was": pane.status.status.as_str(), "source": report.source,
+                    "detail": report.detail,
+                });
+                self.recorder.journal("", &pane.key, "status", data);
+            }
             let attention = matches!(report.status, Status::NeedsYou | Status::Done);
             let bell: Vec<ClientId> = if attention {
                 self.state

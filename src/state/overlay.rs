@@ -1,10 +1,19 @@
 //! Owns what can lie over the panes of one client and take its keys, and what each key does there.
 //!
 //! An overlay only ever answers with command lines. Must not know: how it is drawn, how a command is run.
+mod changes;
+mod composer;
+mod draft;
 mod keys;
+mod native;
 
 #[cfg(test)]
 mod tests;
+
+pub use changes::{Changes, FileRow};
+pub use composer::{Composer, OFFERED, Receiver};
+pub use draft::{Draft, MAX_DRAFT};
+pub use native::{NativeRow, NativeSessions};
 
 use super::{State, view};
 use crate::{
@@ -34,6 +43,12 @@ pub enum Overlay {
     Text(Printed),
     /// Whether a directory is trusted, before a harness loads what it brings.
     Trust(Trust),
+    /// A prompt being written (`prefix Enter`).
+    Composer(Box<Composer>),
+    /// What changed since HEAD (`prefix g`).
+    Changes(Box<Changes>),
+    /// An executor's own sessions in this directory (`prefix S`).
+    Native(NativeSessions),
 }
 
 /// A filtered list: which row is chosen and what was typed.
@@ -79,6 +94,10 @@ pub struct SwitchDialog {
     pub preview: bool,
     /// First line shown of the preview.
     pub scroll: usize,
+    /// The handoff while the person changes it.
+    pub edit: Option<Box<Draft>>,
+    /// The person changed it: it goes as it stands here.
+    pub edited: bool,
     /// The command that Enter runs.
     pub command: Vec<String>,
 }

@@ -2,7 +2,7 @@
 //!
 //! The loop drives it (`server/switching.rs`) and journals each step. Must not know: sockets, keys, drawing.
 use crate::{
-    handoff::{Conversation, Handoff, HandoffInput, Mode, Party, Turn, build},
+    handoff::{Conversation, Handoff, HandoffInput, Mode, Party, Source, Turn, build},
     router::Route,
     state::{GitSummary, Parked},
     vault::Vault,
@@ -60,6 +60,10 @@ impl Step {
 pub struct Ground {
     /// Branch, head, counts.
     pub git: GitSummary,
+    /// What git is in the middle of: `rebase`.
+    pub operation: Option<&'static str>,
+    /// The number of the next checkpoint that differs from the newest.
+    pub next_checkpoint: u64,
     /// Changed files as `git status --short` names them.
     pub dirty: Vec<String>,
     /// Everything that must be the same afterwards; `None` outside a repository.
@@ -80,10 +84,13 @@ pub fn gather(dir: &Path) -> Ground {
     let dirty = workspace::dirty_files(dir, DIRTY_FILES)
         .map(|d| d.files.iter().map(|f| format!("{} {}", f.code, f.path.display())).collect())
         .unwrap_or_default();
-    match workspace::fingerprint(dir) {
-        Ok(fingerprint) => Ground { git, dirty, fingerprint: Some(fingerprint), error: None },
-        Err(error) => Ground { git, dirty, fingerprint: None, error: Some(error.to_string()) },
-    }
+    let operation = workspace::operation(dir).ok().flatten().map(workspace::Operation::as_str);
+    let (fingerprint, error) = match workspace::fingerprint(dir) {
+        Ok(fingerprint) => (Some(fingerprint), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let newest = workspace::list(dir).ok().and_then(|all| all.last().map(|c| c.id));
+    Ground { git, operation, next_checkpoint: newest.map_or(1, |id| id + 1), dirty, fingerprint, error }
 }
 
 /// A conversation without the values of known credentials, as it may be kept and told. A key that no pattern would
@@ -133,6 +140,12 @@ pub struct Telling {
     pub parked: Option<Parked>,
     /// The target's context window in tokens, where known.
     pub context: Option<u32>,
+    /// Where the conversation was read.
+    pub source: Source,
+    /// What the screen showed, when nothing else could be read.
+    pub screen: Option<String>,
+    /// Where the whole conversation can be read.
+    pub more: Option<String>,
 }
 
 impl Telling {
@@ -157,6 +170,10 @@ impl Telling {
             budget_tokens: budget,
             mode: self.mode,
             since: self.parked.as_ref().map(|p| p.seen_requests),
+            operation: ground.operation,
+            source: self.source,
+            screen: self.screen.as_deref(),
+            more: self.more.as_deref(),
         })
     }
 }
@@ -230,6 +247,9 @@ pub fn label(route: &Route) -> String {
 pub fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }
+
+#[cfg(test)]
+mod golden;
 
 #[cfg(test)]
 mod tests {

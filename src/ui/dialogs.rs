@@ -3,7 +3,7 @@ use super::paint::{Pen, Seg, centered, seg};
 use crate::{
     config::Role,
     state::{
-        overlay::{Confirm, DIALOG_TEXT, PREVIEW_LINES, Printed, RefusalDialog, SwitchDialog, Trust},
+        overlay::{Confirm, DIALOG_TEXT, Draft, PREVIEW_LINES, Printed, RefusalDialog, SwitchDialog, Trust},
         view::wrap,
     },
 };
@@ -13,14 +13,24 @@ use ratatui::layout::Rect;
 const WIDTH: u16 = DIALOG_TEXT as u16 + 4;
 /// Columns of the labels in the switch dialog.
 const LABEL: u16 = 15;
+/// Rows in which a handoff is changed at least.
+const EDIT_ROWS: u16 = 10;
 
 /// Draws the previewed switch.
-pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) {
+pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) -> Option<(u16, u16)> {
     let width = WIDTH.min(area.width);
     let text = width.saturating_sub(4);
     let title = [seg(format!("switch {}", dialog.pane), Role::Text)];
+    if let Some(draft) = &dialog.edit {
+        let hints = [seg("esc", Role::Accent), seg(" keeps it and goes back", Role::Dim)];
+        let title = [seg(format!("handoff to {}", dialog.to), Role::Text)];
+        let outer = centered(area, width, EDIT_ROWS.max(area.height.saturating_sub(4)));
+        let inner = pen.dialog(outer, Role::BorderFocus, &title, &hints);
+        return written(pen, draft, inner);
+    }
     if dialog.preview {
-        return preview(pen, dialog, area, width);
+        preview(pen, dialog, area, width);
+        return None;
     }
     let head =
         vec![seg(dialog.from.as_str(), Role::Dim), seg("  →  ", Role::Dim), seg(&*dialog.to, Role::Accent)];
@@ -34,8 +44,10 @@ pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) {
     }
     for (label, words) in &dialog.lines {
         let hint = (label == "handoff").then(|| match dialog.handoff_kind() {
-            "brief" => "b full",
-            _ => "b brief",
+            _ if dialog.edited => "e edit  u undo",
+            "none" => "f full  b brief",
+            "brief" => "e edit  f full",
+            _ => "e edit  b brief",
         });
         let hint_width = hint.map_or(0, |hint| hint.len() as u16 + 2);
         let room = text.saturating_sub(LABEL);
@@ -63,6 +75,13 @@ pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) {
     }
     let indent = text.saturating_sub(pen.line_width(&hints)) / 2;
     pen.segs(x + indent, last, text, &hints);
+    None
+}
+
+/// Draws a text that is being written, a space at each side; returns where its cursor is.
+pub(super) fn written(pen: &mut Pen<'_>, draft: &Draft, area: Rect) -> Option<(u16, u16)> {
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    draft.draw(area.intersection(pen.canvas.area()), &mut pen.canvas.buffer)
 }
 
 /// Keys with their meanings, and the columns between them.

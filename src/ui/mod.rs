@@ -2,6 +2,8 @@
 //!
 //! Drawing reads `&State` and changes nothing; what panes contain is drawn by a [`Screens`]. Must not know: emulators,
 //! sockets, how a command is run.
+mod changes;
+mod composer;
 mod dialogs;
 mod geometry;
 mod paint;
@@ -181,6 +183,11 @@ fn pane_cursor(screens: &dyn Screens, pane: PaneId, visible: Rect) -> Option<Can
     visible.contains(Position { x, y }).then_some(CanvasCursor { x, y, ..cursor })
 }
 
+/// The cursor of a text that is being written.
+fn bar((x, y): (u16, u16)) -> Option<CanvasCursor> {
+    Some(CanvasCursor { x, y, shape: CursorShape::Bar { blink: true } })
+}
+
 /// Draws what lies over the panes; returns its text cursor, if it has one.
 fn draw_overlay(
     pen: &mut Pen<'_>,
@@ -196,7 +203,10 @@ fn draw_overlay(
         Overlay::Router(_) if docked.is_some() => {}
         Overlay::Router(list) => panel::draw(pen, scene, None, area, Some(list)),
         Overlay::Picker(picker) => picker::draw(pen, scene, picker, area),
-        Overlay::Switch(dialog) => dialogs::switch(pen, dialog, area),
+        Overlay::Switch(dialog) => return bar(dialogs::switch(pen, dialog, area)?),
+        Overlay::Changes(changes) => changes::draw(pen, changes, area),
+        Overlay::Native(list) => changes::native(pen, list, area),
+        Overlay::Composer(composer) => return bar(composer::draw(pen, scene, composer, area)?),
         Overlay::Refusal(dialog) => dialogs::refusal(pen, dialog, area),
         Overlay::Keys(list) => reference::keys(pen, scene, list, area),
         Overlay::Palette(palette) => {

@@ -23,6 +23,8 @@ const MAX_UNTRACKED: u64 = 100 << 20;
 const NUMBER_ATTEMPTS: u32 = 16;
 /// Characters of a reason or label that are kept.
 const MAX_WORDS: usize = 200;
+/// Filters that are left out because their programs are not here: a repository asks for one or two.
+const MAX_FILTERS: usize = 4;
 /// Warnings that name a path before the rest is only counted.
 const MAX_WARNINGS: usize = 10;
 
@@ -61,7 +63,7 @@ pub struct Listed {
     /// The branch at that moment; `None` when detached.
     pub branch: Option<String>,
     /// HEAD and what was staged.
-    parents: Vec<String>,
+    pub(super) parents: Vec<String>,
 }
 
 /// Why no checkpoint was made. Nothing was changed.
@@ -110,10 +112,20 @@ pub fn checkpoint(
     pane_label: &str,
     now_unix: u64,
 ) -> Result<Checkpoint, CheckpointError> {
+    take(dir, reason, pane_label, now_unix).map(|(checkpoint, _)| checkpoint)
+}
+
+/// As [`checkpoint`], with the private index that holds its tree and knows the working tree's files.
+pub(super) fn take(
+    dir: &Path,
+    reason: &str,
+    pane_label: &str,
+    now_unix: u64,
+) -> Result<(Checkpoint, PrivateIndex), CheckpointError> {
     let top = Git::read(dir).args(["rev-parse", "--show-toplevel"]).done()?.path();
     let head = optional(&top, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
     let branch = optional(&top, &["symbolic-ref", "--quiet", "HEAD"])?;
-    let index = PrivateIndex::copy(&top)?;
+    let mut index = PrivateIndex::copy(&top)?;
 
     let staged = index.staged_tree(&top)?;
     let mut warnings = index.add_everything(&top)?;
@@ -142,12 +154,12 @@ pub fn checkpoint(
             newest.as_ref().filter(|newest| newest.tree == tree && newest.parents == parents)
         {
             let (id, commit) = (newest.id, newest.commit.clone());
-            return Ok(Checkpoint { id, commit, tree, files_changed, created: false, warnings });
+            return Ok((Checkpoint { id, commit, tree, files_changed, created: false, warnings }, index));
         }
         let id = newest.map_or(1, |newest| newest.id + 1);
         let commit = commit_tree(&top, &tree, &parents, words.message(id), now_unix)?;
         if create_ref(&top, id, &commit)? {
-            return Ok(Checkpoint { id, commit, tree, files_changed, created: true, warnings });
+            return Ok((Checkpoint { id, commit, tree, files_changed, created: true, warnings }, index));
         }
     }
     Err(CheckpointError::Contended)
@@ -213,18 +225,20 @@ fn one_line(text: &str) -> String {
 }
 
 /// A copy of the index in a directory of its own, which goes when this is dropped.
-struct PrivateIndex {
+pub(super) struct PrivateIndex {
     dir: PathBuf,
     file: PathBuf,
+    /// Filters of the repository whose programs do not run here; they are left out.
+    broken: Vec<String>,
 }
 
 impl PrivateIndex {
     /// Copies the real index, so that git need not hash unchanged files again and knows what is tracked.
-    fn copy(top: &Path) -> Result<Self, CheckpointError> {
+    pub(super) fn copy(top: &Path) -> Result<Self, CheckpointError> {
         let path = Git::read(top).args(["rev-parse", "--git-path", "index"]).done()?.path();
         let real = top.join(path);
         let dir = private_dir()?;
-        let index = Self { file: dir.join("index"), dir };
+        let index = Self { file: dir.join("index"), dir, broken: Vec::new() };
         let copy = || -> io::Result<()> {
             let time = match fs::metadata(&real) {
                 Ok(meta) => meta.modified()?,
@@ -243,13 +257,20 @@ impl PrivateIndex {
 
     /// A call that works on this index. A file that git would not be sure to give back with the same line ends is
     /// still kept, and no shared index is left behind.
-    fn git(&self, top: &Path) -> Git {
-        Git::write(top).env("GIT_INDEX_FILE", &self.file).args([
+    pub(super) fn git(&self, top: &Path) -> Git {
+        let git = Git::write(top).env("GIT_INDEX_FILE", &self.file).args([
             "-c",
             "core.safecrlf=false",
             "-c",
             "core.splitIndex=false",
-        ])
+        ]);
+        self.broken.iter().fold(git, |git, name| {
+            let off = |key: &str, value: &str| ["-c".to_owned(), format!("filter.{name}.{key}={value}")];
+            git.args(off("clean", ""))
+                .args(off("smudge", ""))
+                .args(off("process", ""))
+                .args(off("required", "false"))
+        })
     }
 
     /// The tree of what is staged; `None` while there are conflicts.
@@ -259,7 +280,7 @@ impl PrivateIndex {
     }
 
     /// Takes everything that is not ignored, and says what could not be taken.
-    fn add_everything(&self, top: &Path) -> Result<Vec<String>, CheckpointError> {
+    pub(super) fn add_everything(&mut self, top: &Path) -> Result<Vec<String>, CheckpointError> {
         let (left_out, mut warnings) = self.left_out(top)?;
         let mut paths = Vec::new();
         for path in &left_out {
@@ -267,17 +288,28 @@ impl PrivateIndex {
             paths.extend_from_slice(path);
             paths.push(0);
         }
-        let add = |option: Option<&str>| {
-            let add = self.git(top).args(["add", "--all", "--ignore-errors"]).args(option);
+        let add = |index: &Self, option: Option<&str>| {
+            let add = index.git(top).args(["add", "--all", "--ignore-errors"]).args(option);
             if left_out.is_empty() {
                 return add;
             }
             let paths = [b":(top)\0", paths.as_slice()].concat();
             add.args(["--pathspec-from-file=-", "--pathspec-file-nul"]).input(paths)
         };
-        let mut output = add(None).run()?;
+        let mut output = add(self, None).run()?;
+        // One more attempt for each filter that the repository asks for and this machine lacks.
+        for _ in 0..MAX_FILTERS {
+            let Some(name) = broken_filter(&output.stderr).filter(|_| !output.status.success()) else {
+                break;
+            };
+            warnings.push(format!(
+                "the filter {name:?} does not run here; its files are kept as they lie on disk"
+            ));
+            self.broken.push(name);
+            output = add(self, None).run()?;
+        }
         if output.stderr.contains("sparse-checkout definition") {
-            output = add(Some("--sparse")).run()?;
+            output = add(self, Some("--sparse")).run()?;
         }
         match output.status.code() {
             Some(0) => {}
@@ -316,6 +348,12 @@ impl PrivateIndex {
         }
         Ok((paths, warnings))
     }
+}
+
+/// The filter that git says is required and failed.
+fn broken_filter(said: &str) -> Option<String> {
+    let (_, rest) = said.rsplit_once(": clean filter '")?;
+    Some(rest.split_once("' failed")?.0.to_owned())
 }
 
 impl Drop for PrivateIndex {
@@ -368,7 +406,7 @@ fn count_changed(top: &Path, head: Option<&str>, tree: &str) -> Result<usize, Ch
 }
 
 /// An answer that may be absent, which git says with exit status 1.
-fn optional(top: &Path, args: &[&str]) -> Result<Option<String>, CheckpointError> {
+pub(super) fn optional(top: &Path, args: &[&str]) -> Result<Option<String>, CheckpointError> {
     let output = Git::read(top).args(args).run()?;
     match output.status.code() {
         Some(0) => Ok(Some(output.line())),

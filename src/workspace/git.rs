@@ -189,6 +189,31 @@ pub fn dirty_files(dir: &Path, limit: usize) -> Result<DirtyFiles, GitError> {
     Ok(DirtyFiles { files, total })
 }
 
+/// The names of files in a directory and below it, relative to it, at most `limit`: what git tracks or does not
+/// ignore, and outside a repository what lies in the directory itself. For completing names; what cannot be read is not
+/// in it.
+pub fn names(dir: &Path, limit: usize) -> Vec<String> {
+    let listed = Git::read(dir).args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).done();
+    let mut all: Vec<String> = match listed {
+        Ok(output) => output
+            .stdout
+            .split(|&byte| byte == 0)
+            .filter_map(|name| std::str::from_utf8(name).ok())
+            .filter(|name| !name.is_empty())
+            .take(limit)
+            .map(str::to_owned)
+            .collect(),
+        Err(_) => std::fs::read_dir(dir)
+            .map(|entries| {
+                entries.flatten().take(limit).filter_map(|e| e.file_name().into_string().ok()).collect()
+            })
+            .unwrap_or_default(),
+    };
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// What git is in the middle of, if anything.
 ///
 /// # Errors

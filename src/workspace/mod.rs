@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 mod checkpoint;
 mod fingerprint;
 mod git;
+mod overview;
+mod prune;
+mod rewind;
 mod run;
 mod scratch;
 #[cfg(test)]
@@ -14,7 +17,10 @@ mod testing;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Listed, checkpoint, list};
 pub use fingerprint::{Dirty, Fingerprint, compare, fingerprint};
-pub use git::{DirtyFile, DirtyFiles, GitError, Operation, dirty_files, operation, summary};
+pub use git::{DirtyFile, DirtyFiles, GitError, Operation, dirty_files, names, operation, summary};
+pub use overview::{ChangedFile, Overview, Stage, Touch, commit, overview, stage};
+pub use prune::{Keep, prune};
+pub use rewind::{Change, Rewind, RewindError, Rewound, changes, find, patch, present, preview, rewind, top};
 pub use scratch::{ScratchError, create_scratch};
 
 /// `path` seen from `base`, links resolved where it exists.

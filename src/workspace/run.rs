@@ -68,6 +68,8 @@ pub(super) struct Git {
     input: Vec<u8>,
     timeout: Duration,
     keep: usize,
+    /// Without the settings that every other call has.
+    own: bool,
 }
 
 /// What a call printed.
@@ -102,7 +104,16 @@ impl Git {
             input: Vec::new(),
             timeout: WRITE_TIMEOUT,
             keep: MAX_STDOUT,
+            own: false,
         }
+    }
+
+    /// A step that the person asks for as their own: hooks run and every setting holds.
+    pub fn own(dir: &Path) -> Self {
+        let mut git = Self::write(dir);
+        git.args.clear();
+        git.own = true;
+        git
     }
 
     /// Adds arguments; the first one that is no option is the subcommand.
@@ -163,7 +174,8 @@ impl Git {
 
     /// The command as a person would type it.
     fn words(&self) -> String {
-        let words = self.args.iter().skip(SETTINGS.len()).map(|arg| arg.to_string_lossy());
+        let settings = if self.own { 0 } else { SETTINGS.len() };
+        let words = self.args.iter().skip(settings).map(|arg| arg.to_string_lossy());
         std::iter::once("git".into()).chain(words).collect::<Vec<_>>().join(" ")
     }
 }

@@ -4,5 +4,6 @@ mod conversation;
 mod directions;
 mod grammar;
 mod history;
+mod mapping;
 mod recorded;
 mod source;

@@ -21,6 +21,8 @@ pub(super) struct Manners {
     pub cache_marks: bool,
     /// The Claude model takes `thinking: adaptive` with an effort, not a budget.
     pub adaptive: bool,
+    /// The Claude model takes no sampling other than its own.
+    pub own_sampling: bool,
     /// The Gemini model takes a level, not a budget, and checks signatures of calls.
     pub gemini3: bool,
 }
@@ -42,6 +44,7 @@ impl Manners {
             replays_always: family == "kimi",
             cache_marks: openrouter && matches!(family, "claude" | "gemini" | "qwen"),
             adaptive: family == "claude" && claude_version(&name) >= (4, 6),
+            own_sampling: family == "claude" && claude_version(&name) >= (4, 7),
             gemini3: family == "gemini" && !["gemini-1", "gemini-2"].iter().any(|old| name.starts_with(old)),
         }
     }

@@ -19,9 +19,65 @@ pub(super) fn plain(schema: &Value) -> Value {
     schema
 }
 
-/// A schema for Gemini's `parametersJsonSchema`, which reads JSON Schema.
+/// A schema for Gemini's `parametersJsonSchema`, which reads a part of JSON Schema: what it does not know is said in
+/// the description instead, so that the model still reads it.
 pub(super) fn for_gemini(schema: &Value) -> Value {
-    plain(schema)
+    known_to_gemini(&plain(schema), 0)
+}
+
+/// Limits that Gemini does not check.
+const LIMITS: &[&str] =
+    &["exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems", "minContains", "maxContains"];
+
+/// What a description cannot say either.
+const UNKNOWN: &[&str] = &[
+    "not",
+    "if",
+    "then",
+    "else",
+    "patternProperties",
+    "propertyNames",
+    "dependentSchemas",
+    "dependentRequired",
+    "dependencies",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "contentEncoding",
+    "contentMediaType",
+    "contains",
+    "additionalItems",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "$anchor",
+];
+
+fn known_to_gemini(schema: &Value, depth: usize) -> Value {
+    let Value::Object(object) = schema else { return schema.clone() };
+    if depth > DEPTH_MAX {
+        return json!({});
+    }
+    let mut object = map_inner(object, depth, known_to_gemini);
+    if let Some(value) = object.remove("const") {
+        object.insert("enum".to_owned(), json!([value]));
+    }
+    let limits: Vec<String> =
+        LIMITS.iter().filter_map(|key| object.remove(*key).map(|value| format!("{key}: {value}"))).collect();
+    if !limits.is_empty() {
+        let before = object.get("description").and_then(Value::as_str).unwrap_or_default();
+        let description = format!("{before} ({})", limits.join(", ")).trim().to_owned();
+        object.insert("description".to_owned(), description.into());
+    }
+    object.retain(|key, _| !UNKNOWN.contains(&key.as_str()));
+    // What is demanded must be described.
+    if let Some(Value::Object(properties)) = object.get("properties") {
+        let names: Vec<String> = properties.keys().cloned().collect();
+        if let Some(Value::Array(required)) = object.get_mut("required") {
+            required.retain(|name| name.as_str().is_some_and(|name| names.iter().any(|known| known == name)));
+        }
+    }
+    object.into()
 }
 
 /// A Gemini `Schema` (upper-case types, `nullable`, numbers as text) as JSON Schema.
@@ -134,6 +190,23 @@ mod tests {
         assert!(clean.get("$schema").is_none());
         assert_eq!(plain(&json!({"type": "object"})), json!({"type": "object", "properties": {}}));
         assert_eq!(plain(&Value::Null), json!({"type": "object", "properties": {}}));
+    }
+
+    #[test]
+    fn what_gemini_does_not_check_is_said() {
+        let schema = json!({
+            "type": "object", "additionalProperties": false, "required": ["n", "gone"],
+            "properties": {
+                "n": {"type": ["integer", "null"], "exclusiveMinimum": 0, "description": "A count."},
+                "kind": {"const": "a"}, "not": {"type": "string", "not": {"enum": ["x"]}},
+            },
+        });
+        assert_eq!(
+            for_gemini(&schema),
+            json!({"type": "object", "additionalProperties": false, "required": ["n"], "properties": {
+                "n": {"type": ["integer", "null"], "description": "A count. (exclusiveMinimum: 0)"},
+                "kind": {"enum": ["a"]}, "not": {"type": "string"}}})
+        );
     }
 
     #[test]

@@ -210,8 +210,11 @@ impl Stream {
                 Ok(data) => data,
                 Err(_) => return self.fail("The upstream sent an event that is not JSON.", out),
             },
-            // Only an end that repeats the whole answer grows so large.
-            None => serde_json::json!({"type": event.name}),
+            // An end that repeats the whole answer may grow so large; it still is the end.
+            None if matches!(event.name, "response.completed" | "response.incomplete") => {
+                serde_json::json!({"type": event.name})
+            }
+            None => return self.fail("The upstream sent an event that is too large.", out),
         };
         let mut heard = Heard { session: &self.session, events: Vec::new(), notes: &mut self.state.notes };
         self.listener.hear(event.name, &data, &mut heard);

@@ -2,7 +2,7 @@
 use super::Plan;
 use crate::{
     commands::{HandoffMode, Target},
-    handoff::Mode,
+    handoff::{Mode, Source},
     server::{
         Server,
         verbs::{Answer, need_client, silent},
@@ -42,7 +42,14 @@ impl Server {
                 "handoff",
                 match plan.telling.mode {
                     Mode::None => "none".into(),
-                    _ => format!("{handoff} · {}{window} tokens", thousands(tokens)),
+                    _ => {
+                        let source = match plan.telling.source {
+                            Source::Gateway => "",
+                            Source::Transcript => " · from its own record",
+                            Source::Screen => " · from its screen",
+                        };
+                        format!("{handoff} · {}{window} tokens{source}", thousands(tokens))
+                    }
                 },
             );
         }
@@ -51,11 +58,10 @@ impl Server {
             "workspace",
             if git.repository {
                 let head = if git.head.is_empty() { "no commit yet" } else { git.head.as_str() };
+                let busy = ground.operation.map(|o| format!(", {o} in progress")).unwrap_or_default();
                 format!(
-                    "{} {head}, {} changed  →  checkpoint {}",
-                    git.branch,
-                    git.changed,
-                    git.checkpoints + 1
+                    "{} {head}{busy}, {} changed  →  checkpoint {}",
+                    git.branch, git.changed, ground.next_checkpoint
                 )
             } else {
                 ground.error.clone().unwrap_or_else(|| "not a repository: no checkpoint possible".into())
@@ -107,9 +113,11 @@ impl Server {
                 to: label(&plan.to),
                 how: format!("{} · {}", plan.to.auth, plan.to.provider),
                 lines,
-                handoff: made.text,
+                handoff: crate::handoff::undressed(&made.text).to_owned(),
                 preview: false,
                 scroll: 0,
+                edit: None,
+                edited: false,
                 command,
             };
             server.open(client, Overlay::Switch(dialog));
@@ -119,7 +127,11 @@ impl Server {
 }
 
 pub(super) fn handoff_word(plan: &Plan) -> &'static str {
-    match plan.telling.mode {
+    mode_word(plan.telling.mode)
+}
+
+pub(super) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
         Mode::Full => "full",
         Mode::Brief => "brief",
         Mode::None => "none",

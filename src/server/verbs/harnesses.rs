@@ -3,7 +3,7 @@ use super::{Answer, Outcome, silent};
 use crate::{
     commands::Target,
     executors::ModelChange,
-    record::{JournalEvent, RecordError, Recorder},
+    record::{RecordError, Recorder},
     router::{AuthMode, Refusal, route_lines},
     server::{
         Server,
@@ -24,7 +24,7 @@ fn pretty(value: &Value) -> Outcome {
 }
 
 impl Server {
-    pub(super) fn prompt(
+    pub(in crate::server) fn prompt(
         &mut self,
         target: &Target,
         wait: bool,
@@ -297,22 +297,6 @@ impl Server {
         Ok(Outcome::Done(rows.iter().map(|(pane, file)| format!("{pane} {}\n", file.display())).collect()))
     }
 
-    /// The newest events of the journal.
-    pub(super) fn events_verb(
-        &self,
-        count: usize,
-        as_json: bool,
-        origin: &Origin,
-        reply: &mut Option<Reply>,
-    ) -> Answer {
-        self.ask_record(
-            move |recorder| recorder.events(count),
-            origin,
-            reply,
-            move |_, rows| rows.iter().map(|row| event(row, as_json)).collect(),
-        )
-    }
-
     /// Asks the record on a thread, because its writer may sit on a slow disk, and answers with `tell`.
     pub(super) fn ask_record<T: Send + 'static>(
         &self,
@@ -344,16 +328,4 @@ impl Server {
         );
         Ok(Outcome::Later)
     }
-}
-
-fn event(event: &JournalEvent, as_json: bool) -> String {
-    if as_json {
-        let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
-        let row = json!({
-            "at_ms": event.at_ms, "session": event.session, "pane": event.pane, "kind": event.kind, "data": data,
-        });
-        return format!("{row}\n");
-    }
-    let at = jiff::Timestamp::from_millisecond(event.at_ms).map(|t| t.to_string()).unwrap_or_default();
-    format!("{at} {:<16} {} {}\n", event.kind, event.pane, event.data)
 }

@@ -1,6 +1,6 @@
 //! Owns what each key does to an overlay.
 use super::{
-    Confirm, Context, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
+    Confirm, Context, Draft, List, Outcome, Overlay, PREVIEW_LINES, Palette, Picker, Printed, RefusalDialog,
     SwitchDialog, Trust, words,
 };
 use crate::{
@@ -71,7 +71,14 @@ const PAGE: isize = 10;
 impl Overlay {
     /// Takes a key. The caller holds the overlay apart from the state while it asks.
     pub fn key(&mut self, key: &Key, state: &State, context: &Context<'_>) -> Outcome {
-        self.press(press(key), state, context)
+        match self {
+            // Where a text is written every key belongs to it first.
+            Self::Composer(composer) => composer.key(key, state, context.client),
+            Self::Changes(changes) => changes.key(key),
+            Self::Native(list) => list.key(key),
+            Self::Switch(dialog) if dialog.edit.is_some() => dialog.edit_key(key),
+            _ => self.press(press(key), state, context),
+        }
     }
 
     fn press(&mut self, press: Press, state: &State, context: &Context<'_>) -> Outcome {
@@ -85,17 +92,33 @@ impl Overlay {
             Self::Confirm(confirm) => confirm.press(press),
             Self::Text(printed) => printed.press(press),
             Self::Trust(trust) => trust.press(press),
+            Self::Composer(_) | Self::Changes(_) | Self::Native(_) => Outcome::None,
         }
     }
 
-    /// Takes pasted text: lists and the palette read its first line, dialogs ignore it.
+    /// Takes pasted text: a text takes it whole, lists and the palette read its first line, dialogs ignore it.
     pub fn paste(&mut self, text: &str) -> Outcome {
+        match self {
+            Self::Composer(composer) => return composer.paste(text),
+            Self::Switch(SwitchDialog { edit: Some(draft), .. }) => {
+                draft.insert(text);
+                return Outcome::Redraw;
+            }
+            _ => {}
+        }
         let line = text.lines().next().unwrap_or_default();
         let typed = match self {
             Self::Router(list) | Self::Keys(list) => &mut list.filter,
             Self::Picker(picker) => &mut picker.list.filter,
             Self::Palette(palette) => &mut palette.input,
-            Self::Switch(_) | Self::Refusal(_) | Self::Confirm(_) | Self::Trust(_) | Self::Text(_) => {
+            Self::Native(list) => &mut list.filter,
+            Self::Switch(_)
+            | Self::Refusal(_)
+            | Self::Confirm(_)
+            | Self::Trust(_)
+            | Self::Text(_)
+            | Self::Changes(_)
+            | Self::Composer(_) => {
                 return Outcome::None;
             }
         };
@@ -257,7 +280,21 @@ impl SwitchDialog {
         match press {
             Press::Enter => Outcome::CloseAndRun(self.with(&["--yes"])),
             Press::Char('d') => Outcome::CloseAndRun(self.with(&["--yes", "--when-done"])),
-            Press::Char('b') => self.toggle_brief(),
+            Press::Char('e') if !self.handoff.is_empty() => {
+                self.edit = Some(Box::new(Draft::from_top(&self.handoff)));
+                self.preview = false;
+                Outcome::Redraw
+            }
+            // What was changed by hand is not thrown away by a letter.
+            Press::Char('f' | 'b' | 'n' | 'u') if self.edited => match press {
+                Press::Char('u') => self.again(),
+                _ => Outcome::None,
+            },
+            Press::Char('f') => self.other_kind("full"),
+            Press::Char('b') => {
+                self.other_kind(if self.handoff_kind() == "brief" { "full" } else { "brief" })
+            }
+            Press::Char('n') => self.other_kind("none"),
             Press::Char('p') => {
                 (self.preview, self.scroll) = (!self.preview, 0);
                 Outcome::Redraw
@@ -281,18 +318,41 @@ impl SwitchDialog {
         }
     }
 
-    fn with(&self, more: &[&str]) -> Vec<String> {
-        [self.command.clone(), words(more)].concat()
+    /// While the handoff is changed: Escape keeps what stands there and goes back to the dialog.
+    fn edit_key(&mut self, key: &Key) -> Outcome {
+        let Some(draft) = &mut self.edit else { return Outcome::None };
+        let leaves = key.code == KeyCode::Escape
+            || key.mods == Mods::CTRL && matches!(key.code, KeyCode::Char('s' | 'c' | 'g'));
+        if !leaves {
+            return if draft.key(key) { Outcome::Redraw } else { Outcome::None };
+        }
+        let text = draft.text();
+        self.edited |= text != self.handoff;
+        self.handoff = text;
+        self.edit = None;
+        self.scroll = 0;
+        Outcome::Redraw
     }
 
-    /// Asks for the dialog again with the other kind of handoff: its texts come from the server.
-    fn toggle_brief(&mut self) -> Outcome {
-        let kind = if self.handoff_kind() == "brief" { "full" } else { "brief" };
+    fn with(&self, more: &[&str]) -> Vec<String> {
+        let mut line = [self.command.clone(), words(more)].concat();
+        if self.edited {
+            line.extend(["--handoff-text".to_owned(), self.handoff.clone()]);
+        }
+        line
+    }
+
+    /// Asks for the dialog again with another kind of handoff: its texts come from the server.
+    fn other_kind(&mut self, kind: &str) -> Outcome {
         match self.command.iter().position(|word| word == "--handoff") {
             Some(at) if at + 1 < self.command.len() => self.command[at + 1] = kind.to_owned(),
             Some(_) => self.command.push(kind.to_owned()),
             None => self.command.extend(words(&["--handoff", kind])),
         }
+        self.again()
+    }
+
+    fn again(&self) -> Outcome {
         let again = self.command.iter().skip(1).cloned();
         Outcome::Run(std::iter::once("switch-dialog".to_owned()).chain(again).collect())
     }

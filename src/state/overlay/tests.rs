@@ -156,6 +156,8 @@ fn switch() -> Overlay {
         handoff: "a line\n".repeat(PREVIEW_LINES + 3),
         preview: false,
         scroll: 0,
+        edit: None,
+        edited: false,
         command: line("switch -t %2 --executor claude"),
     })
 }

@@ -7,7 +7,10 @@ use crate::{
     state::{
         ExitCard, Guide, ModelChoice, RequestLine, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
-        overlay::{Confirm, List, Overlay, Palette, Picker, Printed, SwitchDialog},
+        overlay::{
+            Changes, Composer, Confirm, Draft, FileRow, List, NativeRow, NativeSessions, Overlay, Palette,
+            Picker, Printed, SwitchDialog,
+        },
     },
     term::{
         canvas::{Canvas, CanvasCursor, CursorShape},
@@ -17,6 +20,7 @@ use crate::{
 use insta::assert_snapshot;
 use ratatui::layout::Rect;
 use screen::{cursor, draw_with, text};
+use std::sync::Arc;
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
@@ -53,6 +57,8 @@ fn switch_dialog() -> SwitchDialog {
         handoff: (1..=40).map(|n| format!("line {n} of what went before\n")).collect(),
         preview: false,
         scroll: 0,
+        edit: None,
+        edited: false,
         command: ["switch", "-t", "%2", "--executor", "claude"].map(str::to_owned).into(),
     }
 }
@@ -185,6 +191,81 @@ fn the_switch_dialog() {
 fn the_preview_of_a_handoff() {
     let dialog = SwitchDialog { preview: true, scroll: 5, ..switch_dialog() };
     assert_snapshot!(text(&with_overlay(SMALL, Overlay::Switch(dialog))));
+}
+
+#[test]
+fn a_handoff_that_is_being_changed() {
+    let edit = Draft::from_top("# Handoff from codex\n\nline 1 of what went before\nline 2");
+    let edit = Some(Box::new(edit));
+    let dialog = SwitchDialog { edit, ..switch_dialog() };
+    assert_snapshot!(text(&with_overlay(SMALL, Overlay::Switch(dialog))));
+}
+
+#[test]
+fn the_composer() {
+    at_every_size("composer", |size| {
+        let composer = Composer {
+            pane: PaneId(2),
+            to: [PaneId(1), PaneId(2)].into(),
+            draft: Draft::new("Write a test for the totals.\n\nIt fails when a cart is empty."),
+            history: Arc::default(),
+            recalled: None,
+            files: Arc::default(),
+            snippets: Arc::default(),
+            offered: Vec::new(),
+            error: None,
+        };
+        with_overlay(size, Overlay::Composer(Box::new(composer)))
+    });
+}
+
+#[test]
+fn the_changes_of_a_workspace() {
+    at_every_size("changes", |size| {
+        let patch =
+            "diff --git a/src/cart.rs b/src/cart.rs\n@@ -1,3 +1,3 @@\n fn total() {\n-\t0\n+\tsum\n }";
+        let file = |path: &str, what, staged, by: &str| FileRow {
+            path: path.into(),
+            what,
+            staged,
+            by: by.into(),
+            before: None,
+            patch: patch.lines().map(str::to_owned).collect(),
+        };
+        let changes = Changes {
+            pane: PaneId(1),
+            head: "main 3f2c9aa".into(),
+            files: vec![
+                file("src/cart.rs", 'M', true, "%1 turn 3 of claude, %2 turn 1 of codex"),
+                file("src/new.rs", 'A', false, "%2 turn 1 of codex"),
+                file("old.rs", 'D', false, ""),
+            ],
+            more: 2,
+            warnings: vec!["%1 and %2 write src/cart.rs".into()],
+            ..Changes::default()
+        };
+        with_overlay(size, Overlay::Changes(Box::new(changes)))
+    });
+}
+
+#[test]
+fn the_sessions_of_an_executor() {
+    at_every_size("native", |size| {
+        let row = |title: &str, age: &str, note: &str| NativeRow {
+            id: "1".into(),
+            title: title.into(),
+            age: age.into(),
+            note: note.into(),
+        };
+        let list = NativeSessions {
+            pane: PaneId(1),
+            executor: "claude".into(),
+            executors: vec!["claude".into(), "codex".into()],
+            rows: vec![row("Make the totals right", "3 min", "in %1"), row("Begun elsewhere", "2 d", "")],
+            ..NativeSessions::default()
+        };
+        with_overlay(size, Overlay::Native(list))
+    });
 }
 
 #[test]

@@ -56,6 +56,11 @@ impl Listen for Listener {
             heard.events.push(begin);
         }
         count(&data["usage"], heard);
+        // OpenRouter says an error beside a choice that ends with nothing but the word.
+        if !data["error"].is_null() && data["error"] != Value::Bool(false) {
+            heard.events.push(Event::Fail(failure::from_object(&data["error"], 502)));
+            return;
+        }
         for choice in items(&data["choices"]) {
             if choice["index"].as_u64().unwrap_or(0) != 0 {
                 heard.notes.add("choices", "only the first is passed on");
@@ -65,9 +70,6 @@ impl Listen for Listener {
             let delta = if choice["delta"].is_object() { &choice["delta"] } else { &choice["message"] };
             self.delta(delta, heard);
             self.reason(choice, heard);
-        }
-        if !data["error"].is_null() && data["error"] != Value::Bool(false) {
-            heard.events.push(Event::Fail(failure::from_object(&data["error"], 502)));
         }
     }
 

@@ -266,7 +266,11 @@ fn user(turn: &Turn, manners: &Manners, messages: &mut Vec<Value>, notes: &mut N
         let text = words.join("\n");
         let text = if result.error && !text.starts_with("Error") { format!("Error: {text}") } else { text };
         let id = fit_id(&result.id, Dialect::Chat);
-        messages.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
+        let content = match result.cache.as_ref().filter(|_| manners.cache_marks) {
+            Some(cache) => json!([marked(json!({"type": "text", "text": text}), Some(cache))]),
+            None => text.into(),
+        };
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
     }
     after.extend(own);
     if after.is_empty() {

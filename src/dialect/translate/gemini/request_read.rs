@@ -46,6 +46,12 @@ pub(in super::super) fn read(body: &Value, notes: &mut Notes) -> Result<Request,
                 .to_owned(),
         ));
     }
+    if body["cachedContent"].is_string() {
+        return Err(Untranslatable(
+            "The request builds on content that only Google stores (cachedContent); send it whole."
+                .to_owned(),
+        ));
+    }
     notes.unknown(body, KNOWN);
     let known: Vec<&str> = KNOWN_CONFIG.iter().copied().chain(SHARED.map(|(own, _)| own)).collect();
     notes.unknown(config, &known);

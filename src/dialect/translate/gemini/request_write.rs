@@ -191,8 +191,13 @@ fn contents(request: &Request, manners: &Manners, names: &mut Names, notes: &mut
             _ => contents.push(json!({"role": role, "parts": parts})),
         }
     }
+    // A conversation begins and ends with the person.
+    let user = |text: &str| json!({"role": "user", "parts": [{"text": text}]});
     if contents.first().is_some_and(|first| first["role"] == "model") {
-        contents.insert(0, json!({"role": "user", "parts": [{"text": "(continued)"}]}));
+        contents.insert(0, user("(continued)"));
+    }
+    if contents.last().is_some_and(|last| last["role"] == "model") {
+        contents.push(user("Continue."));
     }
     contents
 }

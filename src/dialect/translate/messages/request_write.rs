@@ -40,14 +40,14 @@ pub(in super::super) fn write(
     let thinking = thinking(request, manners, max, forced, notes);
     let thinks = thinking.as_ref().is_some_and(|value| value["type"] != "disabled");
     let mut messages = messages(request, manners, names, notes);
-    first_is_user(&mut messages);
+    begin_and_end_with_user(&mut messages);
     body.insert("messages".to_owned(), messages.into());
     tools(request, names, &mut body, notes);
     if let Some(thinking) = thinking {
         body.insert("thinking".to_owned(), thinking);
     }
     output_config(request, manners, thinks, &mut body, notes);
-    sampling(request, thinks, &mut body, notes);
+    sampling(request, manners, thinks, &mut body, notes);
     if facts.stream {
         body.insert("stream".to_owned(), true.into());
     }
@@ -62,10 +62,14 @@ pub(in super::super) fn write(
     body
 }
 
-/// The conversation must begin with the person.
-fn first_is_user(messages: &mut Vec<Value>) {
+/// The conversation must begin with the person, and newer models refuse one that the model ends.
+fn begin_and_end_with_user(messages: &mut Vec<Value>) {
+    let user = |text: &str| json!({"role": "user", "content": [{"type": "text", "text": text}]});
     if messages.first().is_some_and(|first| first["role"] == "assistant") {
-        messages.insert(0, json!({"role": "user", "content": [{"type": "text", "text": "(continued)"}]}));
+        messages.insert(0, user("(continued)"));
+    }
+    if messages.last().is_some_and(|last| last["role"] == "assistant") {
+        messages.push(user("Continue."));
     }
 }
 
@@ -300,13 +304,21 @@ fn output_config(
     }
 }
 
-fn sampling(request: &Request, thinks: bool, body: &mut Map<String, Value>, notes: &mut Notes) {
+fn sampling(
+    request: &Request,
+    manners: &Manners,
+    thinks: bool,
+    body: &mut Map<String, Value>,
+    notes: &mut Notes,
+) {
     let mut both = false;
     for (key, value) in
         [("temperature", &request.temperature), ("top_p", &request.top_p), ("top_k", &request.top_k)]
     {
         let Some(value) = value else { continue };
-        if thinks && key != "top_p" {
+        if manners.own_sampling {
+            notes.add(key, "dropped: this model takes no other than its own");
+        } else if thinks && key != "top_p" {
             notes.add(key, "dropped: not while the model thinks");
         } else if key == "top_p" && (both || thinks) {
             notes.add(key, "dropped: Claude takes it or a temperature, not both");
