@@ -147,6 +147,8 @@ pub fn doctor(server: &str, as_json: bool) -> Result<i32> {
         let version = version_of(program);
         add(program, version.is_some(), version.unwrap_or_else(|| remedy.to_owned()));
     }
+    let python = version_of("python3").unwrap_or_else(|| "not found; only openai-agents needs it".into());
+    add("python3", true, python);
     for (name, dir) in
         [("config", &here.paths.config), ("data", &here.paths.data), ("state", &here.paths.state)]
     {

@@ -63,6 +63,9 @@ pub struct What {
     /// Trust this directory: the harness will not ask, and loads its hooks and MCP servers.
     #[arg(long, requires = "executor")]
     pub trust: bool,
+    /// In a working tree of its own, on a new branch from HEAD; `merge-worktree` brings its changes back.
+    #[arg(long)]
+    pub worktree: bool,
     /// A command and its arguments; default: your shell.
     #[arg(last = true, value_name = "CMD", conflicts_with = "executor")]
     pub command: Vec<String>,

@@ -58,4 +58,21 @@ pub enum WorkVerb {
         #[arg(long, value_name = "E")]
         executor: Option<String>,
     },
+    /// Bring what was done in a pane's own working tree into the checkout, as uncommitted changes.
+    #[command(after_help = "Examples:\n  inspan merge-worktree -t %2  # the patch, nothing touched\n  \
+        inspan merge-worktree -t %2 --yes --remove")]
+    MergeWorktree {
+        #[command(flatten)]
+        /// The pane that was started with --worktree.
+        target: Target,
+        /// Do it; without it the patch is shown and nothing touched.
+        #[arg(long)]
+        yes: bool,
+        /// Close the pane and take its working tree away afterwards.
+        #[arg(long, requires = "yes")]
+        remove: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }

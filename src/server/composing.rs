@@ -60,6 +60,9 @@ impl Server {
                 self.send_composed(&target, &to, &text.join(" "), origin)
             }
             WorkVerb::Changes { .. } => self.changes_verb(verb, origin, reply),
+            WorkVerb::MergeWorktree { target, yes, remove, json } => {
+                self.merge_worktree(&target, yes, remove, json, origin, reply)
+            }
             WorkVerb::ResumeDialog { target, executor } => self.resume_dialog(&target, executor, origin),
         }
     }

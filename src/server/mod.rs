@@ -35,6 +35,7 @@ mod trying;
 mod typing;
 mod verbs;
 mod watch;
+mod worktrees;
 
 pub use environment::is_utf8;
 pub use input::check as check_settings;

@@ -254,6 +254,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         let _ = heard.try_send(Event::Task(Box::new(move |server| server.follow(&event))));
     });
     server.restore();
+    server.tidy();
     server.state.spend_today = server.gateway.as_ref().map_or(0.0, gateway::Gateway::spent_today);
     server.state.credits_per_usd = server.settings.credits_per_usd;
     let places = connection::Places::default();

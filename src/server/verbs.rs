@@ -146,6 +146,9 @@ impl Server {
                 silent()
             }
             Verb::StartServer => silent(),
+            Verb::SplitWindow { ref what, .. } | Verb::NewWindow { ref what, .. } if what.worktree => {
+                self.in_worktree(verb, origin, env, reply)
+            }
             Verb::SplitWindow { .. } => self.split_window(verb, origin, env),
             Verb::NewWindow { .. } => self.new_window(verb, origin, env),
             Verb::KillWindow { target } => self.kill_window(&target, origin),

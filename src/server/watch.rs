@@ -225,13 +225,16 @@ impl Server {
         let was = pane.status.status.clone();
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
-        let began = runtime.token.is_empty() || runtime.heard;
+        let typed = report.source == StatusSource::Protocol;
+        let began = runtime.token.is_empty() || runtime.heard || typed;
         let by_login = runtime.token.is_empty();
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
         let by_cli = report.source != StatusSource::Gateway;
-        if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
-            report.detail = format!("the turn failed: {why}");
+        // What failed behind the gateway is known to a typed protocol alone.
+        let told = report.failure().filter(|_| typed && worked).map(str::to_owned);
+        if let (true, Some(why)) = (by_cli, runtime.failed.take().or(told)) {
+            report.detail = StatusReport::failure_detail(&why);
             self.turn_failed(id, &why);
         } else if worked && by_login {
             // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.

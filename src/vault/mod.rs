@@ -208,6 +208,13 @@ impl Vault {
         PROVIDER_KEY_VARS.contains(&name) || self.read().referenced.contains(name)
     }
 
+    /// Whether a value is a key that is known here, whatever it is called.
+    pub fn is_secret(&self, value: &str) -> bool {
+        let inner = self.read();
+        let known = [&inner.secrets, &inner.fetched, &inner.stored].into_iter().flat_map(BTreeMap::values);
+        value.len() >= SCRUB_MIN && known.into_iter().any(|secret| secret.expose() == value)
+    }
+
     /// Keeps the credentials of a client's environment: known variables and those that the configuration refers to.
     ///
     /// The newest value wins; a client that lacks a variable (or has it empty) takes nothing away.

@@ -14,6 +14,7 @@ mod run;
 mod scratch;
 #[cfg(test)]
 mod testing;
+mod worktree;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Listed, checkpoint, list};
 pub use fingerprint::{Dirty, Fingerprint, compare, fingerprint};
@@ -22,6 +23,7 @@ pub use overview::{ChangedFile, Overview, Stage, Touch, commit, overview, stage}
 pub use prune::{Keep, prune};
 pub use rewind::{Change, Rewind, RewindError, Rewound, changes, find, patch, present, preview, rewind, top};
 pub use scratch::{ScratchError, create_scratch};
+pub use worktree::{Merge, WorktreeError, add_worktree, merge_back, merge_preview, remove_worktree};
 
 /// `path` seen from `base`, links resolved where it exists.
 pub fn absolute(base: &Path, path: &Path) -> PathBuf {

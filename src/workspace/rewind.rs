@@ -172,28 +172,12 @@ pub fn rewind(dir: &Path, rewind: &Rewind, pane_label: &str, now_unix: u64) -> R
     let reason = format!("before the rewind to {}", rewind.id);
     let (before, index) = take(dir, &reason, pane_label, now_unix)?;
     let changes = changes(dir, &before.tree, &target.tree, &rewind.paths)?;
-    if let Some(path) = in_the_way(&top, &changes) {
-        return Err(RewindError::InTheWay(path));
-    }
     let goal = if rewind.paths.is_empty() {
         target.tree.clone()
     } else {
         mixed(&top, &before.tree, &target.tree, &changes)?
     };
-    // The private index knows every file of the present, so git sees at once when one is not as it was kept.
-    let output = index
-        .git(&top)
-        .args(["-c", "submodule.recurse=false", "read-tree", "-m", "-u", &before.tree, &goal])
-        .run()?;
-    if !output.status.success() {
-        return Err(
-            if output.stderr.contains("not uptodate") || output.stderr.contains("would be overwritten") {
-                RewindError::Busy(output.stderr.lines().next().unwrap_or_default().to_owned())
-            } else {
-                GitError::from_output(&top, "git read-tree".into(), &output).into()
-            },
-        );
-    }
+    update(&top, &index, &before.tree, &goal, &changes)?;
     let head = match back {
         Some(commit) => {
             let why = format!("inspan: rewind to checkpoint {}", rewind.id);
@@ -207,6 +191,34 @@ pub fn rewind(dir: &Path, rewind: &Rewind, pane_label: &str, now_unix: u64) -> R
         None => None,
     };
     Ok(Rewound { changes, before, head })
+}
+
+/// Brings the files of a working tree from one tree, which `index` holds, to another.
+///
+/// # Errors
+/// Files that are not as they were kept, or that were never kept and lie in the way; nothing was touched then.
+pub(super) fn update(
+    top: &Path,
+    index: &PrivateIndex,
+    from: &str,
+    to: &str,
+    changes: &[Change],
+) -> Result<(), RewindError> {
+    if let Some(path) = in_the_way(top, changes) {
+        return Err(RewindError::InTheWay(path));
+    }
+    // The private index knows every file of the present, so git sees at once when one is not as it was kept.
+    let output =
+        index.git(top).args(["-c", "submodule.recurse=false", "read-tree", "-m", "-u", from, to]).run()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let meanwhile = output.stderr.contains("not uptodate") || output.stderr.contains("would be overwritten");
+    Err(if meanwhile {
+        RewindError::Busy(output.stderr.lines().next().unwrap_or_default().to_owned())
+    } else {
+        GitError::from_output(top, "git read-tree".into(), &output).into()
+    })
 }
 
 /// The first file on disk that would be overwritten without being kept anywhere: git takes ignored files for worthless.

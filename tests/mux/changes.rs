@@ -68,3 +68,26 @@ fn sessions_of_the_directory_are_listed_and_one_goes_on() {
     let args = std::fs::read_to_string(sandbox.path("home/claude.args")).unwrap();
     assert!(args.contains("--resume\nbbbb-2\n"), "{args}");
 }
+
+#[test]
+fn a_pane_works_in_a_tree_of_its_own_and_its_changes_come_back() {
+    let sandbox = Sandbox::new();
+    let first = stub_session(&sandbox, "claude");
+    let dir = sandbox.path("shop");
+    let second =
+        sandbox.inspan(&["split-window", "-t", &first, "-h", "--worktree", "--", "sh"]).ok().to_owned();
+    let rows =
+        sandbox.wait_json("the second pane runs", &["list-panes"], |panes| panes[1]["pid"].is_number());
+    let place = std::path::PathBuf::from(rows[1]["cwd"].as_str().unwrap());
+    assert!(place.starts_with(sandbox.state_dir()), "{}", place.display());
+    std::fs::write(place.join("made.txt"), "made there\n").unwrap();
+    let shown = sandbox.inspan(&["merge-worktree", "-t", &second]);
+    assert!(shown.ok().contains("+made there"), "{shown:?}");
+    assert!(!dir.join("made.txt").exists(), "nothing is touched without --yes");
+    let merged = sandbox.inspan(&["merge-worktree", "-t", &second, "--yes", "--remove"]);
+    assert!(merged.ok().contains("1 files of inspan/"), "{merged:?}");
+    assert_eq!(std::fs::read_to_string(dir.join("made.txt")).unwrap(), "made there\n");
+    sandbox.wait_json("the pane is closed", &["list-panes"], |panes| list(panes).len() == 1);
+    let other = sandbox.inspan(&["merge-worktree", "-t", &first]);
+    assert!(other.fails(1).contains("no working tree that inspan made"), "{other:?}");
+}

@@ -119,7 +119,7 @@ impl Scene {
         assert!(args.contains("what is here?"), "the handoff names the request: {args}");
         assert_eq!(tree(&self.sandbox), self.tree);
         let kept = self.sandbox.inspan_in(&self.sandbox.path("shop"), &["checkpoints", "--json"]);
-        assert!(kept.ok().contains("before the switch"), "{kept:?}");
+        assert!(kept.ok().contains("commit"), "what was there before is kept: {kept:?}");
     }
 
     fn goes_back(&self) {
