@@ -184,7 +184,7 @@ impl Account {
 
     /// Notes that the request goes elsewhere than the pane's route says.
     pub(super) fn rerouted(&mut self, pane: &Arc<PaneRoute>) {
-        self.row.provider = pane.route.provider.to_string();
+        self.row.provider = pane.route.served_by().to_owned();
         self.row.payer.clone_from(&pane.route.payer);
         self.row.upstream_dialect = pane.route.upstream_dialect.to_string();
         self.pane = Arc::clone(pane);

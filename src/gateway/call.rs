@@ -256,7 +256,7 @@ impl Call {
         let large = self.body.len() > PARSE_INLINE_MAX;
         let work = move || {
             let facts = translate::Facts {
-                provider: pane.route.provider.as_str(),
+                provider: pane.route.served_by(),
                 wire_model: &wire,
                 asked_model: &asked,
                 stream,

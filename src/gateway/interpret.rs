@@ -28,7 +28,7 @@ pub(super) async fn open(
     session: &Session,
     stream: bool,
 ) -> Result<Opening, Failure> {
-    let provider = call.pane.route.provider.as_str();
+    let provider = call.pane.route.served_by();
     let stall = call.front.waits.piece;
     let headers = said_head(call, &response, secret);
     if !response.status().is_success() || is_page(&headers) {

@@ -1,7 +1,7 @@
 //! What tokens cost: public list prices, dated, embedded at build time by the crate `genai-prices`.
 //!
 //! An upstream's own figure is better than any list; this is for those that name none.
-use super::Provider;
+use super::{Catalogue, Provider};
 use genai_prices::{Calculator, PriceRequest, Usage, UsageKey};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -43,6 +43,11 @@ fn listed(provider: Provider) -> Option<&'static str> {
 ///
 /// The first call reads the price data, which takes tens of milliseconds: [`load`] does that at a better time.
 pub fn cost(provider: Provider, model: &str, tokens: Tokens, unix_ms: i64) -> Option<f64> {
+    // A gateway in between is paid what its models' makers ask, as far as anyone here knows.
+    let provider = match provider {
+        Provider::Declared => Catalogue::builtin().model(model).ok()?.provider,
+        other => other,
+    };
     let Some(listed) = listed(provider) else { return Some(0.0) };
     let Tokens { input, cache_read, cache_write, output } = tokens;
     let whole = input.saturating_add(cache_read).saturating_add(cache_write);
@@ -79,7 +84,6 @@ pub fn load() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::Catalogue;
 
     /// 2026-11-20; prices are dated, so that the test does not follow them.
     const DAY: i64 = 1_795_132_800_000;
@@ -112,6 +116,9 @@ mod tests {
         assert!(cost(Provider::OpenRouter, "moonshotai/kimi-k2.5", tokens, DAY).is_some());
         assert_eq!(cost(Provider::OpenAi, "somebody-new", tokens, DAY), None);
         assert_eq!(cost(Provider::Rehearsal, "anything", tokens, DAY), Some(0.0));
+        let own = cost(Provider::OpenAi, "gpt-5.4", tokens, DAY);
+        assert_eq!((cost(Provider::Declared, "gpt-5.4", tokens, DAY), own.is_some()), (own, true));
+        assert_eq!(cost(Provider::Declared, "team-model", tokens, DAY), None);
     }
 
     #[test]
