@@ -12,7 +12,7 @@ const PROGRAM: &str = "openai-agents-python";
 const IDLE: &str = "takes a prompt";
 
 /// A runtime that speaks the protocol: `use {COMMAND}` calls the shell with it, `write {FILE}` writes a file, `retry`
-/// fails once, `stay` never ends, `die` ends it; anything else is answered with how many prompts came.
+/// fails once, `fail` for good, `stay` never ends, `die` ends it; anything else is answered with how many prompts came.
 const RUNTIME: &str = r#"
 case $1 in --version) echo "openai-agents 0.24.0"; exit;; esac
 tell() { printf '%s\n' "$1"; }
@@ -36,6 +36,7 @@ while IFS= read -r line; do
     *'use {'*) tell '{"type":"model","name":"stub-1"}'; command=${line#*use \{}; call shell "{\\\"command\\\":\\\"${command%%\}*}\\\"}";;
     *'write {'*) file=${line#*write \{}; call write_file "{\\\"path\\\":\\\"${file%%\}*}\\\",\\\"content\\\":\\\"new line\\\"}";;
     *retry*) tell '{"type":"retrying","attempt":1,"of":4,"delay":600,"status":429,"why":"429: slow down"}';;
+    *fail*) tell '{"type":"ended","how":"failed","why":"the model called a tool that is not there"}';;
     *stay*) say 'I stay.';;
     *die*) echo 'no module named agents' >&2; exit 3;;
     *) say "Prompt $count."; ended 'done';;
@@ -342,8 +343,10 @@ fn the_server_reads_the_protocol_and_types_prompts() {
     let more = ["--executor", "openai-agents", "--rehearse", "--permission", "ask"];
     let id = sandbox.inspan(&[&new[..], &more].concat()).ok().to_owned();
     let wait = |status: &str| {
+        // A turn that nobody looked at ends as `done`.
+        let is = |now: &str| now == status || status == "idle" && now == "done";
         sandbox.wait_json(&format!("the pane is {status}"), &["list-panes"], |panes| {
-            panes[0]["status"] == status
+            panes[0]["status"].as_str().is_some_and(is)
         })
     };
     wait("idle");
@@ -361,6 +364,11 @@ fn the_server_reads_the_protocol_and_types_prompts() {
     wait("retrying");
     sandbox.inspan(&["send-keys", "-t", &id, "Escape"]).ok();
     wait("idle");
+    // Nothing passed the gateway, so only the protocol can tell how a turn ended.
+    sandbox.inspan(&["prompt", "-t", &id, "--wait", "anything"]).ok();
+    let failed = sandbox.inspan(&["prompt", "-t", &id, "--wait", "fail"]);
+    assert!(failed.fails(1).contains("failed: the model called a tool that is not there"), "{failed:?}");
+    sandbox.inspan(&["prompt", "-t", &id, "--wait", "something else"]).ok();
     // The token is in a private file and on the pipe, nowhere else.
     let token = heard(&sandbox).split(r#""token":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
     for process in sandbox.processes() {

@@ -257,3 +257,61 @@ fn only_our_own_installation_is_kept_from_updating_itself() {
     let pane = wait_for_pane(&sandbox, "ours runs", |p| runs(p) && p["pid"] != pane["pid"]);
     assert!(held(&pane), "ours is exact and stays so");
 }
+
+/// A program that no file of ours knows: it echoes what it is told, and shows what it does.
+const PARROT: &str = "case $1 in --version) echo 1.2.3; exit;; --help) echo; exit;; esac\n\
+    echo \"$@\" >>\"$HOME/started\"\n\
+    env >\"$HOME/environment\"\n\
+    while printf 'Polly > ' && IFS= read -r line; do\n\
+      printf 'esc stops\\n'; echo \"$line\" >>\"$HOME/heard\"; printf '\\033[2J\\033[Hheard %s\\n' \"$line\"\n\
+    done";
+
+#[test]
+fn an_executor_of_the_settings_runs_without_a_line_of_ours() {
+    let sandbox = Sandbox::new();
+    sandbox.stub("parrot", PARROT);
+    sandbox.repository("shop");
+    sandbox.config(
+        "[executors.parrot]\ncommand = [\"parrot\", \"--chat\"]\ntitle = \"The Parrot\"\ndialect = \"chat\"\n\
+         model = [\"--model\", \"{model}\"]\nsubmit = \"type\"\n\
+         [executors.parrot.env]\nPARROT_BASE = \"{gateway}/v1\"\nPARROT_KEY = \"{token}\"\n\
+         [executors.parrot.status]\nworking = [\"esc stops\"]\nidle = [\"Polly >\"]\n",
+    );
+    let rows = sandbox.json(&["executors"]);
+    let row = rows.as_array().unwrap().iter().find(|row| row["executor"] == "parrot").unwrap();
+    assert_eq!((&row["title"], &row["readiness"]), (&"The Parrot".into(), &"ready".into()), "{row}");
+    let near = start(&sandbox, &["parot"]);
+    assert!(near.fails(3).contains("did you mean parrot?"), "{near:?}");
+
+    start(&sandbox, &["parrot", "--rehearse", "--prompt", "hello there"]).ok();
+    let heard = || fs::read_to_string(sandbox.path("home/heard")).unwrap_or_default();
+    let pane = wait_for_pane(&sandbox, "the first prompt was typed once it took prompts", |pane| {
+        pane["status"] == "idle" && heard() == "hello there\n"
+    });
+    assert_eq!(pane["executor"], "parrot");
+    assert!(started(&sandbox).starts_with("--chat --model "), "{}", started(&sandbox));
+    let environment = fs::read_to_string(sandbox.path("home/environment")).unwrap();
+    assert!(environment.contains("PARROT_BASE=http://127.0.0.1:"), "{environment}");
+    let key = environment.lines().find_map(|line| line.strip_prefix("PARROT_KEY=")).unwrap();
+    assert!(key.len() >= 32 && !started(&sandbox).contains(key));
+    sandbox.inspan(&["prompt", "-t", pane["id"].as_str().unwrap(), "again"]).ok();
+    sandbox.wait_json("the second prompt arrived", &["list-panes"], |_| heard() == "hello there\nagain\n");
+}
+
+#[test]
+fn a_missing_cli_is_installed_refused_or_offered_as_the_settings_say() {
+    let sandbox = Sandbox::new();
+    sandbox.repository("shop");
+    sandbox.stub("npm", "case $1 in --version) echo 11.0.0;; *) echo \"no network here\"; exit 1;; esac");
+    sandbox.config(
+        "[executors.codex]\nauto_install = \"always\"\n[executors.claude]\nauto_install = \"never\"\n",
+    );
+    let never = start(&sandbox, &["claude", "--rehearse", "--install"]);
+    assert!(never.fails(3).contains("auto_install = \"never\""), "{never:?}");
+    let ask = start(&sandbox, &["grok", "--rehearse"]);
+    assert!(ask.fails(3).contains("inspan install grok"), "{ask:?}");
+    start(&sandbox, &["codex", "--rehearse"]).ok();
+    wait_for_pane(&sandbox, "it tried to install without being asked", |pane| {
+        says(pane, "codex was not installed")
+    });
+}

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     handoff::{Conversation, Role},
-    state::Permission,
+    state::{Permission, StatusReport},
 };
 use std::{
     collections::VecDeque,
@@ -354,7 +354,7 @@ impl Talk {
         match (&self.failed, self.turn) {
             (_, Some(_)) => ("working", "the model answers".into()),
             (Some(why), None) if limited(why) => ("limited", first_line(why)),
-            (Some(why), None) => ("idle", format!("the turn failed: {}", first_line(why))),
+            (Some(why), None) => ("idle", StatusReport::failure_detail(&first_line(why))),
             (None, None) if self.ready => ("idle", "takes a prompt".into()),
             (None, None) => ("starting", "the runtime starts".into()),
         }

@@ -2,6 +2,7 @@
 //!
 //! Both run as private servers with a client attached in a terminal of 200×50 that the bench holds and drains; figures
 //! are told as ratios, since absolute times say more about the machine.
+pub mod gateway;
 mod interrupt;
 mod material;
 mod measure;

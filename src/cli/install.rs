@@ -8,20 +8,35 @@ use crate::{
 use anyhow::Result;
 use std::io::{BufRead, IsTerminal, Write};
 
-/// Installs one executor's CLI, the size said first, progress shown.
-pub fn run(executor: &str, force: bool, yes: bool) -> Result<i32> {
-    let executor = match executors::by_id(&ExecutorId::from(executor)) {
-        Ok(executor) => executor,
-        Err(why) => {
-            eprintln!("inspan: {why}");
-            return Ok(USAGE);
+/// The executor of that name; says what is known otherwise.
+fn known(name: &str) -> Option<&'static dyn executors::Executor> {
+    executors::by_id(&ExecutorId::from(name)).map_err(|why| eprintln!("inspan: {why}")).ok()
+}
+
+/// Goes back to the version before the one in use.
+pub fn back(executor: &str) -> Result<i32> {
+    let Some(executor) = known(executor) else { return Ok(USAGE) };
+    match executors::back(executor, &paths()?.data, &client::environment()) {
+        Ok(found) => {
+            println!("{} {} is in use again: {}", executor.id(), found.version, found.binary.display());
+            Ok(0)
         }
-    };
+        Err(error) => {
+            eprintln!("inspan: {error}");
+            Ok(FAILED)
+        }
+    }
+}
+
+/// Installs one executor's CLI, the size said first, progress shown.
+pub fn run(executor: &str, force: bool, update: bool, yes: bool) -> Result<i32> {
+    let Some(executor) = known(executor) else { return Ok(USAGE) };
     let env = client::environment();
     let data = paths()?.data;
     let name = executor.id();
     // One of ours may be of an earlier version than this build was tested with.
     if !force
+        && !update
         && let Some(found) = executors::find(executor, &executors::login_shell_path(&env), &data)
         && executors::ours(executor, &data).as_ref() != Some(&found)
     {
@@ -36,7 +51,8 @@ pub fn run(executor: &str, force: bool, yes: bool) -> Result<i32> {
         && !yes
         && std::io::stdin().is_terminal()
     {
-        print!("install {name} {} ({} MB) into {}? [Y/n] ", package.version, package.size_mb, data.display());
+        let version = if update { "in its newest version" } else { package.version };
+        print!("install {name} {version} ({} MB) into {}? [Y/n] ", package.size_mb, data.display());
         std::io::stdout().flush()?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;
@@ -72,13 +88,19 @@ pub fn run(executor: &str, force: bool, yes: bool) -> Result<i32> {
             }
         }
     };
-    match executors::install(executor, &data, InstallOptions { env: &env, again: force }, &mut progress) {
+    let options = InstallOptions { env: &env, again: force, newest: update };
+    match executors::install(executor, &data, options, &mut progress) {
         Ok(installed) => {
             if last > 0 {
                 println!();
             }
             let word = if installed.already { "is there" } else { "installed" };
             println!("{name} {} {word}: {}", installed.version, installed.binary.display());
+            if executor.package().is_some_and(|tested| tested.version != installed.version) {
+                println!(
+                    "inspan was not tested with it; inspan install {name} --back returns to the one before"
+                );
+            }
             Ok(0)
         }
         Err(error) => {

@@ -2,41 +2,43 @@
 use super::{paths, print_json, refuse, settings};
 use crate::{
     client,
-    commands::PolicyAction,
     config::{Paths, Settings, load_policy},
     executors::{self, Versions, machine::Machine},
     router::{ExecutorId, Facts, PlanRequest, plan as plan_route, route_lines},
-    vault::Vault,
+    vault::{Vault, VaultFile},
 };
 use anyhow::{Result, anyhow};
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
 /// What a machine's facts are read with, owned.
-struct Here {
-    env: BTreeMap<String, String>,
+pub(super) struct Here {
+    pub(super) env: BTreeMap<String, String>,
     path: String,
-    paths: Paths,
-    settings: Settings,
-    vault: Vault,
+    pub(super) paths: Paths,
+    pub(super) settings: Settings,
+    pub(super) vault: Vault,
     versions: Versions,
 }
 
 impl Here {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let env = client::environment();
         let settings = settings()?;
         let vault = Vault::default();
         for reference in settings.references() {
             vault.refer(&reference);
         }
-        vault.learn_env(&env);
         let paths = paths()?;
+        if let Err(error) = vault.refresh(&VaultFile::path(&paths.data)) {
+            eprintln!("inspan: {error}");
+        }
+        vault.learn_env(&env);
         let versions = Versions::load(&paths.data);
         Ok(Self { path: executors::login_shell_path(&env), paths, env, settings, vault, versions })
     }
 
-    fn machine(&self) -> Machine<'_> {
+    pub(super) fn machine(&self) -> Machine<'_> {
         Machine {
             env: &self.env,
             path: &self.path,
@@ -94,36 +96,6 @@ pub fn plan(
     }
 }
 
-/// `inspan policy`.
-pub fn policy(action: PolicyAction, json: bool) -> Result<i32> {
-    let paths = paths()?;
-    let files = paths.policy_files();
-    let (policy, problems) = load_policy(files.clone());
-    match action {
-        PolicyAction::Show => {
-            if json {
-                print_json(&serde_json::to_value(&policy)?);
-            } else {
-                for file in &files {
-                    println!("# {}{}", file.display(), if file.exists() { "" } else { " (absent)" });
-                }
-                println!("{}", serde_json::to_string_pretty(&policy)?);
-            }
-            Ok(0)
-        }
-        PolicyAction::Check => {
-            for problem in &problems {
-                eprintln!("{problem}");
-            }
-            if problems.is_empty() {
-                println!("the policy files are sound");
-                return Ok(0);
-            }
-            Ok(super::FAILED)
-        }
-    }
-}
-
 /// `inspan executors`.
 pub fn executors(as_json: bool) -> Result<i32> {
     let here = Here::new()?;
@@ -175,6 +147,8 @@ pub fn doctor(server: &str, as_json: bool) -> Result<i32> {
         let version = version_of(program);
         add(program, version.is_some(), version.unwrap_or_else(|| remedy.to_owned()));
     }
+    let python = version_of("python3").unwrap_or_else(|| "not found; only openai-agents needs it".into());
+    add("python3", true, python);
     for (name, dir) in
         [("config", &here.paths.config), ("data", &here.paths.data), ("state", &here.paths.state)]
     {
@@ -198,6 +172,12 @@ pub fn doctor(server: &str, as_json: bool) -> Result<i32> {
     );
     let (_, problems) = crate::config::load([here.paths.config_file()]);
     add("settings", problems.is_empty(), problems.first().map_or("sound".into(), ToString::to_string));
+    let vaults = VaultFile::load(&VaultFile::path(&here.paths.data));
+    add(
+        "vaults",
+        vaults.is_ok(),
+        vaults.map_or_else(|e| e.to_string(), |file| format!("{} kept", file.vaults.len())),
+    );
     let (_, problems) = here.machine().policy();
     add("policy", problems.is_empty(), problems.first().map_or("sound".into(), ToString::to_string));
     let readiness = here.machine().readiness(false, true);

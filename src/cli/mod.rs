@@ -6,11 +6,14 @@ mod config;
 mod git;
 mod install;
 mod machine;
+mod policy;
+mod prompt;
+mod vault;
 
 use crate::{
     agent,
     client::{self, ServerAddress},
-    commands::{Cli, LocalVerb, Verb},
+    commands::{BenchWhat, Cli, LocalVerb, Verb},
     config::{Paths, Settings},
     router::Refusal,
     server,
@@ -83,6 +86,7 @@ pub fn settings() -> Result<Settings> {
     for problem in problems {
         eprintln!("inspan: {problem}");
     }
+    crate::executors::declare(&settings);
     Ok(settings)
 }
 
@@ -111,11 +115,17 @@ pub fn out(text: &str) {
 fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
     let Some(Verb::Local(verb)) = verb else { return remote(name, verb) };
     match verb {
-        LocalVerb::Install { executor, force, yes } => install::run(&executor, force, yes),
+        LocalVerb::Install { executor, back: true, .. } => install::back(&executor),
+        LocalVerb::Install { executor, force, update, yes, .. } => {
+            install::run(&executor, force, update, yes)
+        }
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
         }
-        LocalVerb::Policy { action, json } => machine::policy(action, json),
+        LocalVerb::Policy { action, executor, model, json } => {
+            policy::run(action, executor.as_deref(), model.as_deref(), json)
+        }
+        LocalVerb::Vault { action } => vault::run(name, action),
         LocalVerb::Executors { json } => machine::executors(json),
         LocalVerb::Doctor { json } => machine::doctor(name, json),
         LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),
@@ -129,7 +139,10 @@ fn run(name: &str, verb: Option<Verb>) -> Result<i32> {
             git::rewind(dir, &workspace::Rewind { id, paths, head }, dry_run, yes, json)
         }
         LocalVerb::Config { action } => config::run(action),
-        LocalVerb::Bench { megabytes, keys, json } => bench::run(megabytes, keys, json),
+        LocalVerb::Bench { what: Some(BenchWhat::Gateway), requests, litellm, json, .. } => {
+            bench::gateway::run(requests, litellm.as_deref(), json)
+        }
+        LocalVerb::Bench { megabytes, keys, json, .. } => bench::run(megabytes, keys, json),
         LocalVerb::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "inspan", &mut std::io::stdout());

@@ -20,6 +20,9 @@ use std::{
 const STARTING_TRIES: u32 = 100;
 const STARTING_PAUSE: Duration = Duration::from_millis(50);
 
+/// A shorter value is no key, and the same value elsewhere a coincidence.
+const KEY_MIN: usize = 8;
+
 /// Which server.
 #[derive(Clone, Debug)]
 pub struct ServerAddress {
@@ -120,16 +123,23 @@ pub fn connect_or_start(address: &ServerAddress) -> Result<Connection> {
     bail!("the server did not come up; its log is under the state directory (inspan config path)")
 }
 
-/// Variables that hold a key, by their usual names and by those that the settings give: a process's first environment
+/// Variables that hold a key, by their usual names and by those that settings and vaults give: a process's first environment
 /// can be read for as long as it lives, so the server is started without them and learns keys from its clients.
 fn key_names() -> Vec<String> {
     let mut names: Vec<String> = vault::PROVIDER_KEY_VARS.iter().map(|name| (*name).to_owned()).collect();
     let uid = rustix::process::geteuid().as_raw();
     if let Ok(paths) = Paths::new(|key| std::env::var_os(key), uid) {
         let (settings, _) = config::load([paths.config_file()]);
-        let referenced = settings.references().into_iter();
+        let file = vault::VaultFile::load(&vault::VaultFile::path(&paths.data)).unwrap_or_default();
+        let kept = file.vaults.values().flat_map(crate::router::VaultEntry::references);
+        let referenced = settings.references().into_iter().chain(kept);
         names.extend(referenced.filter_map(|reference| Some(reference.strip_prefix("env:")?.to_owned())));
     }
+    // The same key may stand there under another name.
+    let keys: Vec<_> = names.iter().filter_map(std::env::var_os).filter(|key| key.len() >= KEY_MIN).collect();
+    let same = std::env::vars_os().filter(|(_, value)| keys.contains(value));
+    let same: Vec<String> = same.filter_map(|(name, _)| name.into_string().ok()).collect();
+    names.extend(same);
     names
 }
 

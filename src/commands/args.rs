@@ -120,6 +120,8 @@ pub enum PolicyAction {
     Show,
     /// Check the files.
     Check,
+    /// Say which rules decide, and where each is written.
+    Explain,
 }
 
 /// What `usage` groups by.
@@ -136,6 +138,13 @@ pub enum UsageBy {
     Payer,
     /// One row a day.
     Day,
+}
+
+/// What `bench` may be narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// The model gateway, on a scripted upstream.
+    Gateway,
 }
 
 /// What `config` does.

@@ -1,5 +1,6 @@
 //! Verbs that run in the calling process and need no server.
-use super::args::{Assume, ConfigAction, PolicyAction};
+use super::args::{Assume, BenchWhat, ConfigAction, PolicyAction};
+use super::vaults::VaultAction;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -30,15 +31,34 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Show or check the rules in force.
-    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check")]
+    /// Show or check the rules in force, or explain which of them decide about a model.
+    #[command(after_help = "Examples:\n  inspan policy show\n  inspan policy check\n  \
+        inspan policy explain --executor codex --model gpt-5.4")]
     Policy {
         /// What to do.
         #[arg(value_enum, default_value_t)]
         action: PolicyAction,
+        /// explain: the executor; default: every one.
+        #[arg(long, value_name = "E")]
+        executor: Option<String>,
+        /// explain: the model; default: the executor's.
+        #[arg(long, value_name = "M", requires = "executor")]
+        model: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Keep the credentials that pay for models: where each is found, never more.
+    #[command(
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  inspan vault add team --engine claude --credential env:TEAM_KEY\n  \
+        inspan vault add office --engine claude --gateway litellm --base-url http://127.0.0.1:4000 --credential -\n  \
+        inspan vault list\n  inspan vault test team\n  inspan vault remove team\n  inspan new-session --vault team"
+    )]
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        action: VaultAction,
     },
     /// List executors: binary and why that one, version, login, route, readiness.
     #[command(after_help = "Example:\n  inspan executors --json")]
@@ -48,10 +68,18 @@ pub enum LocalVerb {
         json: bool,
     },
     /// Install an executor's CLI from npm or PyPI into inspan's own directory.
-    #[command(after_help = "Examples:\n  inspan install claude\n  inspan install codex --yes")]
+    #[command(
+        after_help = "Examples:\n  inspan install claude\n  inspan install codex --update --yes\n  inspan install codex --back"
+    )]
     Install {
-        /// claude, codex, gemini or openai-agents.
+        /// claude, codex, gemini, opencode, grok or openai-agents.
         executor: String,
+        /// The newest version that npm has, which inspan was not tested with; the one before stays.
+        #[arg(long, conflicts_with = "back")]
+        update: bool,
+        /// Go back to the version before the one in use.
+        #[arg(long, conflicts_with = "force")]
+        back: bool,
         /// Install even when one is on your PATH or already there.
         #[arg(long)]
         force: bool,
@@ -149,9 +177,21 @@ pub enum LocalVerb {
         #[arg(value_enum, default_value_t)]
         action: ConfigAction,
     },
-    /// Measure the hot paths against tmux in one run.
-    #[command(after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20")]
+    /// Measure the hot paths against tmux in one run, or what the gateway adds to a model request.
+    #[command(
+        after_help = "Examples:\n  inspan bench\n  inspan bench --megabytes 20\n  inspan bench gateway --requests 500\n  \
+                      inspan bench gateway --litellm ~/venv/bin/litellm"
+    )]
     Bench {
+        /// Only this.
+        #[arg(value_enum)]
+        what: Option<BenchWhat>,
+        /// Requests timed on each way (gateway).
+        #[arg(long, default_value_t = 200)]
+        requests: usize,
+        /// Measure this LiteLLM proxy as well (gateway).
+        #[arg(long, value_name = "PATH")]
+        litellm: Option<PathBuf>,
         /// Megabytes of log lines through a pane.
         #[arg(long, default_value_t = 100)]
         megabytes: usize,

@@ -6,6 +6,7 @@ mod args;
 mod copying;
 mod local;
 mod money;
+mod vaults;
 mod verbs;
 mod work;
 
@@ -13,6 +14,7 @@ pub use args::*;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use money::MoneyVerb;
+pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;
 pub use work::WorkVerb;
 

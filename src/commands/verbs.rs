@@ -24,7 +24,7 @@ pub enum Verb {
         visible_alias = "new",
         after_help = "Examples:\n  inspan new-session -s shop -c . --executor claude\n  \
         inspan new-session -d -s ci -x 120 -y 40 --executor codex --rehearse\n  \
-        inspan new-session --executor claude --split codex"
+        inspan new-session --executor claude --split codex\n  inspan new-session --vault team"
     )]
     NewSession {
         /// Do not attach; print the new pane's id.
@@ -48,6 +48,12 @@ pub enum Verb {
         /// Every route of this session goes to the rehearsal provider.
         #[arg(long)]
         rehearse: bool,
+        /// Attach this vault; the one for models selects the executor and pays. Repeatable.
+        #[arg(long, value_name = "NAME")]
+        vault: Vec<String>,
+        /// Write this on the session, for scripts to read. Repeatable.
+        #[arg(long, value_name = "KEY=VALUE")]
+        metadata: Vec<String>,
         /// Beside it a second pane: another executor, or `shell`.
         #[arg(long, value_name = "E")]
         split: Option<String>,

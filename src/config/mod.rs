@@ -10,7 +10,9 @@ pub mod theme;
 pub use crate::router::Problem;
 pub use load::{load, load_policy};
 pub use paths::{Paths, PathsError, ServerPaths};
-pub use settings::{ExecutorSettings, Place, ProviderSettings, Settings};
+pub use settings::{
+    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Inject, Place, ProviderSettings, Settings, Submit,
+};
 pub use theme::{Role, Theme};
 
 /// The commented defaults: what holds when nobody sets anything, and what `config show` prints for reading.

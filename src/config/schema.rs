@@ -1,5 +1,5 @@
 //! Which keys exist and what each one takes.
-use crate::router::{Catalogue, ExecutorId};
+use crate::router::{Catalogue, Credential, ExecutorId, is_name};
 use std::ops::RangeInclusive;
 use toml::de::{DeInteger, DeValue};
 
@@ -29,17 +29,24 @@ pub(super) enum Want {
     List,
     Executor,
     Permission,
+    Effort,
+    AutoInstall,
+    Dialect,
+    Submit,
     ModeKeys,
     Credential,
-    /// A credential, or `none`.
-    CredentialOrNone,
+    /// A credential, `none`, or a declared gateway.
+    Payer,
     Url,
+    Dialects,
+    Header,
+    Inject,
     /// US dollars.
     Amount,
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 22] = [
+const TOP: [(&str, Want); 23] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -61,12 +68,59 @@ const TOP: [(&str, Want); 22] = [
     ("credits", Want::Table),
     ("budgets", Want::Table),
     ("providers", Want::Table),
+    ("gateways", Want::Table),
     ("executors", Want::Table),
 ];
 
+const PROVIDER: [(&str, Want); 4] = [
+    ("base_url", Want::Url),
+    ("headers", Want::Table),
+    ("deny_fields", Want::List),
+    ("deny_betas", Want::List),
+];
+const GATEWAY: [(&str, Want); 11] = [
+    ("preset", Want::Text),
+    ("base_url", Want::Url),
+    ("dialects", Want::Dialects),
+    ("credential", Want::Credential),
+    ("auth", Want::Text),
+    ("headers", Want::Table),
+    ("deny_fields", Want::List),
+    ("deny_betas", Want::List),
+    ("models", Want::Table),
+    ("vars", Want::Table),
+    ("translate", Want::Flag),
+];
+const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
+const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const PROVIDER: [(&str, Want); 1] = [("base_url", Want::Url)];
-const EXECUTOR: [(&str, Want); 2] = [("permission", Want::Permission), ("args", Want::List)];
+const EXECUTOR: [(&str, Want); 5] = [
+    ("permission", Want::Permission),
+    ("args", Want::List),
+    ("effort", Want::Effort),
+    ("auto_install", Want::AutoInstall),
+    ("inject", Want::Inject),
+];
+/// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
+const DECLARED: [(&str, Want); 12] = [
+    ("command", Want::List),
+    ("title", Want::Text),
+    ("dialect", Want::Dialect),
+    ("default_model", Want::Text),
+    ("model", Want::List),
+    ("session", Want::List),
+    ("resume", Want::List),
+    ("prompt", Want::List),
+    ("submit", Want::Submit),
+    ("env", Want::Table),
+    ("permissions", Want::Table),
+    ("status", Want::Table),
+];
+const SUBMITS: [&str; 2] = ["paste", "type"];
+/// What a declared executor can be seen in.
+const STATUSES: [&str; 5] = ["working", "needs-you", "retrying", "limited", "idle"];
+const EFFORTS: [&str; 4] = ["low", "medium", "high", "max"];
+const AUTO_INSTALL: [&str; 3] = ["ask", "always", "never"];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
@@ -86,25 +140,60 @@ fn takes_byok(name: &str) -> bool {
     Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| !e.byok.is_empty())
 }
 
+/// A CLI without a home provider takes a key for each provider.
+fn takes_each(name: &str) -> bool {
+    Catalogue::builtin().executor(&ExecutorId::from(name)).is_ok_and(|e| e.native.is_none() && e.login)
+}
+
 /// What the key at `path` takes; `None` when there is no such key.
 pub(super) fn want(path: &[&str]) -> Option<Want> {
     match path {
         [name] => find(&TOP, name),
         ["keys", _] => Some(Want::Text),
+        ["byok", name] if takes_each(name) => Some(Want::Table),
         ["byok", name] => takes_byok(name).then_some(Want::Credential),
-        ["credits", name] => providers().any(|p| p == *name).then_some(Want::CredentialOrNone),
+        ["byok", name, provider] => {
+            (takes_each(name) && providers().any(|p| p == *provider)).then_some(Want::Credential)
+        }
+        ["credits", name] => providers().any(|p| p == *name).then_some(Want::Payer),
         ["budgets", name] => find(&BUDGETS, name),
         ["providers", name] => providers().any(|p| p == *name).then_some(Want::Table),
         ["providers", _, key] => find(&PROVIDER, key),
-        ["executors", name] => executors().any(|e| e == *name).then_some(Want::Table),
-        ["executors", _, key] => find(&EXECUTOR, key),
+        ["gateways", _] => Some(Want::Table),
+        ["gateways", _, key] => find(&GATEWAY, key),
+        ["gateways" | "providers", _, "headers", _] => Some(Want::Header),
+        ["gateways", _, "models" | "vars", _] => Some(Want::Text),
+        ["executors", name] => (is_executor(name) || is_stranger(path)).then_some(Want::Table),
+        ["executors", name, key] if is_executor(name) => find(&EXECUTOR, key),
+        ["executors", _, key] => find(&EXECUTOR, key).or_else(|| find(&DECLARED, key)),
+        ["executors", _, "env", _] => Some(Want::Text),
+        ["executors", _, "permissions", word] => PERMISSIONS.contains(word).then_some(Want::List),
+        ["executors", _, "status", word] => STATUSES.contains(word).then_some(Want::List),
         _ => None,
     }
 }
 
+fn is_executor(name: &str) -> bool {
+    executors().any(|known| known == name)
+}
+
+/// A name below `[executors]` that the catalogue does not know and that an executor may have: it becomes a word of
+/// commands and the name of a directory.
+pub(super) fn is_stranger(path: &[&str]) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    matches!(path, ["executors", name] if !is_executor(name)
+        && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain))
+}
+
 /// The names below `path` are not ours to spell: keys, executors, providers.
 pub(super) fn free_names(path: &[&str]) -> bool {
-    matches!(path, ["keys" | "byok" | "credits" | "providers" | "executors"])
+    matches!(
+        path,
+        ["keys" | "byok" | "credits" | "providers" | "gateways" | "executors"]
+            | ["byok", _]
+            | ["gateways" | "providers", _, "headers" | "models" | "vars"]
+            | ["executors", _, "env" | "permissions" | "status"]
+    )
 }
 
 /// The names that the table at `path` knows, for finding the nearest.
@@ -112,12 +201,16 @@ pub(super) fn names(path: &[&str]) -> Vec<&'static str> {
     let of = |keys: &'static [(&'static str, Want)]| keys.iter().map(|(name, _)| *name).collect();
     match path {
         [] => of(&TOP),
-        ["byok"] => executors().filter(|name| takes_byok(name)).collect(),
-        ["credits" | "providers"] => providers().collect(),
+        ["byok"] => executors().filter(|name| takes_byok(name) || takes_each(name)).collect(),
+        ["credits" | "providers"] | ["byok", _] => providers().collect(),
+        ["gateways", _] => of(&GATEWAY),
         ["executors"] => executors().collect(),
         ["budgets"] => of(&BUDGETS),
         ["providers", _] => of(&PROVIDER),
-        ["executors", _] => of(&EXECUTOR),
+        ["executors", name] if is_executor(name) => of(&EXECUTOR),
+        ["executors", _] => of(&EXECUTOR).into_iter().chain(of(&DECLARED)).collect(),
+        ["executors", _, "permissions"] => PERMISSIONS.to_vec(),
+        ["executors", _, "status"] => STATUSES.to_vec(),
         _ => Vec::new(),
     }
 }
@@ -169,15 +262,44 @@ impl Want {
                 &format!("one of {}", PERMISSIONS.join(", ")),
                 !text.is_some_and(|t| PERMISSIONS.contains(&t)),
             ),
+            Self::Dialect => wants(
+                &format!("one of {}", DIALECTS.join(", ")),
+                !text.is_some_and(|t| DIALECTS.contains(&t)),
+            ),
+            Self::Submit => {
+                wants(&format!("one of {}", SUBMITS.join(", ")), !text.is_some_and(|t| SUBMITS.contains(&t)))
+            }
+            Self::Effort => {
+                wants(&format!("one of {}", EFFORTS.join(", ")), !text.is_some_and(|t| EFFORTS.contains(&t)))
+            }
+            Self::AutoInstall => wants(
+                &format!("one of {}", AUTO_INSTALL.join(", ")),
+                !text.is_some_and(|t| AUTO_INSTALL.contains(&t)),
+            ),
             Self::ModeKeys => wants(
                 &format!("one of {}", MODE_KEYS.join(", ")),
                 !text.is_some_and(|t| MODE_KEYS.contains(&t)),
             ),
             Self::Credential => wants(CREDENTIAL, !text.is_some_and(is_reference)),
-            Self::CredentialOrNone => wants(
-                &format!("{CREDENTIAL}, or \"none\""),
-                !text.is_some_and(|t| t == "none" || is_reference(t)),
+            Self::Payer => wants(
+                &format!("{CREDENTIAL}; or \"gateway:NAME\", or \"none\""),
+                !text.is_some_and(|t| {
+                    t == "none" || is_reference(t) || t.strip_prefix("gateway:").is_some_and(is_name)
+                }),
             ),
+            Self::Dialects => {
+                let known = |items: &toml::de::DeArray<'_>| {
+                    items.iter().all(|item| item.get_ref().as_str().is_some_and(|t| DIALECTS.contains(&t)))
+                };
+                wants(&format!("a list of {}", DIALECTS.join(", ")), !value.as_array().is_some_and(known))
+            }
+            Self::Header => wants(
+                "text without line breaks; a key in it only as a reference at its end, as \"Bearer env:NAME\"",
+                !text.is_some_and(|t| !t.is_empty() && !t.contains(char::is_control)),
+            ),
+            Self::Inject => {
+                wants(&format!("one of {}", INJECT.join(", ")), !text.is_some_and(|t| INJECT.contains(&t)))
+            }
             Self::Amount => wants(
                 "US dollars, such as 5.00",
                 !amount(value).is_some_and(|usd| usd.is_finite() && usd >= 0.0),
@@ -191,13 +313,19 @@ impl Want {
         match self {
             Self::Executor => executors().collect(),
             Self::Permission => PERMISSIONS.to_vec(),
+            Self::Dialect => DIALECTS.to_vec(),
+            Self::Submit => SUBMITS.to_vec(),
+            Self::Effort => EFFORTS.to_vec(),
+            Self::AutoInstall => AUTO_INSTALL.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
+            Self::Inject => INJECT.to_vec(),
             _ => Vec::new(),
         }
     }
 }
 
-const CREDENTIAL: &str = "the variable that holds the key, as \"env:NAME\", never the key itself";
+const CREDENTIAL: &str = "where the key is found, as \"env:NAME\", \"file:PATH\", \"cmd:COMMAND\", \
+                          \"keyring:SERVICE/ACCOUNT\" or \"vault:NAME\", never the key itself";
 
 fn wants(what: &str, wrong: bool) -> Option<String> {
     wrong.then(|| format!("wants {what}"))
@@ -208,10 +336,8 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn is_reference(text: &str) -> bool {
-    let name = text.strip_prefix("env:").unwrap_or_default();
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    // What the vault keeps is named by the vault; its own names for that are nobody's to write.
+    matches!(text.parse(), Ok(credential) if !matches!(credential, Credential::Stored(_)))
 }
 
 fn is_url(text: &str) -> bool {
@@ -234,10 +360,11 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let example: toml::Table = EXAMPLE.parse().unwrap();
-        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "executors"].contains(name)) {
+        for (name, _) in TOP.iter().filter(|(name, _)| !["providers", "gateways", "executors"].contains(name))
+        {
             assert!(example.contains_key(*name), "{name}");
         }
-        for (name, _) in PROVIDER.iter().chain(&EXECUTOR).chain(&BUDGETS) {
+        for (name, _) in PROVIDER.iter().chain(&GATEWAY).chain(&EXECUTOR).chain(&BUDGETS) {
             assert!(EXAMPLE.contains(&format!("# {name} = ")), "{name}");
         }
         for name in example.keys() {
@@ -252,15 +379,21 @@ mod tests {
             let bare = line.strip_prefix("# ").unwrap_or(line);
             let is_setting = bare.starts_with("[executors.")
                 || bare.starts_with("[providers.")
+                || bare.starts_with("[gateways.")
                 || bare
                     .split_once(" = ")
                     .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
             uncommented.push_str(if is_setting { bare } else { line });
             uncommented.push('\n');
         }
-        assert!(uncommented.contains("\n[executors.claude]\npermission = \"ask\"\nargs = []\n"));
+        assert!(uncommented.contains(
+            "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
+             inject = \"gateway\"\n"
+        ));
+        assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);
         assert_eq!(problems, []);
-        assert_eq!(settings.byok.len(), 3);
+        assert_eq!(settings.byok.len(), 4);
+        assert_eq!(settings.gateways.len(), 1);
     }
 }

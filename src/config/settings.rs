@@ -1,8 +1,12 @@
 //! The settings in force, and how a user's text changes them.
 use super::{EXAMPLE, Problem, schema};
+use crate::router::catalogue::{ExecutorEntry, Speaks};
 use crate::{
-    router::{Budget, Catalogue, ExecutorId, Facts, Policy, Provider, Span, nearest, position},
-    state::Permission,
+    router::{
+        Budget, Catalogue, Credential, Declaration as GatewayDeclaration, Dialect, Endpoint, ExecutorId,
+        Facts, Gateway, GatewayFault, Policy, Provider, Span, nearest, position,
+    },
+    state::{Effort, Permission},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock, time::Duration};
@@ -16,6 +20,9 @@ const MAX_BROKEN_LINES: usize = 16;
 
 /// The word that switches an optional key off, since TOML has no empty value.
 const NONE: &str = "none";
+
+/// What stands before the name of a declared gateway that pays for a provider's models.
+const GATEWAY: &str = "gateway:";
 
 /// Everything that a user can set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +60,7 @@ pub struct Settings {
     /// Key notation to command line, after the prefix; empty commands are unbound already.
     pub keys: BTreeMap<String, String>,
     /// Credential references by executor.
-    pub byok: BTreeMap<ExecutorId, String>,
+    pub byok: BTreeMap<ExecutorId, ByokKeys>,
     /// Credential references by provider, or `none`. Read it by [`Settings::provider_keys`].
     credits: BTreeMap<Provider, String>,
     /// Credits that a US dollar is shown as.
@@ -64,6 +71,9 @@ pub struct Settings {
     /// What is set for a provider.
     #[serde(default)]
     pub providers: BTreeMap<Provider, ProviderSettings>,
+    /// Gateways that are declared, by name.
+    #[serde(default)]
+    pub gateways: BTreeMap<String, GatewayDeclaration>,
     /// What is set for an executor.
     #[serde(default)]
     pub executors: BTreeMap<ExecutorId, ExecutorSettings>,
@@ -83,12 +93,31 @@ pub struct Place {
     pub column: usize,
 }
 
+/// A person's own keys for an executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ByokKeys {
+    /// For its own provider.
+    One(String),
+    /// For each provider, of a CLI without one of its own.
+    Each(BTreeMap<Provider, String>),
+}
+
 /// What is set for a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderSettings {
     /// Where it is reached instead of at its own address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Headers that every request to it gets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Top-level fields of the body that are taken out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny_fields: Vec<String>,
+    /// Globs of `anthropic-beta` words that are taken out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny_betas: Vec<String>,
 }
 
 /// What is set for an executor.
@@ -100,6 +129,95 @@ pub struct ExecutorSettings {
     /// Arguments added whenever it starts.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Who holds a BYOK key.
+    #[serde(default)]
+    pub inject: Inject,
+    /// How hard its model is asked to think; its own default where nothing is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+    /// What happens when it is to start and is not there.
+    #[serde(default)]
+    pub auto_install: AutoInstall,
+    /// What makes it an executor, where the catalogue does not know it.
+    #[serde(flatten)]
+    pub declared: Declaration,
+}
+
+/// Who holds a BYOK key while a harness runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inject {
+    /// The gateway of this machine, which puts it into each request.
+    #[default]
+    Gateway,
+    /// The CLI, which finds it in its environment and asks the provider directly.
+    Env,
+}
+
+/// An executor that the settings declare: everything that a built-in one has in its own file. Arguments and variables
+/// may hold `{model}`, `{session}`, `{prompt}`, `{cwd}` and `{gateway}`, variables `{token}` as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Declaration {
+    /// The program and the arguments that every start has. Empty for what is not declared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Its name for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What it speaks to the gateway; nothing when it cannot be pointed there, so that only its own account pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
+    /// The model that the gateway's routes run when nobody picks one, by its display id.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub default_model: String,
+    /// Arguments that choose a model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model: Vec<String>,
+    /// Arguments that begin a session under an id of ours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub session: Vec<String>,
+    /// Arguments that resume a session.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resume: Vec<String>,
+    /// Arguments that carry the first prompt; without them it is typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prompt: Vec<String>,
+    /// Variables.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Arguments for how much it may do without asking.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub permissions: BTreeMap<String, Vec<String>>,
+    /// How a prompt is submitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submit: Option<Submit>,
+    /// What stands at the bottom of its screen in each status; `title:` before a text means the window title.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub status: BTreeMap<String, Vec<String>>,
+}
+
+/// How a prompt is submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Submit {
+    /// Pasted as a whole, a moment, Enter.
+    Paste,
+    /// Typed, with Enter in the same write; each line break submits.
+    Type,
+}
+
+/// What happens when an executor is to start and is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoInstall {
+    /// The pane offers to install it.
+    #[default]
+    Ask,
+    /// It is installed in the pane, in view, and started then.
+    Always,
+    /// It is refused, and nothing offers to install it.
+    Never,
 }
 
 impl Default for Settings {
@@ -127,6 +245,7 @@ impl Settings {
         match table.try_into::<Self>() {
             Ok(mut settings) => {
                 settings.origins = origins;
+                problems.extend(settings.gateway_faults());
                 settings.keys.retain(|_, command| !command.trim().is_empty());
                 (settings, problems)
             }
@@ -167,12 +286,41 @@ impl Settings {
     pub fn provider_keys(&self, is_set: impl Fn(&str) -> bool) -> BTreeMap<Provider, String> {
         let reference =
             |provider: &crate::router::catalogue::ProviderEntry| match self.credits.get(&provider.id) {
-                Some(set) if set == NONE => None,
+                Some(set) if set == NONE || set.starts_with(GATEWAY) => None,
                 Some(set) => Some(set.clone()),
                 None => provider.key_env.iter().find(|name| is_set(name)).map(|name| format!("env:{name}")),
             };
         let providers = &Catalogue::builtin().providers;
         providers.iter().filter_map(|p| Some((p.id, reference(p)?))).collect()
+    }
+
+    /// The providers whose models `credits` asks a declared gateway for.
+    pub fn via(&self) -> BTreeMap<Provider, String> {
+        let named =
+            |(provider, set): (&Provider, &String)| Some((*provider, set.strip_prefix(GATEWAY)?.to_owned()));
+        self.credits.iter().filter_map(named).collect()
+    }
+
+    /// The own keys of executors with one provider: those set, and for a CLI that looks for its key by itself the
+    /// first of its variables that `is_set`, and behind them the key that is set for its provider.
+    pub fn byok_keys(&self, is_set: impl Fn(&str) -> bool) -> BTreeMap<ExecutorId, String> {
+        let found = |executor: &crate::router::catalogue::ExecutorEntry| {
+            if let Some(keys) = self.byok.get(&executor.id) {
+                return match keys {
+                    ByokKeys::One(reference) => Some(reference.clone()),
+                    ByokKeys::Each(_) => None,
+                };
+            }
+            let variable =
+                executor.key_env.iter().find(|name| is_set(name)).map(|name| format!("env:{name}"));
+            let entry = || {
+                let set = self.credits.get(&executor.native?)?;
+                (!executor.key_env.is_empty() && set != NONE && !set.starts_with(GATEWAY))
+                    .then(|| set.clone())
+            };
+            variable.or_else(entry)
+        };
+        Catalogue::builtin().executors.iter().filter_map(|e| Some((e.id.clone(), found(e)?))).collect()
     }
 
     /// The budgets that the person set.
@@ -192,7 +340,71 @@ impl Settings {
 
     /// Every credential reference that is written down, for the vault to know.
     pub fn references(&self) -> Vec<String> {
-        self.byok.values().chain(self.credits.values()).filter(|r| *r != NONE).cloned().collect()
+        let byok = self.byok.values().flat_map(|keys| match keys {
+            ByokKeys::One(reference) => vec![reference],
+            ByokKeys::Each(by_provider) => by_provider.values().collect(),
+        });
+        let headers = |headers: &BTreeMap<String, String>| -> Vec<String> {
+            headers.values().filter_map(|value| value.rsplit(' ').next()).map(str::to_owned).collect()
+        };
+        let gateways = self.gateways.values();
+        let written = byok.chain(self.credits.values()).cloned();
+        written
+            .chain(gateways.clone().filter_map(|gateway| gateway.credential.clone()))
+            .chain(gateways.flat_map(|gateway| headers(&gateway.headers)))
+            .chain(self.providers.values().flat_map(|provider| headers(&provider.headers)))
+            .filter(|reference| reference.parse::<Credential>().is_ok())
+            .collect()
+    }
+
+    /// The declared gateways that are of use, and why the others are not.
+    pub fn gateways(&self) -> (BTreeMap<String, Gateway>, BTreeMap<String, GatewayFault>) {
+        let (mut sound, mut broken) = (BTreeMap::new(), BTreeMap::new());
+        for (name, declared) in &self.gateways {
+            match Gateway::new(name, declared) {
+                Ok(gateway) => drop(sound.insert(name.clone(), gateway)),
+                Err(fault) => drop(broken.insert(name.clone(), fault)),
+            }
+        }
+        (sound, broken)
+    }
+
+    /// What is wrong with declared gateways, and where that is written.
+    fn gateway_faults(&self) -> Vec<Problem> {
+        let at = |key: &str, name: &str| {
+            let table = format!("gateways.{name}.");
+            let place = self.origins.get(key).or_else(|| {
+                self.origins.iter().find(|(key, _)| key.starts_with(&table)).map(|(_, place)| place)
+            });
+            place.cloned().unwrap_or(Place { file: "config.toml".into(), line: 0, column: 0 })
+        };
+        let problem = |key: String, name: &str, message: String, nearest: Option<String>| {
+            let Place { file, line, column } = at(&key, name);
+            Problem { file, line, column, key, message, nearest }
+        };
+        let broken = self.gateways().1.into_iter().map(|(name, fault)| {
+            let key = format!("gateways.{name}.{}", fault.key);
+            problem(key, &name, format!("{}; this gateway is not used", fault.fault), fault.nearest)
+        });
+        let undeclared = self.via().into_iter().filter(|(_, name)| !self.gateways.contains_key(name)).map(
+            |(provider, name)| {
+                let near = nearest(&name, self.gateways.keys().map(String::as_str)).map(str::to_owned);
+                let message =
+                    format!("there is no gateway {name:?}; nothing of this provider is served by credits");
+                problem(format!("credits.{provider}"), &name, message, near)
+            },
+        );
+        let bare = self.gateways.iter().map(|(name, gateway)| (format!("gateways.{name}"), &gateway.headers));
+        let bare =
+            bare.chain(self.providers.iter().map(|(id, set)| (format!("providers.{id}"), &set.headers)));
+        let bare = bare.flat_map(|(table, headers)| {
+            headers.iter().filter(|(name, value)| holds_key(name, value)).map(move |(name, _)| {
+                let message = "carries a credential, so its value must end in a reference such as env:NAME";
+                (format!("{table}.headers.{name}"), message.to_owned())
+            })
+        });
+        let bare = bare.map(|(key, message)| problem(key, "", message, None));
+        broken.chain(undeclared).chain(bare).collect()
     }
 
     /// Where providers are reached, when not at their own addresses.
@@ -202,17 +414,56 @@ impl Settings {
         self.providers.iter().filter_map(|(id, settings)| Some((*id, url(settings)?))).collect()
     }
 
+    /// The executors that the settings declare, by name.
+    pub fn declared(&self) -> impl Iterator<Item = (&ExecutorId, &ExecutorSettings)> {
+        self.executors.iter().filter(|(_, settings)| !settings.declared.command.is_empty())
+    }
+
     /// What planning needs to know of the settings. `is_set` answers for the client's environment; who is logged in
     /// and what is installed is for the caller to add.
     pub fn facts(&self, policy: Policy, is_set: impl Fn(&str) -> bool) -> Facts {
+        let (gateways, broken) = self.gateways();
+        let each = self.byok.iter().filter_map(|(executor, keys)| match keys {
+            ByokKeys::Each(keys) => Some((executor.clone(), keys.clone())),
+            ByokKeys::One(_) => None,
+        });
+        let inject = self.executors.iter().filter(|(_, set)| set.inject == Inject::Env);
         Facts {
             policy,
-            byok: self.byok.clone(),
+            byok: self.byok_keys(&is_set),
+            byok_each: each.collect(),
             provider_keys: self.provider_keys(is_set),
             base_urls: self.base_urls(),
             translation: true,
+            inject: inject.map(|(executor, _)| executor.clone()).collect(),
+            gateways,
+            broken_gateways: broken.into_iter().map(|(name, fault)| (name, fault.to_string())).collect(),
+            via: self.via(),
+            endpoints: self.endpoints(),
+            declared: self.declared().map(|(id, settings)| entry(id, &settings.declared)).collect(),
             ..Facts::default()
         }
+    }
+
+    /// What requests to a provider need beyond its address, where something is set.
+    fn endpoints(&self) -> BTreeMap<Provider, Endpoint> {
+        let endpoint = |provider: &Provider, set: &ProviderSettings| Endpoint {
+            name: provider.to_string(),
+            title: provider.title().to_owned(),
+            headers: set
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+                .collect(),
+            deny_fields: set.deny_fields.clone(),
+            deny_betas: set.deny_betas.clone(),
+            ..Endpoint::default()
+        };
+        let says = |set: &ProviderSettings| {
+            !(set.headers.is_empty() && set.deny_fields.is_empty() && set.deny_betas.is_empty())
+        };
+        let set = self.providers.iter().filter(|(_, set)| says(set));
+        set.map(|(provider, set)| (*provider, endpoint(provider, set))).collect()
     }
 
     /// Puts back what the key and command tables do not understand, and reports it: prefixes get their default,
@@ -261,6 +512,42 @@ impl Settings {
         }
         self.keys = checked;
         problems
+    }
+}
+
+/// A header that by its name carries a credential and has it written out.
+fn holds_key(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let secret = ["authorization", "-key", "-auth", "token", "secret", "cookie"];
+    let refers = value.rsplit(' ').next().is_some_and(|last| last.parse::<Credential>().is_ok());
+    secret.iter().any(|part| name.contains(part)) && !refers
+}
+
+/// A declared executor as planning sees it. Its own account is whatever the person set it up with; without a dialect
+/// nothing else can pay.
+fn entry(id: &ExecutorId, declared: &Declaration) -> ExecutorEntry {
+    let catalogue = Catalogue::builtin();
+    let spoken = |model: &&crate::router::catalogue::Model| {
+        let provider = catalogue.provider(model.provider);
+        model.only.is_none()
+            && declared.dialect.is_some_and(|d| provider.is_some_and(|p| p.dialects.contains(&d)))
+    };
+    let default_model = match declared.default_model.as_str() {
+        "" => catalogue.models.iter().find(spoken).map(|model| model.id.clone()).unwrap_or_default(),
+        chosen => chosen.to_owned(),
+    };
+    let title = if declared.title.is_empty() { id.as_str() } else { &declared.title };
+    ExecutorEntry {
+        id: id.clone(),
+        title: title.to_owned(),
+        short: id.to_string(),
+        default_model,
+        native: None,
+        speaks: declared.dialect.map_or_else(|| Speaks::Each(BTreeMap::new()), Speaks::One),
+        login: true,
+        reference: false,
+        byok: Vec::new(),
+        key_env: Vec::new(),
     }
 }
 
@@ -322,7 +609,9 @@ impl Merge {
             let name = if schema::free_names(above) { written } else { dashed.as_str() };
             let path = [above, &[name]].concat();
             let dotted = path.join(".");
-            match (schema::want(&path), value.get_ref().as_table()) {
+            let declares = |inner: &DeTable<'_>| inner.keys().any(|key| key.get_ref() == "command");
+            let stray = schema::is_stranger(&path) && !value.get_ref().as_table().is_some_and(declares);
+            match (schema::want(&path).filter(|_| !stray), value.get_ref().as_table()) {
                 (Some(schema::Want::Table), Some(inner)) => self.table(source, &path, inner),
                 (Some(want), _) => match want.fault(value.get_ref()) {
                     None => self.set(source, &path, value),

@@ -34,6 +34,7 @@ fn output(response: &Value) -> String {
     let text = |key: &str| response[key].as_str().map(str::to_owned);
     text("output")
         .or_else(|| text("result"))
+        .or_else(|| text("content"))
         .or_else(|| text("error"))
         .unwrap_or_else(|| response.to_string())
 }

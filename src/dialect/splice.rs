@@ -33,6 +33,35 @@ pub fn splice_model(raw: &[u8], new: &str) -> Result<Vec<u8>, SpliceError> {
     Ok(out)
 }
 
+/// Takes the top-level fields of these names out; every other byte stays as it is, but for the commas between fields.
+///
+/// # Errors
+/// [`SpliceError::Malformed`] when the bytes are not an object.
+pub fn strip_fields(raw: &[u8], names: &[String]) -> Result<Vec<u8>, SpliceError> {
+    let mut scan = Scan { raw, at: 0 };
+    let fields = scan.fields()?;
+    let denied = |key: &Span| {
+        let key = serde_json::from_slice::<String>(&raw[key.0..key.1]);
+        key.is_ok_and(|key| names.contains(&key))
+    };
+    if !fields.iter().any(|(key, _)| denied(key)) {
+        return Ok(raw.to_vec());
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    out.push(b'{');
+    for (key, value) in fields.iter().filter(|(key, _)| !denied(key)) {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&raw[key.0..value.1]);
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+/// Where something begins and where it has ended.
+type Span = (usize, usize);
+
 struct Scan<'a> {
     raw: &'a [u8],
     at: usize,
@@ -59,12 +88,21 @@ impl Scan<'_> {
     }
 
     /// The spans of the strings that top-level `model` keys hold.
-    fn model_values(&mut self) -> Result<Vec<(usize, usize)>, SpliceError> {
+    fn model_values(&mut self) -> Result<Vec<Span>, SpliceError> {
+        let fields = self.fields()?;
+        let holds =
+            |(key, value): &(Span, Span)| is_model(&self.raw[key.0..key.1]) && self.raw[value.0] == b'"';
+        let found: Vec<Span> = fields.into_iter().filter(holds).map(|(_, value)| value).collect();
+        if found.is_empty() { Err(SpliceError::NoModel) } else { Ok(found) }
+    }
+
+    /// The spans of the top level's keys, quotes included, and of their values.
+    fn fields(&mut self) -> Result<Vec<(Span, Span)>, SpliceError> {
         let mut found = Vec::new();
         self.expect(b'{')?;
         self.space();
         if self.peek() == Some(b'}') {
-            return Err(SpliceError::NoModel);
+            return Ok(found);
         }
         loop {
             self.space();
@@ -72,9 +110,7 @@ impl Scan<'_> {
             self.expect(b':')?;
             self.space();
             let value = self.value()?;
-            if is_model(&self.raw[key.0..key.1]) && self.raw[value.0] == b'"' {
-                found.push(value);
-            }
+            found.push((key, value));
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -82,7 +118,7 @@ impl Scan<'_> {
                 _ => return Err(SpliceError::Malformed(self.at)),
             }
         }
-        if found.is_empty() { Err(SpliceError::NoModel) } else { Ok(found) }
+        Ok(found)
     }
 
     /// Steps over a string; the span includes its quotes.
@@ -175,6 +211,20 @@ mod tests {
         }
         let deep = format!("{{\"a\":{}{},\"model\":\"x\"}}", "[".repeat(200_000), "]".repeat(200_000));
         assert!(spliced(&deep, "y").unwrap().ends_with("\"model\":\"y\"}"));
+    }
+
+    #[test]
+    fn denied_fields_leave_and_every_other_byte_stays() {
+        let strip = |text: &str, names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            strip_fields(text.as_bytes(), &names).map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let text = r#"{ "a" : 1, "store": true ,"b": {"store": [1, 2]}, "st\u006fre": 0 }"#;
+        assert_eq!(strip(text, &["store"]).unwrap(), r#"{"a" : 1,"b": {"store": [1, 2]}}"#);
+        assert_eq!(strip(text, &["other"]).unwrap(), text);
+        assert_eq!(strip(r#"{"store":1}"#, &["store"]).unwrap(), "{}");
+        assert_eq!(strip("{}", &["store"]).unwrap(), "{}");
+        assert!(strip("[1]", &["store"]).is_err());
     }
 
     fn json() -> impl Strategy<Value = Value> {

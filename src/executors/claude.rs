@@ -154,6 +154,9 @@ impl Executor for Claude {
         if let Some(model) = &request.route.wire_model {
             plan.argv.extend(["--model".into(), plain_word("model", model)?.into()]);
         }
+        if let Some(effort) = request.effort {
+            plan.argv.extend(["--effort".into(), effort.as_str().into()]);
+        }
         match &request.session {
             SessionChoice::New(id) => {
                 plan.argv.extend(["--session-id".into(), id.to_string()]);

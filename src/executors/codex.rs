@@ -16,7 +16,7 @@ use super::{
 use crate::{
     handoff::Conversation,
     router::{Dialect, ExecutorId},
-    state::{Permission, Status, StatusReport, StatusSource},
+    state::{Effort, Permission, Status, StatusReport, StatusSource},
 };
 use serde_json::Value;
 use std::{
@@ -145,6 +145,10 @@ impl Executor for Codex {
         permission(request, &mut plan);
         if let Some(model) = &request.route.wire_model {
             plan.argv.extend(["-m".into(), plain_word("model", model)?.into()]);
+        }
+        if let Some(effort) = request.effort {
+            let word = if effort == Effort::Max { "xhigh" } else { effort.as_str() };
+            plan.argv.extend(["-c".into(), format!("model_reasoning_effort=\"{word}\"")]);
         }
         let prompt = prompt_arg(request, &mut plan);
         if resumed.is_some() || prompt.is_some() {

@@ -90,7 +90,7 @@ pub(super) fn output_in_scratch(
 ) -> Option<String> {
     let mut command = Command::new(binary);
     command.arg(flag).env_clear().envs(env).current_dir(scratch);
-    for home in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"] {
+    for home in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "GROK_HOME"] {
         command.env(home, scratch);
     }
     output_within(&mut command, limit)

@@ -2,7 +2,7 @@
 use super::*;
 use crate::{
     router::{AuthMode, AuthStep, Provider, Route},
-    state::Permission,
+    state::{Effort, Permission},
 };
 use std::{
     collections::BTreeMap,
@@ -65,6 +65,22 @@ impl Furnished {
             (".gemini/oauth_creds.json", format!(r#"{{"refresh_token": "{SECRET}"}}"#)),
             (".gemini/google_accounts.json", SECRET.into()),
             (".gemini/mcp-oauth-tokens.json", SECRET.into()),
+            (".grok/config.toml", format!("[models]\ndefault = \"theirs\"\n[model.theirs]\nbase_url = \"http://foreign.invalid\"\n\
+                api_key = \"{SECRET}\"\n[mcp_servers.canary-mcp]\ncommand = \"x\"\n[ui]\ntheme = \"kept\"\n\
+                permission_mode = \"always-approve\"\n")),
+            (".grok/AGENTS.md", "canary line".into()),
+            (".grok/hooks/canary.json", "canary-hook".into()),
+            (".grok/skills/canary/SKILL.md", "canary skill".into()),
+            (".grok/sessions/p/s/summary.json", "past".into()),
+            (".grok/auth.json", format!(r#"{{"https://auth.x.ai::1": {{"key": "{SECRET}", "email": "me@example.org"}}}}"#)),
+            (".grok/trusted_folders.toml", "[folders.\"/elsewhere\"]\ntrusted = true\n".into()),
+            (".config/opencode/opencode.jsonc", r#"{ // theirs
+                "model": "foreign/theirs", "provider": {"foreign": {"options": {"baseURL": "http://foreign.invalid"}}},
+                "agent": {"canary-agent": {"prompt": "canary line"}},
+                "mcp": {"canary-mcp": {"type": "local", "command": ["x"]}}}"#.to_owned()),
+            (".config/opencode/AGENTS.md", "canary line".into()),
+            (".local/share/opencode/auth.json",
+                format!(r#"{{"anthropic": {{"type": "oauth", "refresh": "{SECRET}"}}}}"#)),
         ];
         for (path, text) in files {
             write(&home.join(path), &text);
@@ -107,12 +123,15 @@ impl Furnished {
             step: AuthStep::Explicit,
             outside_reference: false,
             verified: true,
+            gateway: None,
+            inject: false,
         };
         let gateway = GatewayAccess { base_url: "http://127.0.0.1:7".into(), token: PANE_TOKEN.into() };
         let mut request = LaunchRequest {
             binary: Path::new("/bin/cli"),
             route: &route,
             permission: Permission::Ask,
+            effort: None,
             cwd: &self.cwd,
             pane_dir: &self.pane,
             gateway: (home != Home::Users).then_some(&gateway),
@@ -149,7 +168,9 @@ fn text_below(dir: &Path) -> String {
     all_files(dir).iter().map(|file| fs::read_to_string(file).unwrap() + "\n").collect()
 }
 
-const ALL: &[&str] = &["claude", "codex", "gemini"];
+const ALL: &[&str] = &["claude", "codex", "gemini", "opencode", "grok"];
+/// Those that are given a directory of their own; the others read the user's where it is and are given what wins.
+const MOVED: &[&str] = &["claude", "codex", "gemini", "grok"];
 const OVERLAY: Home = Home::Overlay { inherit_user: true };
 
 #[test]
@@ -171,7 +192,8 @@ fn under_login_nothing_is_forced() {
         }
         assert!(plan.env_remove.iter().any(|v| v == "ANTHROPIC_API_KEY"), "{name}");
         assert!(!plan.env_remove.iter().any(|v| v == "CLAUDE_CODE_OAUTH_TOKEN"), "{name}");
-        assert_eq!(plan.notes, ["not passed on from your environment: ANTHROPIC_API_KEY"], "{name}");
+        let notes: Vec<_> = plan.notes.iter().filter(|note| !note.contains("personal accounts")).collect();
+        assert_eq!(notes, ["not passed on from your environment: ANTHROPIC_API_KEY"], "{name}");
     }
 }
 
@@ -185,9 +207,11 @@ fn an_overlay_brings_the_users_things_and_leaves_the_login() {
         assert_eq!(furnished.photograph(), before, "{name} wrote into the home");
         let text = text_below(&furnished.pane);
         for wanted in ["canary line", "canary skill", "canary-hook", "canary-mcp", "past"] {
-            assert!(text.contains(wanted), "{name} lost {wanted}");
+            assert!(text.contains(wanted) || !MOVED.contains(name), "{name} lost {wanted}");
         }
-        for unwanted in [SECRET, "foreign", "hasTrustDialogAccepted", "trust_level", "oauth-personal"] {
+        for unwanted in
+            [SECRET, "foreign", "hasTrustDialogAccepted", "trust_level", "trusted = true", "oauth-personal"]
+        {
             assert!(!text.contains(unwanted), "{name} took over {unwanted}");
         }
         assert!(!plan.argv.join(" ").contains(PANE_TOKEN), "{name}");
@@ -217,6 +241,7 @@ fn an_overlay_that_inherits_nothing_holds_nothing_of_the_users() {
             for unwanted in ["canary", "past", SECRET, "kept"] {
                 assert!(!text.contains(unwanted), "{name} took over {unwanted}");
             }
+            assert!(!format!("{:?}", plan.env_set).contains(SECRET), "{name}");
         }
     }
 }
@@ -230,9 +255,12 @@ fn trust_is_answered_only_when_the_person_answered_it() {
             plan.files.iter().map(|f| String::from_utf8_lossy(&f.contents).into_owned()).collect();
         format!("{files}{:?}", plan.env_set)
     };
-    for (name, mark) in
-        [("claude", "hasTrustDialogAccepted"), ("codex", "trust_level"), ("gemini", "TRUST_WORKSPACE")]
-    {
+    for (name, mark) in [
+        ("claude", "hasTrustDialogAccepted"),
+        ("codex", "trust_level"),
+        ("gemini", "TRUST_WORKSPACE"),
+        ("grok", "trusted = true"),
+    ] {
         assert!(said(name, true).contains(mark), "{name}");
         assert!(!said(name, false).contains(mark), "{name}");
     }
@@ -259,7 +287,8 @@ fn a_prompt_that_looks_like_a_flag_stays_a_prompt_and_a_long_one_is_typed() {
     for name in ALL {
         let plan = furnished.plan(name, Home::Empty, true);
         let at = plan.argv.iter().position(|a| a.ends_with("--do this")).unwrap();
-        assert!(plan.argv[at - 1] == "--" || plan.argv[at].starts_with("--prompt-interactive="), "{name}");
+        let bound = ["--prompt-interactive=", "--prompt="].iter().any(|flag| plan.argv[at].starts_with(flag));
+        assert!(plan.argv[at - 1] == "--" || bound, "{name}");
         assert!(plan.prompt_delivered, "{name}");
         let plan = furnished.plan_with(name, Home::Empty, true, Some(&long), |_| {});
         assert!(!plan.prompt_delivered && !plan.argv.iter().any(|a| a.contains("xxx")), "{name}");
@@ -298,6 +327,19 @@ fn permissions_reach_the_command_line_only_when_chosen() {
     assert!(argv("codex", Home::Empty, Permission::Readonly).contains("-a never -s read-only"));
     assert!(argv("gemini", Home::Empty, Permission::Full).contains("--approval-mode=yolo"));
     assert!(argv("gemini", Home::Users, Permission::Edits).contains("--approval-mode=auto_edit"));
+    assert!(argv("grok", Home::Users, Permission::Full).contains("--permission-mode=bypassPermissions"));
+    assert!(argv("grok", OVERLAY, Permission::Readonly).contains("--disallowed-tools=run_terminal_command"));
+    assert!(argv("opencode", Home::Users, Permission::Full).contains("--auto"));
+    assert!(argv("opencode", Home::Empty, Permission::Plan).contains("--agent=plan"));
+    let rules = |permission| {
+        let plan =
+            furnished.plan_with("opencode", OVERLAY, true, None, |request| request.permission = permission);
+        let rules: serde_json::Value = serde_json::from_str(&plan.env_set["OPENCODE_PERMISSION"]).unwrap();
+        (rules["*"].clone(), rules["edit"].clone(), rules["read"].clone())
+    };
+    assert_eq!(rules(Permission::Ask), ("ask".into(), serde_json::Value::Null, "allow".into()));
+    assert_eq!(rules(Permission::Edits), ("ask".into(), "allow".into(), "allow".into()));
+    assert_eq!(rules(Permission::Readonly), ("deny".into(), serde_json::Value::Null, "allow".into()));
 }
 
 #[test]
@@ -307,12 +349,32 @@ fn logins_are_told_without_their_secrets() {
     assert_eq!(said(&furnished, "claude").as_deref(), Some("Claude Max"));
     assert_eq!(said(&furnished, "codex").as_deref(), Some("ChatGPT"));
     assert_eq!(said(&furnished, "gemini").as_deref(), Some("Google account"));
+    assert_eq!(said(&furnished, "opencode").as_deref(), Some("anthropic"));
+    assert_eq!(said(&furnished, "grok").as_deref(), Some("me@example.org"));
     let elsewhere = furnished.cwd.display().to_string();
-    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"] {
+    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_DATA_HOME", "GROK_HOME"] {
         furnished.env.insert(variable.into(), elsewhere.clone());
     }
     furnished.env.remove("CLAUDE_CODE_OAUTH_TOKEN");
     for name in ALL {
         assert_eq!(said(&furnished, name), None, "{name}");
+    }
+}
+
+#[test]
+fn effort_reaches_those_that_can_be_told_and_the_others_say_so() {
+    let furnished = Furnished::new();
+    let plan =
+        |name, effort| furnished.plan_with(name, Home::Users, true, None, |request| request.effort = effort);
+    let word = |name, effort| plan(name, Some(effort)).argv.join(" ");
+    assert!(word("claude", Effort::Max).contains("--effort max"));
+    assert!(word("codex", Effort::Max).contains("-c model_reasoning_effort=\"xhigh\""));
+    assert!(word("grok", Effort::Low).contains("--reasoning-effort=low"));
+    for name in ["gemini", "opencode"] {
+        let plan = plan(name, Some(Effort::High));
+        assert!(plan.notes.iter().any(|note| note.starts_with("effort high: ")), "{name}: {:?}", plan.notes);
+    }
+    for name in ALL {
+        assert!(!plan(name, None).argv.join(" ").contains("effort"), "{name}");
     }
 }

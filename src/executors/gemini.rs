@@ -60,6 +60,18 @@ const RETENTION_NOTE: &str = "Gemini CLI may remove a resumed session when it ne
 const UPDATE_NOTE: &str = "Gemini CLI may install a newer version of itself for the whole machine: \
      general.enableAutoUpdate = false in its settings prevents that";
 
+/// What the vendor answers a person whose account this CLI is no longer served for.
+const UNSERVED: &[&str] = &[
+    "no longer supported for Gemini Code Assist for individuals",
+    "IneligibleTierError",
+    "UNSUPPORTED_CLIENT",
+];
+
+/// What such a person can do.
+const UNSERVED_NOTE: &str = "Google serves this CLI to personal accounts no longer (since 18 June 2026): use a Gemini API \
+     key (`gemini = \"env:GEMINI_API_KEY\"` under [byok] in config.toml), a Workspace or enterprise account, or another \
+     executor; for personal accounts Google has the Antigravity CLI, `agy`";
+
 /// The executor `gemini`.
 pub struct Gemini;
 
@@ -138,6 +150,9 @@ impl Executor for Gemini {
                 if matches!(request.session, SessionChoice::Resume(_)) {
                     plan.notes.push(RETENTION_NOTE.into());
                 }
+                if self.login(request.env).is_some() {
+                    plan.notes.push(format!("if it refuses your account: {UNSERVED_NOTE}"));
+                }
             }
             Home::Overlay { inherit_user } => overlay::furnish(request, &mut plan, inherit_user)?,
             Home::Empty => overlay::furnish(request, &mut plan, false)?,
@@ -150,6 +165,9 @@ impl Executor for Gemini {
                     "{model}: Gemini CLI chooses the model of each turn; the served one is shown"
                 ));
             }
+        }
+        if let Some(effort) = request.effort {
+            plan.notes.push(format!("effort {}: Gemini CLI has no flag for it", effort.as_str()));
         }
         let id = match &request.session {
             SessionChoice::New(id) => {
@@ -209,6 +227,9 @@ impl Executor for Gemini {
     }
 
     fn watch(&self, signals: &Signals<'_>) -> Option<StatusReport> {
+        if line_with(signals.bottom, UNSERVED).is_some() {
+            return report(Status::NeedsYou, StatusSource::Screen, UNSERVED_NOTE);
+        }
         // Its title goes on saying "Working" while this dialog waits.
         if let Some(line) = line_with(signals.bottom, &["Usage limit reached for"]) {
             return report(Status::Limited, StatusSource::Screen, line.trim_matches(['│', ' ']));

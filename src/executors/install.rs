@@ -6,7 +6,7 @@ mod python;
 
 use super::{
     Executor, Package, Registry,
-    detect::{binary_below, output_within, probe_version},
+    detect::{binary_below, output_within, probe_version, version_in},
 };
 use fs2::FileExt;
 use std::{
@@ -29,6 +29,13 @@ const LOCK_TIME: Duration = INSTALL_TIME;
 const LOOK: Duration = Duration::from_millis(500);
 /// `node --version` and `npm --version` take a second on a slow disk.
 const TOOL_TIME: Duration = Duration::from_secs(20);
+/// A compressed binary of 170 MB takes seconds; a slow disk makes it a minute.
+const UNPACK_TIME: Duration = Duration::from_secs(180);
+/// Brotli is a part of Node.js, which npm needs anyway.
+const UNPACK: &str = "const fs = require('fs'), [from, to] = process.argv.slice(1); \
+     fs.writeFileSync(to, require('zlib').brotliDecompressSync(fs.readFileSync(from)), {mode: 0o755}); fs.unlinkSync(from)";
+/// A question to the package registry over a slow line.
+const ASK_TIME: Duration = Duration::from_secs(60);
 /// Lines of a package manager's that a failure quotes.
 const QUOTED_LINES: usize = 12;
 /// Lines of its output waiting to be shown; it waits when nobody reads.
@@ -43,6 +50,8 @@ pub struct InstallOptions<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Installs again although that version is there.
     pub again: bool,
+    /// The newest version that npm has, instead of the tested one.
+    pub newest: bool,
 }
 
 /// What an installation tells while it runs.
@@ -53,7 +62,7 @@ pub enum Progress {
         /// The package's name.
         package: &'static str,
         /// The exact version.
-        version: &'static str,
+        version: String,
         /// Megabytes on disk.
         mb: u32,
     },
@@ -82,6 +91,12 @@ pub enum InstallError {
     /// The executor has no package.
     #[error("{0} cannot be installed by inspan · it has no package · put its CLI on your PATH")]
     NoPackage(String),
+    /// Its runner and its package belong together.
+    #[error("{0} is installed in the version that inspan's own runner was written for · leave out --update")]
+    Pinned(String),
+    /// There is no version to go back to.
+    #[error("there is no earlier version of {0} to go back to · inspan keeps the one before an update")]
+    NoPrevious(String),
     /// npm is missing.
     #[error(
         "npm was not found on your PATH · it is needed to install {0} · install Node.js with npm (your system's \
@@ -182,17 +197,23 @@ pub fn install(
     let name = executor.id().to_string();
     let package = executor.package().ok_or_else(|| InstallError::NoPackage(name.clone()))?;
     let root = data_dir.join("executors").join(&name);
-    let home = Place { executor, package, options, dir: root.join(package.version) };
     private_dir(&root)?;
     let _lock = lock(&root, &name, progress)?;
     sweep(&root);
+    let mut home =
+        Place { executor, package, options, version: package.version.to_owned(), dir: root.clone() };
+    if options.newest {
+        home.version = home.newest()?;
+    }
+    let version = home.version.clone();
+    home.dir = root.join(&version);
     if !options.again
         && let Ok(there) = home.check(&home.dir)
     {
-        flip(&root, package.version)?;
+        flip(&root, &version)?;
         return Ok(Installed { already: true, binary: in_use(&root, &home.dir, &there.binary), ..there });
     }
-    progress(Progress::Size { package: package.name, version: package.version, mb: package.size_mb });
+    progress(Progress::Size { package: package.name, version: version.clone(), mb: package.size_mb });
     let python = match executor.registry() {
         Registry::Npm => home.tools().map(|()| None)?,
         Registry::PyPi { .. } => Some(home.python()?),
@@ -200,14 +221,14 @@ pub fn install(
     let fresh = root.join(format!("{UNFINISHED}{}", std::process::id()));
     private_dir(&fresh)?;
     let fetched = match python {
-        None => home.fetch(&fresh, progress),
+        None => home.fetch(&fresh, progress).and_then(|()| home.unpack(&fresh, progress)),
         Some(python) => home.fetch_python(&python, &fresh, progress),
     };
     let done = fetched.and_then(|()| {
         progress(Progress::Step("asking the new binary for its version".into()));
         let found = home.check(&fresh)?;
         take_place(&fresh, &home.dir)?;
-        flip(&root, package.version)?;
+        flip(&root, &version)?;
         Ok(Installed { binary: in_use(&root, &fresh, &found.binary), ..found })
     });
     if done.is_err() {
@@ -216,6 +237,30 @@ pub fn install(
         keep_two(&root);
     }
     done
+}
+
+/// Goes back to the version that was in use before the one that is; called twice, it is as it was.
+///
+/// # Errors
+/// When there is none, or it does not run any more; then nothing changed.
+pub fn back(
+    executor: &dyn Executor,
+    data_dir: &Path,
+    env: &BTreeMap<String, String>,
+) -> Result<Installed, InstallError> {
+    let name = executor.id().to_string();
+    let package = executor.package().ok_or_else(|| InstallError::NoPackage(name.clone()))?;
+    let root = data_dir.join("executors").join(&name);
+    let before = fs::read_link(root.join("previous")).ok().filter(|version| root.join(version).is_dir());
+    let version = before.as_ref().and_then(|version| version.to_str()).map(str::to_owned);
+    let version = version.ok_or_else(|| InstallError::NoPrevious(name.clone()))?;
+    let _lock = lock(&root, &name, &mut |_| {})?;
+    let options = InstallOptions { env, again: false, newest: false };
+    let dir = root.join(&version);
+    let home = Place { executor, package, options, version: version.clone(), dir };
+    let found = home.check(&home.dir)?;
+    flip(&root, &version)?;
+    Ok(Installed { binary: in_use(&root, &home.dir, &found.binary), ..found })
 }
 
 /// The path of a binary below `prefix` by way of the link to the version in use, which outlives the version.
@@ -228,13 +273,28 @@ struct Place<'a> {
     executor: &'a dyn Executor,
     package: Package,
     options: InstallOptions<'a>,
+    version: String,
     dir: PathBuf,
 }
 
 impl Place<'_> {
     fn spec(&self) -> String {
         let between = if self.executor.registry() == Registry::Npm { "@" } else { "==" };
-        format!("{}{between}{}", self.package.name, self.package.version)
+        format!("{}{between}{}", self.package.name, self.version)
+    }
+
+    /// The version that the registry calls the latest.
+    fn newest(&self) -> Result<String, InstallError> {
+        if self.executor.registry() != Registry::Npm {
+            return Err(InstallError::Pinned(self.executor.id().to_string()));
+        }
+        self.tools()?;
+        let said = output_within(self.command("npm").args(["view", self.package.name, "version"]), ASK_TIME);
+        said.as_deref().and_then(version_in).ok_or_else(|| InstallError::Npm {
+            package: self.package.name.to_owned(),
+            why: "`npm view` names no version of it".into(),
+            quoted: String::new(),
+        })
     }
 
     fn command(&self, program: &str) -> Command {
@@ -347,6 +407,23 @@ impl Place<'_> {
         if status.success() { Ok(()) } else { Err(failed(status.to_string(), &last)) }
     }
 
+    /// Unpacks a binary that its package holds compressed: its own script, which is not run, would put it into a home.
+    fn unpack(&self, prefix: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), InstallError> {
+        let packed =
+            |file: &&&str| prefix.join(format!("{file}.br")).is_file() && !prefix.join(file).exists();
+        let Some(file) = self.package.binaries.iter().find(packed) else { return Ok(()) };
+        progress(Progress::Step("unpacking the binary".into()));
+        let mut node = self.command("node");
+        node.args(["-e", UNPACK, "--"]).arg(prefix.join(format!("{file}.br"))).arg(prefix.join(file));
+        match output_within(&mut node, UNPACK_TIME) {
+            Some(_) => Ok(()),
+            None => Err(InstallError::Broken {
+                package: self.spec(),
+                why: "its compressed binary could not be unpacked by `node`".into(),
+            }),
+        }
+    }
+
     /// The package below `prefix` has a binary that runs and says the version asked for.
     fn check(&self, prefix: &Path) -> Result<Installed, InstallError> {
         let broken = |why: String| InstallError::Broken { package: self.spec(), why };
@@ -357,7 +434,7 @@ impl Place<'_> {
         let version = probe_version(&binary, self.options.env, &scratch);
         let _ = fs::remove_dir_all(&scratch);
         let version = version.ok_or_else(|| broken("its binary does not say its version".into()))?;
-        if version != self.package.version {
+        if version != self.version {
             return Err(broken(format!("its binary says version {version}")));
         }
         Ok(Installed { binary, version, already: false })

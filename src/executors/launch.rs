@@ -41,6 +41,7 @@ pub const PROVIDER_VARS: &[&str] = &[
     "GOOGLE_API_KEY",
     "GOOGLE_GEMINI_BASE_URL",
     "GOOGLE_GENAI_API_VERSION",
+    "GOOGLE_GENERATIVE_AI_API_KEY",
     "GOOGLE_GENAI_USE_VERTEXAI",
     "GOOGLE_VERTEX_BASE_URL",
     "OPENROUTER_API_KEY",
@@ -49,6 +50,7 @@ pub const PROVIDER_VARS: &[&str] = &[
     "GROK_CODE_XAI_API_KEY",
     "GROK_MODELS_BASE_URL",
     "GROK_XAI_API_BASE_URL",
+    "GROK_CLI_CHAT_PROXY_BASE_URL",
 ];
 
 /// Variables that choose or carry a CLI's own login: they stay under `login` and leave otherwise.
@@ -58,6 +60,9 @@ pub const LOGIN_VARS: &[&str] = &[
     "CODEX_ACCESS_TOKEN",
     "GOOGLE_GENAI_USE_GCA",
     "CODE_ASSIST_ENDPOINT",
+    "OPENCODE_API_KEY",
+    "OPENCODE_AUTH_CONTENT",
+    "OPENCODE_CONSOLE_TOKEN",
 ];
 
 /// Is this a variable, in the process or in a CLI's own settings, that would compete with our route?

@@ -1,5 +1,5 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
-use super::{Versions, by_id, find, registry};
+use super::{Versions, all, by_id, find};
 use crate::{
     config::{Settings, load_policy, paths::policy_files},
     router::{
@@ -29,6 +29,10 @@ pub struct Machine<'a> {
     pub versions: &'a Versions,
 }
 
+/// The variable that names the vaults attached to a session, by commas. A session sets it for its panes; set where a
+/// session is created, it attaches them there.
+pub const ATTACHED_VAR: &str = "INSPAN_VAULT";
+
 /// Window and price of a model, `200k · $3 in $15 out`, as far as they are known.
 fn terms(model: &str, unix_ms: i64) -> String {
     let Ok(model) = Catalogue::builtin().model(model) else { return String::new() };
@@ -57,10 +61,15 @@ impl Machine<'_> {
     /// Everything that planning asks for.
     pub fn facts(&self) -> Facts {
         let mut facts = self.settings.facts(self.policy().0, |name| self.vault.has(&format!("env:{name}")));
-        facts.byok.retain(|_, reference| self.vault.has(reference));
-        facts.provider_keys.retain(|_, reference| self.vault.has(reference));
-        for executor in registry() {
-            facts.present.insert(executor.id(), find(*executor, self.path, self.data_dir).is_some());
+        let each = facts.byok_each.values().flat_map(BTreeMap::values);
+        let gateways = facts.gateways.values().filter_map(|gateway| gateway.credential.as_ref());
+        let written = facts.byok.values().chain(facts.provider_keys.values()).chain(each).chain(gateways);
+        facts.absent = written.filter(|reference| !self.vault.has(reference)).cloned().collect();
+        let attached = self.env.get(ATTACHED_VAR).map(String::as_str).unwrap_or_default();
+        let names = attached.split(',').map(str::trim).filter(|name| !name.is_empty());
+        facts.attached = self.vault.attached(names.map(str::to_owned));
+        for executor in all() {
+            facts.present.insert(executor.id(), find(executor, self.path, self.data_dir).is_some());
             facts.logins.insert(executor.id(), executor.login(self.env).is_some());
         }
         facts
@@ -70,9 +79,8 @@ impl Machine<'_> {
     /// for its version, which takes up to seconds.
     pub fn readiness(&self, rehearse: bool, versions: bool) -> Vec<ExecutorReadiness> {
         let facts = self.facts();
-        Catalogue::builtin()
-            .executors
-            .iter()
+        let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
+        listed
             .map(|entry| {
                 let executor = by_id(&entry.id).ok();
                 let found = executor.and_then(|e| find(e, self.path, self.data_dir));
@@ -124,7 +132,8 @@ impl Machine<'_> {
         let choices = |executor: &ExecutorId| {
             models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
         };
-        Catalogue::builtin().executors.iter().map(|e| (e.id.clone(), choices(&e.id))).collect()
+        let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
+        listed.map(|e| (e.id.clone(), choices(&e.id))).collect()
     }
 
     /// The version that our own installation's directory is named after.

@@ -1,26 +1,32 @@
 //! Owns what is particular to each vendor's CLI: detect, install, launch, classify, submit, resume, watch,
 //! transcript. One file per executor.
 //!
-//! Must not know: panes on a screen, clients, the loop, SQLite.
+//! Must not know: panes on a screen, clients, the loop, our own database.
 mod claude;
 mod codex;
+#[cfg(test)]
+mod contract;
+mod declared;
 mod detect;
 #[cfg(test)]
 mod furnished;
 mod gemini;
+mod grok;
 mod install;
 mod jsonl;
 mod launch;
 pub mod machine;
 mod openai_agents;
+mod opencode;
 mod overlay;
 mod project;
 mod screen;
 mod types;
 mod versions;
 
+pub use declared::declare;
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};
-pub use install::{InstallError, InstallOptions, Installed, Progress, install};
+pub use install::{InstallError, InstallOptions, Installed, Progress, back, install};
 pub use launch::{ApplyError, LOGIN_VARS, MAX_PROMPT_ARG, PROVIDER_VARS, apply};
 pub use overlay::holds_records;
 pub use project::project_loads;
@@ -31,7 +37,19 @@ use crate::router::ExecutorId;
 
 /// Every executor that this build can start, in catalogue order.
 pub fn registry() -> &'static [&'static dyn Executor] {
-    &[&claude::Claude, &gemini::Gemini, &codex::Codex, &openai_agents::OpenAiAgents]
+    &[
+        &claude::Claude,
+        &gemini::Gemini,
+        &codex::Codex,
+        &opencode::OpenCode,
+        &grok::Grok,
+        &openai_agents::OpenAiAgents,
+    ]
+}
+
+/// Those, and the ones that the settings declare.
+pub fn all() -> impl Iterator<Item = &'static dyn Executor> {
+    registry().iter().copied().chain(declared::all())
 }
 
 /// The executor of that name.
@@ -39,10 +57,10 @@ pub fn registry() -> &'static [&'static dyn Executor] {
 /// # Errors
 /// A sentence with the nearest name and the list of known ones.
 pub fn by_id(id: &ExecutorId) -> Result<&'static dyn Executor, String> {
-    if let Some(found) = registry().iter().find(|e| e.id() == *id) {
-        return Ok(*found);
+    if let Some(found) = all().find(|e| e.id() == *id) {
+        return Ok(found);
     }
-    let known: Vec<String> = registry().iter().map(|e| e.id().to_string()).collect();
+    let known: Vec<String> = all().map(|e| e.id().to_string()).collect();
     let near = known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(name, id.as_str()), name))
@@ -70,7 +88,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let said = by_id(&"cladue".into()).err().unwrap();
         assert!(said.contains("did you mean claude?"), "{said}");
-        assert!(said.contains("claude, gemini, codex, "), "{said}");
+        assert!(said.contains("claude, gemini, codex, opencode, grok, openai-agents"), "{said}");
         assert!(!by_id(&"emacs".into()).err().unwrap().contains("did you mean"));
         assert_eq!(by_id(&ExecutorId::CODEX).unwrap().program(), "codex");
     }

@@ -2,7 +2,7 @@
 use crate::{
     handoff::Conversation,
     router::{Dialect, ExecutorId, Route},
-    state::{Permission, StatusReport},
+    state::{Effort, Permission, StatusReport},
 };
 use std::{
     collections::BTreeMap,
@@ -50,6 +50,8 @@ pub struct LaunchRequest<'a> {
     pub route: &'a Route,
     /// How much it may do without asking.
     pub permission: Permission,
+    /// How hard the model is asked to think; `None` leaves the CLI its own default.
+    pub effort: Option<Effort>,
     /// The working directory, absolute and canonical.
     pub cwd: &'a Path,
     /// The pane's own directory of ours (`…/panes/<ulid>`); generated files go below it.
@@ -256,9 +258,9 @@ pub trait Executor: Send + Sync {
     /// The stable name.
     fn id(&self) -> ExecutorId;
     /// The vendor's name for it.
-    fn title(&self) -> &'static str;
+    fn title(&self) -> &str;
     /// The program's name on PATH.
-    fn program(&self) -> &'static str;
+    fn program(&self) -> &str;
     /// What it speaks to its model API.
     fn dialect(&self) -> Dialect;
     /// Where `inspan install` gets it; `None` when it is not installable.

@@ -76,7 +76,7 @@ impl Account {
             session: pane.session.clone(),
             session_id: pane.session_id.clone(),
             executor: pane.executor.to_string(),
-            provider: pane.route.provider.to_string(),
+            provider: pane.route.served_by().to_owned(),
             payer: pane.route.payer.clone(),
             dialect: dialect.to_string(),
             upstream_dialect: pane.route.upstream_dialect.to_string(),

@@ -175,6 +175,10 @@ impl Call {
                 return self.fail_by(rule, 400, &text);
             }
         };
+        let order = match self.stripped(order) {
+            Ok(order) => order,
+            Err(text) => return self.fail(400, &text),
+        };
         if matches!(self.endpoint.kind, EndpointKind::Generate { .. })
             && self.account.sending(&wire, order.body.len()).is_err()
             && let Err(crossed) = self.reserve_afresh(&wire).await
@@ -216,8 +220,17 @@ impl Call {
             self.account.note("reasoning of another provider's model was left out");
             body = own.into();
         }
-        let url = upstream::join(&self.pane.route.base_url, &path);
+        let url = upstream::url(&self.pane.route, &path);
         Ok(Order { url, body, asked: asked.to_owned(), session: None, stream: false })
+    }
+
+    /// The request without the fields that the route's gateway does not take.
+    fn stripped(&mut self, order: Order) -> Result<Order, String> {
+        let denied = self.pane.route.gateway.as_ref().map(|endpoint| endpoint.deny_fields.as_slice());
+        let Some(fields) = denied.filter(|fields| !fields.is_empty()) else { return Ok(order) };
+        let body = dialect::strip_fields(&order.body, fields)
+            .map_err(|error| format!("The request cannot be read: {error}."))?;
+        Ok(Order { body: body.into(), ..order })
     }
 
     /// The request in the upstream's words.
@@ -233,7 +246,7 @@ impl Call {
             let text = format!(
                 "{UNTRANSLATED}: this pane speaks {client}, {} is spoken to in {upstream}, and a key of your own is \
                  used without changing a byte. Use credits, or a model whose provider speaks {client}.",
-                pane.route.provider
+                pane.route.served_by()
             );
             return Err((UNTRANSLATED, text));
         }
@@ -253,7 +266,7 @@ impl Call {
                 nonce: &nonce,
             };
             let translated = translate::request(client, upstream, &value, &facts)?;
-            let url = upstream::join(&pane.route.base_url, &translated.path);
+            let url = upstream::url(&pane.route, &translated.path);
             let body = translated.body.to_string().into();
             let notes = translated.diagnostics;
             Ok((Order { url, body, asked, session: Some(translated.session), stream }, notes))
@@ -300,7 +313,7 @@ impl Call {
                 Err(error) => {
                     self.digest_once(&order.asked).await;
                     // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
-                    let provider = self.pane.route.provider;
+                    let provider = self.pane.route.served_by().to_owned();
                     return self.fail(403, &format!("inspan has no key for {provider}: {error}."));
                 }
             };
@@ -353,14 +366,19 @@ impl Call {
     /// One attempt, up to where the answer is known to be one.
     async fn attempt(&mut self, order: &Order, lease: &Lease) -> Result<relay::Opening, Failure> {
         let pane = Arc::clone(&self.pane);
-        let (route, provider) = (&pane.route, pane.route.provider.as_str());
+        let (route, provider) = (&pane.route, pane.route.served_by());
+        let vault = &self.front.config.vault;
+        let secrets = |reference: &str| match vault.is_slow(reference) {
+            true => tokio::task::block_in_place(|| vault.resolve(reference).ok()),
+            false => vault.resolve(reference).ok(),
+        };
         // Headers of another dialect mean nothing upstream, or worse.
         let own = if order.session.is_some() {
             upstream::plain_headers(order.stream)
         } else {
             self.headers.clone()
         };
-        let Some(headers) = upstream::request_headers(&own, route, &lease.secret) else {
+        let Some(headers) = upstream::request_headers(&own, route, &lease.secret, &secrets) else {
             let text = format!("The key behind {} cannot be sent in a header.", lease.reference);
             return Err(Failure::new(403, text, false));
         };

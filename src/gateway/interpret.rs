@@ -60,11 +60,9 @@ async fn streamed(
                 raw.push(piece);
             }
             Ok(Ok(None)) => {
-                // Not told yet: what was held back is told, or fails, below.
+                // A failure is not told yet: another attempt may bring an answer.
                 let mut last = Vec::new();
-                let mut at_end = std::mem::replace(&mut translator, Stream::new(session.clone()));
-                at_end.finish(false, &mut last);
-                translator = at_end;
+                translator.finish(false, &mut last);
                 if translator.failure().is_none() {
                     told.append(&mut last);
                 }

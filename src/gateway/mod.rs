@@ -12,6 +12,7 @@ mod interpret;
 mod model;
 mod path;
 mod play;
+mod probe;
 mod relay;
 mod retry;
 mod till;
@@ -22,6 +23,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
+pub use probe::probe;
 pub use types::*;
 
 use crate::{

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dialect::{End, Meter, translate::Stream},
     gateway::GatewayEvent,
-    router::{Dialect, Provider},
+    router::Dialect,
     vault::Secret,
 };
 use axum::{
@@ -75,7 +75,7 @@ pub(super) async fn open(
     mut response: reqwest::Response,
     secret: &Secret,
 ) -> Result<Opening, Failure> {
-    let provider = call.pane.route.provider.as_str();
+    let provider = call.pane.route.served_by();
     let stall = call.front.waits.piece;
     let status = response.status();
     let headers = said_head(call, &response, secret);
@@ -143,7 +143,7 @@ pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<
         upstream: response,
         account,
         dialect: endpoint.dialect,
-        provider: pane.route.provider,
+        provider: pane.route.served_by().into(),
         stall: front.waits.piece,
         total: front.waits.total,
         deadline: Instant::now() + front.waits.total,
@@ -152,6 +152,9 @@ pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<
     };
     if translated {
         raw.iter().for_each(|piece| relay.account.read(piece));
+        if let Some(translator) = relay.translator.as_ref().filter(|_| ended) {
+            translator.diagnostics().iter().for_each(|note| relay.account.note(&note.to_string()));
+        }
         let next = |relay: Option<Relay>| async { relay?.next_translated().await };
         return answer(status, headers, Body::from_stream(stream::unfold(Some(relay), next)));
     }
@@ -171,7 +174,7 @@ struct Relay {
     ended: bool,
     account: Account,
     dialect: Dialect,
-    provider: Provider,
+    provider: std::sync::Arc<str>,
     stall: Duration,
     /// How long the whole answer may take.
     total: Duration,
@@ -197,7 +200,7 @@ impl Relay {
         if let Some(first) = self.first.pop_front() {
             return Piece::Bytes(first);
         }
-        let provider = self.provider;
+        let provider = self.provider.clone();
         if self.taken > ANSWER_MAX {
             return Piece::Trouble(format!(
                 "{provider} sent more than {} MiB and did not end; the answer was cut.",

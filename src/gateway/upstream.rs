@@ -1,6 +1,6 @@
 //! The client side: where a request goes, with which headers, and how its failure is told.
 use crate::{
-    router::{Provider, Route},
+    router::{Credential, Dialect, Endpoint, Provider, Route, glob},
     vault::Secret,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -13,6 +13,9 @@ use std::{
 
 /// How long a connection to an upstream may take, TLS included. Beyond it the harness's own retry serves better.
 pub(super) const CONNECT_WAIT: Duration = Duration::from_secs(15);
+
+/// Where a Messages client names the trial features that it uses.
+const BETA: &str = "anthropic-beta";
 
 /// The Messages version that is sent when a harness names none; the API refuses requests without.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -155,8 +158,26 @@ pub(super) fn plain_headers(stream: bool) -> HeaderMap {
     headers
 }
 
+/// Where a request with this path goes on a route.
+pub(super) fn url(route: &Route, path: &str) -> String {
+    match &route.gateway {
+        Some(endpoint) if endpoint.versionless => {
+            let bare = ["/v1beta/", "/v1/"].iter().find_map(|version| path.strip_prefix(version));
+            bare.map_or_else(|| join(&route.base_url, path), |rest| format!("{}/{rest}", route.base_url))
+        }
+        _ => join(&route.base_url, path),
+    }
+}
+
 /// The request headers for the upstream: the harness's, without its connection and credentials, with the route's.
-pub(super) fn request_headers(from: &HeaderMap, route: &Route, secret: &Secret) -> Option<HeaderMap> {
+/// `secrets` resolves what a declared gateway's headers refer to. `None` when a value cannot stand in a header, or a
+/// reference has no secret.
+pub(super) fn request_headers(
+    from: &HeaderMap,
+    route: &Route,
+    secret: &Secret,
+    secrets: &dyn Fn(&str) -> Option<Secret>,
+) -> Option<HeaderMap> {
     let named = connection_names(from);
     let mut headers = HeaderMap::with_capacity(from.len() + 3);
     for (name, value) in from {
@@ -167,23 +188,80 @@ pub(super) fn request_headers(from: &HeaderMap, route: &Route, secret: &Secret) 
     // The meter reads the answer, and the bytes go on as they came: so they must come plain.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let bearer = || sensitive(&format!("Bearer {}", secret.expose()));
+    let own = route.gateway.as_ref().map(|endpoint| (endpoint.auth.as_str(), endpoint.scheme.as_str()));
     match route.provider {
+        _ if own.is_some_and(|(auth, _)| !auth.is_empty()) => {
+            let (name, scheme) = own.unwrap_or_default();
+            let value = match scheme {
+                "" => sensitive(secret.expose())?,
+                scheme => sensitive(&format!("{scheme} {}", secret.expose()))?,
+            };
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
+        }
         Provider::Anthropic => {
             if route.credential.ends_with("_AUTH_TOKEN") {
                 headers.insert(header::AUTHORIZATION, bearer()?);
             } else {
                 headers.insert("x-api-key", sensitive(secret.expose())?);
             }
-            headers.entry("anthropic-version").or_insert(HeaderValue::from_static(ANTHROPIC_VERSION));
         }
         Provider::Google => {
             headers.insert("x-goog-api-key", sensitive(secret.expose())?);
         }
-        Provider::OpenAi | Provider::OpenRouter | Provider::Xai | Provider::Rehearsal => {
+        Provider::OpenAi
+        | Provider::OpenRouter
+        | Provider::Xai
+        | Provider::Rehearsal
+        | Provider::Declared => {
             headers.insert(header::AUTHORIZATION, bearer()?);
         }
     }
+    if route.upstream_dialect == Dialect::Messages {
+        headers.entry("anthropic-version").or_insert(HeaderValue::from_static(ANTHROPIC_VERSION));
+    }
+    if let Some(endpoint) = &route.gateway {
+        declared_headers(&mut headers, endpoint, secrets)?;
+    }
     Some(headers)
+}
+
+/// What a declared gateway's headers say, and which words of `anthropic-beta` it does not take.
+fn declared_headers(
+    headers: &mut HeaderMap,
+    endpoint: &Endpoint,
+    secrets: &dyn Fn(&str) -> Option<Secret>,
+) -> Option<()> {
+    for (name, value) in &endpoint.headers {
+        let (before, last) =
+            value.rsplit_once(' ').map_or(("", value.as_str()), |(before, last)| (before, last));
+        let value = match last.parse::<Credential>() {
+            Ok(_) => {
+                let secret = secrets(last)?;
+                let space = if before.is_empty() { "" } else { " " };
+                sensitive(&format!("{before}{space}{}", secret.expose()))?
+            }
+            Err(_) => HeaderValue::from_str(value).ok()?,
+        };
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
+    }
+    if endpoint.deny_betas.is_empty() {
+        return Some(());
+    }
+    let denied = |word: &str| endpoint.deny_betas.iter().any(|pattern| glob(pattern, word));
+    let left: Vec<String> = headers
+        .get_all(BETA)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|word| !word.is_empty() && !denied(word))
+        .map(str::to_owned)
+        .collect();
+    headers.remove(BETA);
+    if !left.is_empty() {
+        headers.insert(BETA, HeaderValue::from_str(&left.join(",")).ok()?);
+    }
+    Some(())
 }
 
 /// The answer's headers for the harness; a value that holds the secret does not go back.
@@ -282,7 +360,7 @@ mod tests {
         let secret = Secret::new("sk-real");
         let sent = |provider, credential: &str| {
             let route = Route { provider, credential: credential.into(), ..route("http://x") };
-            request_headers(&from, &route, &secret).unwrap()
+            request_headers(&from, &route, &secret, &|_| None).unwrap()
         };
         let headers = sent(Provider::Anthropic, "env:ANTHROPIC_API_KEY");
         assert_eq!(headers["x-api-key"], "sk-real");
@@ -296,5 +374,42 @@ mod tests {
         assert!(headers["x-goog-api-key"] == "sk-real" && !headers.contains_key("authorization"));
         assert_eq!(sent(Provider::Xai, "env:XAI_API_KEY")["authorization"], "Bearer sk-real");
         assert!(!format!("{headers:?}").contains("sk-real"));
+    }
+
+    #[test]
+    fn a_declared_gateway_gets_its_own_headers_and_no_word_that_it_does_not_take() {
+        let mut from = HeaderMap::new();
+        from.insert("authorization", HeaderValue::from_static("Bearer pane"));
+        from.append("anthropic-beta", HeaderValue::from_static("tools-2024, context-1m-2025"));
+        from.append("anthropic-beta", HeaderValue::from_static("other"));
+        let headers = [("helicone-auth", "Bearer env:HELICONE"), ("x-team", "two words")];
+        let endpoint = Endpoint {
+            auth: "cf-aig-authorization".into(),
+            scheme: "Bearer".into(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            deny_betas: vec!["context-*".into()],
+            versionless: true,
+            ..Endpoint::default()
+        };
+        let route = Route {
+            provider: Provider::Declared,
+            gateway: Some(endpoint),
+            upstream_dialect: Dialect::Messages,
+            ..route("https://gw.example/a")
+        };
+        let secrets = |reference: &str| (reference == "env:HELICONE").then(|| Secret::new("sk-helicone"));
+        let sent = request_headers(&from, &route, &Secret::new("sk-real"), &secrets).unwrap();
+        assert_eq!(sent["cf-aig-authorization"], "Bearer sk-real");
+        assert_eq!(sent["helicone-auth"], "Bearer sk-helicone");
+        assert_eq!(sent["x-team"], "two words");
+        assert_eq!(sent["anthropic-version"], ANTHROPIC_VERSION);
+        assert_eq!(sent.get_all("anthropic-beta").iter().collect::<Vec<_>>(), ["tools-2024,other"]);
+        assert!(!sent.contains_key("authorization"));
+        assert!(!format!("{sent:?}").contains("sk-"));
+        assert!(
+            request_headers(&from, &route, &Secret::new("sk-real"), &|_| None).is_none(),
+            "no secret, no request"
+        );
+        assert_eq!(url(&route, "/v1/chat/completions"), "https://gw.example/a/chat/completions");
     }
 }

@@ -8,6 +8,7 @@ mod search;
 mod select;
 #[cfg(test)]
 mod tests;
+mod things;
 mod walk;
 
 pub use keys::ModeKeys;
@@ -69,6 +70,10 @@ pub enum Motion {
     ScrollDown,
     ParagraphBack,
     ParagraphNext,
+    /// To where a prompt begins, or what somebody asked.
+    Turn {
+        back: bool,
+    },
     Find(Find, char),
     FindAgain {
         opposite: bool,
@@ -128,6 +133,7 @@ pub struct Copy {
     prompt: Option<Prompt>,
     searched: Option<Searched>,
     notice: Option<String>,
+    numbers: bool,
 }
 
 impl Copy {
@@ -147,6 +153,7 @@ impl Copy {
             prompt: None,
             searched: None,
             notice: None,
+            numbers: false,
         };
         copy.settle(lines);
         copy
@@ -329,6 +336,9 @@ impl Copy {
             Command::Search { back } => {
                 self.prompt = Some(Prompt { back, text: String::new(), from: self.cursor, top: self.top });
             }
+            Command::SearchWord { back } => self.search_word(back, lines),
+            Command::Link => self.select_link(lines),
+            Command::Numbers => self.numbers = !self.numbers,
             Command::Await(find) => self.awaited = Some(find),
         }
         Outcome::Stay
@@ -399,6 +409,7 @@ impl Copy {
             Motion::Bottom => self.vertical(last, lines),
             Motion::ViewTop | Motion::ViewBottom => {}
             Motion::ViewMiddle => self.vertical((self.top + (self.rows - 1) / 2).min(last), lines),
+            Motion::Turn { back } => self.turn(back, lines),
             Motion::ParagraphBack => self.paragraph(lines, |line| line.checked_sub(1)),
             Motion::ParagraphNext => self.paragraph(lines, |line| (line < last).then_some(line + 1)),
             Motion::FindAgain { opposite } => {

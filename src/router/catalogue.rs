@@ -60,6 +60,9 @@ pub struct ExecutorEntry {
     pub reference: bool,
     /// Display ids that BYOK may run; empty where BYOK is not supported.
     pub byok: Vec<String>,
+    /// Variables in which the CLI itself looks for a key, in its order; for most a key must be configured.
+    #[serde(default)]
+    pub key_env: Vec<String>,
 }
 
 /// The dialect of an executor: one, or one for each provider where it has adapters.

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod catalogue;
 mod credential;
+mod gateways;
 mod lines;
 pub mod plan;
 pub mod policy;
@@ -16,8 +17,9 @@ mod vaults;
 pub use budget::{Budget, LimitWindow, Span, Standing};
 pub use catalogue::{Catalogue, short, short_executor};
 pub use credential::{Credential, FORMS as CREDENTIAL_FORMS, NoReference, is_name, short_credential};
+pub use gateways::{Declaration, Endpoint, Gateway, GatewayFault, dialects_at, presets, provider_at};
 pub use lines::route_lines;
-pub use plan::{alternatives, plan};
+pub use plan::{alternatives, plan, refusal_of_unknown_executor};
 pub use policy::Policy;
 pub use rows::{ModelRow, allowed_models, models_for, short_reason};
 pub use text::{Problem, glob, nearest, position};

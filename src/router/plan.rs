@@ -1,4 +1,5 @@
 //! Planning: one request and the facts of the machine in, a route or a refusal out.
+mod attached;
 mod ways;
 
 pub use ways::alternatives;
@@ -7,10 +8,12 @@ use super::{
     AuthMode, AuthStep, Catalogue, Dialect, Facts, PlanRequest, Provider, Refusal, Route,
     catalogue::{ExecutorEntry, Model, Speaks, Unknown},
     policy::Preset,
+    short_credential,
 };
+use attached::Paying;
 
 /// Every rule that planning can refuse by, and its few words for a narrow column.
-pub const RULES: [(&str, &str); 17] = [
+pub const RULES: [(&str, &str); 26] = [
     ("executor.unknown", "no such executor"),
     ("executor.disabled", "disabled by policy"),
     ("policy.broken", "policy line broken"),
@@ -28,13 +31,22 @@ pub const RULES: [(&str, &str); 17] = [
     ("login.absent", "not logged in"),
     ("dialect.untranslated", "needs translation"),
     ("dialect.unspoken", "no adapter"),
+    ("vault.unknown", "no such vault"),
+    ("vault.two-llm", "two vaults pay"),
+    ("vault.bound-credential", "bound credential"),
+    ("vault.reserved-key", "reserved key"),
+    ("vault.engine-mismatch", "not this vault"),
+    ("vault.shape-mismatch", "wrong wire shape"),
+    ("vault.no-key", "no key"),
+    ("gateway.shape-mismatch", "wrong wire shape"),
+    ("gateway.unusable", "gateway not usable"),
 ];
 
 /// Decides where the requests of an executor go and who pays.
 ///
 /// The auth mode is chosen in this order, of which only configured ways take part: the explicit choice, policy, the
-/// executor's BYOK key, the CLI's own login, the provider keys of this machine. Whatever was chosen is never replaced
-/// by another way when it fails.
+/// attached vault, the executor's BYOK key, the CLI's own login, the provider keys of this machine. Whatever was chosen
+/// is never replaced by another way when it fails.
 ///
 /// # Errors
 /// The rule that forbids it, the reason, and what the person can do instead: first the [`alternatives`], in their
@@ -63,13 +75,21 @@ fn unknown(rule: &'static str, what: &str, unknown: Unknown) -> Refusal {
     refuse(rule, reason, unknown.nearest.map(|nearest| format!("did you mean {nearest}?")))
 }
 
+/// The refusal of an executor that nobody knows.
+pub fn refusal_of_unknown_executor(error: Unknown) -> Refusal {
+    unknown("executor.unknown", "executor", error)
+}
+
 /// The answer without the alternatives.
 fn decide(request: &PlanRequest, facts: &Facts) -> Result<Route, Refusal> {
     let catalogue = Catalogue::builtin();
     let executor =
-        catalogue.executor(&request.executor).map_err(|e| unknown("executor.unknown", "executor", e))?;
-    let planning = Planning { request, facts, catalogue, executor };
+        facts.executor(&request.executor).map_err(|e| unknown("executor.unknown", "executor", e))?;
+    let mut planning = Planning { request, facts, catalogue, executor, vault: None };
     planning.executor_allowed()?;
+    if !request.rehearse {
+        planning.vault = planning.attached_vault()?;
+    }
     let (auth, step) = planning.choose_auth()?;
     match (step, auth) {
         (AuthStep::Rehearsal, _) => planning.rehearsal(),
@@ -83,7 +103,9 @@ struct Planning<'a> {
     request: &'a PlanRequest,
     facts: &'a Facts,
     catalogue: &'static Catalogue,
-    executor: &'static ExecutorEntry,
+    executor: &'a ExecutorEntry,
+    /// The attached vault that pays for models.
+    vault: Option<Paying<'a>>,
 }
 
 impl Planning<'_> {
@@ -124,14 +146,33 @@ impl Planning<'_> {
                 [],
             )),
             (Some(wanted), _) => Ok((wanted, AuthStep::Explicit)),
-            (None, Some(forced)) => Ok((forced.value, AuthStep::Policy)),
-            (None, None) if self.facts.byok.contains_key(id) => Ok((AuthMode::Byok, AuthStep::ByokKey)),
+            (None, Some(forced)) => match &self.vault {
+                // Whoever attached a vault wants it to pay; another way would be a silent exchange.
+                Some(vault) if vault.mode != forced.value => Err(refuse(
+                    "auth.forced",
+                    format!(
+                        "policy forces {} for {id} ({}), and the attached vault {} pays by {}",
+                        forced.value, forced.origin, vault.name, vault.mode
+                    ),
+                    [],
+                )),
+                _ => Ok((forced.value, AuthStep::Policy)),
+            },
+            (None, None) if self.vault.is_some() => {
+                Ok((self.vault.as_ref().map_or(AuthMode::Credits, |vault| vault.mode), AuthStep::Vault))
+            }
+            (None, None) if self.has_byok() => Ok((AuthMode::Byok, AuthStep::ByokKey)),
             (None, None) if self.logged_in() => Ok((AuthMode::Login, AuthStep::CliLogin)),
-            (None, None) if !self.facts.provider_keys.is_empty() => {
+            (None, None) if !self.facts.provider_keys.is_empty() || !self.facts.via.is_empty() => {
                 Ok((AuthMode::Credits, AuthStep::ProviderKey))
             }
             (None, None) => Err(self.no_auth()),
         }
+    }
+
+    fn has_byok(&self) -> bool {
+        let id = &self.executor.id;
+        self.facts.byok.contains_key(id) || self.facts.byok_each.get(id).is_some_and(|keys| !keys.is_empty())
     }
 
     fn logged_in(&self) -> bool {
@@ -187,7 +228,9 @@ impl Planning<'_> {
             let reason = format!("{title} is {only}'s own routing between models, which {id} cannot do");
             return Err(refuse("model.not-for-executor", reason, []));
         }
-        if preset == Preset::AgentComputer && !model.taken_by(id) {
+        // The matrix says nothing of executors that the settings declare: what they speak decides.
+        let declared = self.facts.declared.iter().any(|entry| entry.id == *id);
+        if preset == Preset::AgentComputer && !model.taken_by(id) && !declared {
             let reason = format!("{id} does not take {title} under the preset {preset}");
             let open = "an administrator can set `preset = \"open\"` in policy.toml";
             return Err(refuse("model.not-for-executor", reason, [open.to_owned()]));
@@ -262,6 +305,8 @@ impl Planning<'_> {
             step,
             outside_reference: !model.in_reference(&self.executor.id),
             verified: true,
+            gateway: self.facts.endpoints.get(&model.provider).cloned(),
+            inject: false,
         }
     }
 
@@ -278,27 +323,38 @@ impl Planning<'_> {
             base_url: String::new(),
             credential: String::new(),
             payer: "rehearsal".into(),
+            gateway: None,
             ..self.through_gateway(model, paid, (dialect, dialect), "")
         })
     }
 
     fn byok(&self, step: AuthStep) -> Result<Route, Refusal> {
         let id = &self.executor.id;
-        let Some(native) = self.executor.native.filter(|_| !self.executor.byok.is_empty()) else {
-            let drop_key =
-                (step == AuthStep::ByokKey).then(|| format!("remove `{id}` under [byok] in config.toml"));
-            let reason = format!(
-                "{id} has no provider of its own, so it takes no key of yours, only credits or its login"
-            );
-            return Err(refuse("byok.unsupported", reason, drop_key));
+        let vault = self.vault.as_ref().filter(|vault| vault.mode == AuthMode::Byok);
+        let native = self.executor.native.filter(|_| !self.executor.byok.is_empty());
+        let model = match native {
+            Some(_) => self.catalogue_model()?,
+            // A CLI without a home provider pays each provider with that provider's key, where policy is open.
+            None if self.facts.policy.preset() == Preset::Open && self.executor.login => {
+                self.catalogue_model()?
+            }
+            None => {
+                let drop_key =
+                    (step == AuthStep::ByokKey).then(|| format!("remove `{id}` under [byok] in config.toml"));
+                let reason = format!(
+                    "{id} has no provider of its own, so it takes no key of yours, only credits or its login"
+                );
+                return Err(refuse("byok.unsupported", reason, drop_key));
+            }
         };
-        let model = self.catalogue_model()?;
+        let native = native.unwrap_or(model.provider);
         if model.provider != native {
             let reason =
                 format!("your {} key cannot pay for {} model", native.title(), article(model.provider));
             return Err(refuse("byok.native-only", reason, []));
         }
-        if self.facts.policy.preset() == Preset::AgentComputer && !self.executor.byok.contains(&model.id) {
+        let listed = self.executor.native.is_none() || self.executor.byok.contains(&model.id);
+        if self.facts.policy.preset() == Preset::AgentComputer && !listed {
             let reason = format!(
                 "{} is not among the BYOK models of {id}: {}",
                 model.id,
@@ -306,23 +362,61 @@ impl Planning<'_> {
             );
             return Err(refuse("byok.native-only", reason, []));
         }
-        let Some(credential) = self.facts.byok.get(id) else {
-            let reason = format!("no {} key is configured for {id}", native.title());
-            return Err(refuse("byok.no-key", reason, [self.how_to_add_byok(native)]));
+        let each = || self.facts.byok_each.get(id).and_then(|keys| keys.get(&native));
+        let credential = match vault {
+            Some(vault) => {
+                vault.must_have_key()?;
+                vault.must_serve(native)?;
+                vault.credential()
+            }
+            None => match self.facts.byok.get(id).or_else(each) {
+                Some(credential) => self.present("byok.no-key", credential)?,
+                None => {
+                    let reason = format!("no {} key is configured for {id}", native.title());
+                    return Err(refuse("byok.no-key", reason, [self.how_to_add_byok(native)]));
+                }
+            },
         };
         let dialects = self.dialects(model, false)?;
-        Ok(self.through_gateway(model, (AuthMode::Byok, step), dialects, credential))
+        let route = self.through_gateway(model, (AuthMode::Byok, step), dialects, &credential);
+        Ok(Route {
+            inject: self.facts.inject.contains(id),
+            base_url: vault.and_then(Paying::base_url).unwrap_or(route.base_url),
+            ..route
+        })
     }
 
     fn credits(&self, step: AuthStep) -> Result<Route, Refusal> {
+        if let Some(vault) = self.vault.as_ref().filter(|vault| vault.mode == AuthMode::Credits) {
+            vault.must_have_key()?;
+            return self.by_vault(vault, step);
+        }
         let model = self.catalogue_model()?;
+        if let Some(name) = self.facts.via.get(&model.provider) {
+            return self.by_declared(name, step);
+        }
         let Some(credential) = self.facts.provider_keys.get(&model.provider) else {
             let reason =
                 format!("this machine has no {} key to serve {} with", model.provider.title(), model.id);
             return Err(refuse("credits.no-key", reason, [self.how_to_add_credits(model.provider)]));
         };
+        let credential = self.present("credits.no-key", credential)?;
         let dialects = self.dialects(model, self.facts.translation)?;
-        Ok(self.through_gateway(model, (AuthMode::Credits, step), dialects, credential))
+        Ok(self.through_gateway(model, (AuthMode::Credits, step), dialects, &credential))
+    }
+
+    /// The reference, unless it is known that nothing is behind it now.
+    fn present(&self, rule: &'static str, credential: &str) -> Result<String, Refusal> {
+        if !self.facts.absent.contains(credential) {
+            return Ok(credential.to_owned());
+        }
+        let short = short_credential(credential);
+        let reason = format!("{short} is configured for {}, and no key is there now", self.executor.id);
+        let way = match credential.strip_prefix("env:") {
+            Some(name) => format!("attach, or run any inspan command, from a terminal where {name} is set"),
+            None => format!("see what is wrong with it: inspan vault test {credential}"),
+        };
+        Err(refuse(rule, reason, [way]))
     }
 
     /// The CLI's own account: the matrix does not bind, and whatever id the CLI takes may be typed.
@@ -371,6 +465,8 @@ impl Planning<'_> {
                 None => picked.is_some() || !self.executor.reference,
             },
             verified: picked.is_none() || known.is_some_and(confirmed),
+            gateway: None,
+            inject: false,
         })
     }
 
@@ -410,5 +506,7 @@ impl Planning<'_> {
     }
 }
 
+#[cfg(test)]
+mod attached_tests;
 #[cfg(test)]
 mod tests;

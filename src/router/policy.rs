@@ -83,6 +83,17 @@ pub struct ExecutorPolicy {
     pub broken: Option<Rule<String>>,
 }
 
+/// What one rule says about a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// It stands in the way.
+    pub forbids: bool,
+    /// What it says.
+    pub words: String,
+    /// Where it is written; `None` when nobody says so and the default holds.
+    pub origin: Option<Origin>,
+}
+
 /// The rules in force, merged over their layers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Policy {
@@ -140,6 +151,63 @@ impl Policy {
         self.about(executor)
             .flat_map(|p| &p.disabled_models)
             .find(|rule| spellings.iter().any(|name| glob(&rule.value, name)))
+    }
+
+    /// What each rule says about an executor running a model that is known by `names`, in the order in which planning
+    /// asks them; `taken` says that the preset `agent-computer` has the pair.
+    pub fn explain(&self, executor: &ExecutorId, names: &[&str], taken: bool) -> Vec<Verdict> {
+        let origin = |rule: Option<&Origin>| rule.cloned();
+        let broken = self.broken(executor);
+        let disabled = self.disabled(executor);
+        let preset = self.preset();
+        let closed = preset == Preset::AgentComputer && !taken;
+        let mut verdicts = vec![
+            Verdict {
+                forbids: broken.is_some(),
+                words: match broken {
+                    Some(rule) => format!("a line about {executor} cannot be understood: {}", rule.value),
+                    None => format!("every line about {executor} is understood"),
+                },
+                origin: origin(broken.map(|rule| &rule.origin)),
+            },
+            Verdict {
+                forbids: disabled.is_some(),
+                words: format!("{executor} is {}", if disabled.is_some() { "disabled" } else { "enabled" }),
+                origin: origin(disabled),
+            },
+            Verdict {
+                forbids: closed,
+                words: format!(
+                    "the preset {preset} {} the pair",
+                    if closed { "does not have" } else { "admits" }
+                ),
+                origin: origin(self.preset.as_ref().map(|rule| &rule.origin)),
+            },
+        ];
+        verdicts.push(match self.auth_method(executor) {
+            Some(rule) => Verdict {
+                forbids: false,
+                words: format!("it must be paid by {}", rule.value),
+                origin: Some(rule.origin.clone()),
+            },
+            None => Verdict { forbids: false, words: "every way of paying is open".into(), origin: None },
+        });
+        verdicts.push(match self.model_disabled(executor, names) {
+            Some(rule) => Verdict {
+                forbids: true,
+                words: format!("the model is disabled by {:?}", rule.value),
+                origin: Some(rule.origin.clone()),
+            },
+            None => {
+                let count = self.about(executor).map(|policy| policy.disabled_models.len()).sum::<usize>();
+                Verdict {
+                    forbids: false,
+                    words: format!("none of {count} disabled models is it"),
+                    origin: None,
+                }
+            }
+        });
+        verdicts
     }
 
     /// The budgets that an executor's requests count against: those of all executors, and its own.

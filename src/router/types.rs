@@ -1,6 +1,11 @@
 //! The words of routing: executor, model, provider, dialect, auth mode, route, refusal.
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 /// A kind of coding agent, by its stable name: `claude`, `codex`, … or one that the user declares.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,6 +60,8 @@ pub enum Provider {
     Xai,
     /// The built-in offline provider; speaks all four dialects.
     Rehearsal,
+    /// A gateway that somebody declared; the route says which.
+    Declared,
 }
 
 impl Provider {
@@ -67,6 +74,7 @@ impl Provider {
             Self::OpenRouter => "openrouter",
             Self::Xai => "xai",
             Self::Rehearsal => "rehearsal",
+            Self::Declared => "gateway",
         }
     }
 
@@ -79,6 +87,7 @@ impl Provider {
             Self::OpenRouter => "OpenRouter",
             Self::Xai => "xAI",
             Self::Rehearsal => "Rehearsal",
+            Self::Declared => "Gateway",
         }
     }
 }
@@ -215,6 +224,33 @@ pub struct Route {
     pub outside_reference: bool,
     /// False for ids typed under `login` that no catalogue confirms.
     pub verified: bool,
+    /// The declared gateway that it goes through, and what a request to it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<super::Endpoint>,
+    /// The CLI holds the key itself and asks the provider directly; the gateway is not involved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inject: bool,
+}
+
+impl Route {
+    /// Who answers its requests: the declared gateway by its name, else the provider.
+    pub fn served_by(&self) -> &str {
+        self.gateway
+            .as_ref()
+            .filter(|_| self.provider == Provider::Declared)
+            .map_or(self.provider.as_str(), |g| &g.name)
+    }
+
+    /// The same in the vendor's own spelling.
+    pub fn served_title(&self) -> &str {
+        let declared = self.gateway.as_ref().filter(|_| self.provider == Provider::Declared);
+        declared.map_or(self.provider.title(), |gateway| &gateway.title)
+    }
+
+    /// Requests pass the gateway of this machine: neither the CLI's own account nor its own key is used.
+    pub fn through_gateway(&self) -> bool {
+        self.auth != AuthMode::Login && !self.inject
+    }
 }
 
 /// What may not run, and why: the answer of planning when it is no.
@@ -260,9 +296,46 @@ pub struct Facts {
     pub translation: bool,
     /// Base URLs that settings put in place of the catalogue's, without a trailing slash.
     pub base_urls: BTreeMap<Provider, String>,
+    /// BYOK references by provider, of an executor without a home provider.
+    pub byok_each: BTreeMap<ExecutorId, BTreeMap<Provider, String>>,
+    /// References that are written down and have no secret behind them now.
+    pub absent: BTreeSet<String>,
+    /// Executors whose BYOK key their CLI holds itself.
+    pub inject: BTreeSet<ExecutorId>,
+    /// Declared gateways by name.
+    pub gateways: BTreeMap<String, super::Gateway>,
+    /// Why a declared gateway is of no use, by its name.
+    pub broken_gateways: BTreeMap<String, String>,
+    /// Providers whose models `credits` asks a declared gateway for, and which.
+    pub via: BTreeMap<Provider, String>,
+    /// What requests to a provider need beyond its own address.
+    pub endpoints: BTreeMap<Provider, super::Endpoint>,
+    /// The vaults that are attached to the session.
+    pub attached: Vec<super::Attached>,
+    /// Executors that the settings declare beside the catalogue's.
+    pub declared: Vec<super::catalogue::ExecutorEntry>,
 }
 
 impl Facts {
+    /// The executor of that name, of the catalogue or declared.
+    ///
+    /// # Errors
+    /// The known names and the nearest one.
+    pub fn executor(
+        &self,
+        id: &ExecutorId,
+    ) -> Result<&super::catalogue::ExecutorEntry, super::catalogue::Unknown> {
+        if let Some(declared) = self.declared.iter().find(|entry| entry.id == *id) {
+            return Ok(declared);
+        }
+        super::Catalogue::builtin().executor(id).map_err(|mut unknown| {
+            unknown.known.extend(self.declared.iter().map(|entry| entry.id.to_string()));
+            let known = unknown.known.iter().map(String::as_str);
+            unknown.nearest = super::nearest(id.as_str(), known).map(str::to_owned);
+            unknown
+        })
+    }
+
     /// Takes every key and every login as present and every translation as served, so that only matrix and policy
     /// decide. What is configured stays as it is.
     pub fn assume_all(mut self) -> Self {
@@ -276,9 +349,21 @@ impl Facts {
                 self.byok.entry(executor.id.clone()).or_insert_with(|| format!("assumed:{native}"));
             }
         }
+        if self.policy.preset() == super::policy::Preset::Open {
+            for executor in catalogue.executors.iter().filter(|e| e.native.is_none() && e.login) {
+                let keys = self.byok_each.entry(executor.id.clone()).or_default();
+                for provider in &catalogue.providers {
+                    keys.entry(provider.id).or_insert_with(|| format!("assumed:{}", provider.id));
+                }
+            }
+        }
         for provider in &catalogue.providers {
             self.provider_keys.entry(provider.id).or_insert_with(|| format!("assumed:{}", provider.id));
         }
+        for attached in &mut self.attached {
+            attached.missing = None;
+        }
+        self.absent.clear();
         self.translation = true;
         self
     }

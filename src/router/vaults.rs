@@ -82,6 +82,8 @@ pub struct Attached {
     pub name: String,
     /// What is written down about it; `None` when there is no such vault (any more).
     pub entry: Option<VaultEntry>,
+    /// Why none of its credentials has a secret now; `None` when one has.
+    pub missing: Option<String>,
 }
 
 /// What the keys of a session's metadata may not begin with: they mean something on a vault only.
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
 
     fn vault(name: &str, entry: VaultEntry) -> Attached {
-        Attached { name: name.into(), entry: Some(entry) }
+        Attached { name: name.into(), entry: Some(entry), missing: None }
     }
 
     fn llm(engine: &str) -> VaultEntry {
@@ -212,7 +214,7 @@ mod tests {
     fn each_mistake_has_its_own_rule() {
         let two = [vault("a", llm("claude")), vault("b", llm("codex"))];
         let wrong = [vault("a", llm("claude"))];
-        let nobody = [Attached { name: "x".into(), entry: None }];
+        let nobody = [Attached { name: "x".into(), entry: None, missing: None }];
         let rules = [
             selected_executor(&two).unwrap_err(),
             selected_executor(&[vault("a", bound(Role::Llm))]).unwrap_err(),

@@ -75,6 +75,10 @@ pub struct Link {
     pub(super) copies: BTreeMap<PaneId, super::copying::Copying>,
     /// Where the left button went down, while it is held.
     pub(super) pressed: Option<super::copying::Pressed>,
+    /// The newest click, for knowing a second one in the same place.
+    pub(super) clicked: Option<super::copying::Clicked>,
+    /// This terminal was said to have no clipboard for us.
+    pub(super) clipboard_missed: bool,
     /// The border that the mouse drags.
     pub(super) drag: Option<PaneId>,
     /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
@@ -248,6 +252,8 @@ impl Server {
                 prefix_seen: false,
                 copies: BTreeMap::new(),
                 pressed: None,
+                clicked: None,
+                clipboard_missed: false,
                 drag: None,
                 asked: Vec::new(),
                 palette: None,

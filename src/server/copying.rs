@@ -1,4 +1,9 @@
 //! Copy mode of a client over a pane, and the verbs of the paste buffers. Output goes on underneath.
+mod transcript;
+mod view;
+
+pub(super) use view::Copying;
+
 use super::{
     Server, listing,
     panes::lock,
@@ -7,23 +12,17 @@ use super::{
 };
 use crate::{
     commands::CopyVerb,
-    config::{Role, Theme},
     mux::{
         ClientId, PaneId,
-        copy::{self, Copy, Lines as _, ModeKeys, Pos},
+        copy::{self, ModeKeys},
     },
     state::target::Origin,
     term::{
-        canvas::{Canvas, CanvasCursor, CursorShape},
-        emulator::{Anchor, Emulator, Moved},
+        emulator::Emulator,
         input::{KeyEvent, MouseButton, MouseEvent, MouseKind},
     },
 };
-use ratatui::{
-    layout::Rect,
-    style::{Modifier, Style},
-};
-use unicode_width::UnicodeWidthStr;
+use std::time::{Duration, Instant};
 
 /// Lines that one notch of the wheel scrolls, as in tmux's copy mode.
 pub(super) const WHEEL_LINES: usize = 5;
@@ -37,131 +36,30 @@ const HINT: [(ModeKeys, &str); 2] = [
     (ModeKeys::Emacs, "copy mode · C-s search · C-Space select · M-w copy · q leave"),
 ];
 
-/// One client's copy mode over one pane.
-#[derive(Clone, Debug)]
-pub(super) struct Copying {
-    copy: Copy,
-    anchor: Anchor,
-    keys: ModeKeys,
-    /// Lines below the view, for finding it again when everything was wrapped anew.
-    below: usize,
-    /// The wheel began it, so scrolling to the end leaves it.
-    exit_at_end: bool,
-}
-
-impl Copying {
-    fn new(keys: ModeKeys, emulator: &Emulator, exit_at_end: bool) -> Self {
-        let cursor = emulator.cursor();
-        let cursor = Pos { line: emulator.history_len() + usize::from(cursor.y), col: cursor.x };
-        let copy = Copy::new(keys, emulator, emulator.size().1, cursor);
-        Self { copy, anchor: emulator.anchor(), keys, below: 0, exit_at_end }
-    }
-
-    /// Takes in what the pane printed since; false when what is shown there is something else now.
-    fn follow(&mut self, emulator: &Emulator) -> bool {
-        match emulator.moved_since(&self.anchor) {
-            Moved::Swapped => return false,
-            Moved::Lost(0) => {}
-            Moved::Lost(lines) => self.copy.lose(lines),
-            Moved::Gone => {
-                self.copy.lose(usize::MAX);
-                self.copy.rewrapped(emulator, emulator.size().1, emulator.count());
-            }
-            Moved::Rewrapped => self.copy.rewrapped(emulator, emulator.size().1, self.below),
-        }
-        self.anchor = emulator.anchor();
-        self.below = emulator.count().saturating_sub(self.copy.top() + usize::from(emulator.size().1));
-        true
-    }
-
-    /// Puts the cursor onto a cell of the pane.
-    fn point(&mut self, (x, y): (u16, u16), emulator: &Emulator) {
-        let line = self.copy.top() + usize::from(y);
-        self.copy.point(Pos { line, col: x }, emulator);
-    }
-
-    /// Lines between the view and the live screen.
-    fn back(&self, emulator: &Emulator) -> usize {
-        emulator.history_len().saturating_sub(self.copy.top())
-    }
-
-    /// Draws the view over the pane, what is selected and found in it, and where it stands.
-    pub(super) fn draw(&self, emulator: &Emulator, canvas: &mut Canvas, area: Rect, theme: &Theme) {
-        // Output since the loop looked last must not move what is read.
-        let mut now = self.clone();
-        if !now.follow(emulator) {
-            now = self.clone();
-        }
-        let area = area.intersection(canvas.area());
-        emulator.draw(canvas, area, now.back(emulator));
-        let reversed = |role| theme.style(role).add_modifier(Modifier::REVERSED);
-        let top = now.copy.top();
-        let mut paint = |line: usize, cols: std::ops::Range<u16>, style: Style| {
-            let Some(y) = line.checked_sub(top).and_then(|y| u16::try_from(y).ok()) else { return };
-            let (from, to) = (cols.start.min(area.width), cols.end.min(area.width));
-            let run = Rect { x: area.x + from, y: area.y.saturating_add(y), width: to - from, height: 1 };
-            canvas.buffer.set_style(run.intersection(area), style);
-        };
-        for span in now.copy.matches(emulator) {
-            paint(span.line, span.cols, reversed(Role::Warn));
-        }
-        let mut row = copy::Row::default();
-        for line in top..top + usize::from(area.height) {
-            emulator.read(line, &mut row);
-            let Some(cols) = now.copy.selected(line, &row) else { continue };
-            // One column more than the text shows that the line break belongs to it.
-            let to = if cols.end == u16::MAX { row.end().saturating_add(1) } else { cols.end };
-            paint(line, cols.start..to.max(cols.start), theme.style(Role::Selection));
-        }
-        let tally = now.copy.tally().map(|t| format!("({}/{}) ", t.at, t.of)).unwrap_or_default();
-        let place = format!("{tally}[{}/{}]", now.back(emulator), emulator.history_len());
-        let width = u16::try_from(place.len()).unwrap_or(u16::MAX).min(area.width);
-        let corner = Rect { x: area.right() - width, y: area.y, width, height: 1.min(area.height) };
-        write(canvas, corner, &place, reversed(Role::Accent));
-        if let Some(prompt) = now.copy.prompt() {
-            let y = area.y + now.prompt_row(emulator).min(area.height.max(1) - 1);
-            let width = if y == area.y { area.width - width } else { area.width };
-            write(canvas, Rect { y, width, height: 1, ..area }, &prompt, theme.style(Role::Text));
-        }
-    }
-
-    /// Where the cursor stands in the pane.
-    pub(super) fn cursor(&self, emulator: &Emulator) -> Option<CanvasCursor> {
-        let convert = |n: usize| u16::try_from(n).ok();
-        if let Some(prompt) = self.copy.prompt() {
-            let shape = CursorShape::Bar { blink: true };
-            return Some(CanvasCursor { x: convert(prompt.width())?, y: self.prompt_row(emulator), shape });
-        }
-        let Pos { line, col } = self.copy.cursor();
-        let y = convert(line.checked_sub(self.copy.top())?)?;
-        // Behind a full line there is no column left to stand on.
-        let x = col.min(emulator.size().0.saturating_sub(1));
-        Some(CanvasCursor { x, y, shape: CursorShape::Default })
-    }
-
-    /// The row of the pattern being typed: the last one, or the first where the last one has what was found.
-    fn prompt_row(&self, emulator: &Emulator) -> u16 {
-        let last = emulator.size().1.saturating_sub(1);
-        let covers = self.copy.cursor().line == self.copy.top() + usize::from(last);
-        if covers { 0 } else { last }
-    }
-}
-
 /// The left button is held since it went down here, in cells of the pane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pressed {
     pane: PaneId,
     at: (u16, u16),
     dragged: bool,
+    /// A word or a line was selected by that, and the pointer has not left the cell.
+    whole: bool,
 }
 
-/// Writes a text over a part of one row.
-fn write(canvas: &mut Canvas, area: Rect, text: &str, style: Style) {
-    canvas.clear(area);
-    if !area.is_empty() {
-        canvas.buffer.set_stringn(area.x, area.y, text, usize::from(area.width), style);
-    }
+/// A click, and which of several in the same place it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clicked {
+    pane: PaneId,
+    at: (u16, u16),
+    when: Instant,
+    nth: u8,
 }
+
+/// How soon after a click another one makes a double click of it, as desktops have it.
+const DOUBLE_CLICK: Duration = Duration::from_millis(400);
+
+/// Terminals of which is known that they take nothing for the clipboard, by `TERM`.
+const NO_CLIPBOARD: [&str; 7] = ["linux", "dumb", "ansi", "vt100", "vt220", "cons25", "sun"];
 
 impl Server {
     pub(super) fn copy_verb(&mut self, verb: CopyVerb, origin: &Origin, reply: &mut Option<Reply>) -> Answer {
@@ -176,7 +74,7 @@ impl Server {
                     self.enter_copy(client, pane, exit);
                     if up {
                         self.with_copy(client, pane, |copying, emulator| {
-                            copying.copy.go(copy::Motion::PageUp, emulator);
+                            copying.with(emulator, |copy, lines| copy.go(copy::Motion::PageUp, lines));
                         });
                     }
                 }
@@ -268,12 +166,19 @@ impl Server {
         let keys = self.mode_keys();
         let Some(emulator) = self.emulator(pane) else { return };
         let emulator = lock(&emulator);
-        let copying = Copying::new(keys, &emulator, exit_at_end);
+        let alone = emulator.modes().alt_screen;
+        let conversation = self.harnesses.get(&pane).filter(|_| alone).map(|runtime| &runtime.conversation);
+        let copying = Copying::new(keys, &emulator, exit_at_end, conversation);
+        let said = match (alone, copying.reads_transcript()) {
+            (true, true) => Some("the harness's transcript, as its program keeps no history"),
+            (true, false) => Some("a full-screen program keeps no history: copy mode has what is visible"),
+            (false, _) => None,
+        };
         if let Some(link) = self.links.get_mut(&client) {
             link.copies.insert(pane, copying);
         }
-        if emulator.modes().alt_screen {
-            self.tell(client, "a full-screen program keeps no history: copy mode has what is visible");
+        if let Some(said) = said {
+            self.tell(client, said);
         }
         self.dirty(client);
     }
@@ -297,10 +202,12 @@ impl Server {
         let link = self.links.get_mut(&client)?;
         let copying = link.copies.get_mut(&pane)?;
         link.dirty = true;
+        if let Some(runtime) = self.harnesses.get(&pane) {
+            copying.hear(&runtime.conversation);
+        }
         let result = copying.follow(&emulator).then(|| {
             let result = then(copying, &emulator);
-            copying.below =
-                emulator.count().saturating_sub(copying.copy.top() + usize::from(emulator.size().1));
+            copying.note_below(&emulator);
             result
         });
         if result.is_none() {
@@ -319,7 +226,12 @@ impl Server {
             let emulator = self.emulator(pane);
             let Some(link) = self.links.get_mut(&client) else { return };
             let here = match (&emulator, link.copies.get_mut(&pane)) {
-                (Some(emulator), Some(copying)) => copying.follow(&lock(emulator)),
+                (Some(emulator), Some(copying)) => {
+                    if let Some(runtime) = self.harnesses.get(&pane) {
+                        copying.hear(&runtime.conversation);
+                    }
+                    copying.follow(&lock(emulator))
+                }
                 _ => false,
             };
             if !here {
@@ -338,11 +250,14 @@ impl Server {
     }
 
     pub(super) fn key_for_copy(&mut self, client: ClientId, event: &KeyEvent) -> bool {
+        if let Some(link) = self.links.get_mut(&client) {
+            link.clicked = None;
+        }
         let Some(pane) = self.state.focused_pane(client).filter(|pane| self.is_copying(client, *pane)) else {
             return false;
         };
         let done = self.with_copy(client, pane, |copying, emulator| {
-            let outcome = copying.copy.key(&event.key, emulator);
+            let outcome = copying.with(emulator, |copy, lines| copy.key(&event.key, lines));
             (outcome, copying.copy.take_notice())
         });
         let Some((outcome, notice)) = done else { return false };
@@ -366,7 +281,9 @@ impl Server {
             return false;
         };
         let text = String::from_utf8_lossy(text);
-        let taken = self.with_copy(client, pane, |copying, emulator| copying.copy.paste(&text, emulator));
+        let taken = self.with_copy(client, pane, |copying, emulator| {
+            copying.with(emulator, |copy, lines| copy.paste(&text, lines))
+        });
         if taken == Some(false) {
             self.tell(client, "nothing was pasted: copy mode has the keys, q leaves it");
         }
@@ -386,7 +303,11 @@ impl Server {
         if cut {
             said.push_str(", the rest was too long");
         }
-        if text.len() <= MAX_CLIPBOARD {
+        if let Some(missed) = self.without_clipboard(client) {
+            if !missed {
+                said.push_str("; this terminal takes nothing for its clipboard: `save-buffer -` prints it");
+            }
+        } else if text.len() <= MAX_CLIPBOARD {
             let encoded = base64::engine::general_purpose::STANDARD.encode(&text);
             self.send(client, format!("\x1b]52;c;{encoded}\x07").into_bytes());
         } else {
@@ -396,6 +317,17 @@ impl Server {
             Ok(_) => self.tell(client, said),
             Err(why) => self.tell(client, why),
         }
+    }
+
+    /// For a terminal that takes nothing for its clipboard: whether that was said before.
+    fn without_clipboard(&mut self, client: ClientId) -> Option<bool> {
+        let link = self.links.get_mut(&client)?;
+        let var = |name: &str| link.env.get(name).map(String::as_str).unwrap_or_default();
+        let named = link.writer.caps().name.as_deref().unwrap_or_default();
+        let without = NO_CLIPBOARD.contains(&var("TERM"))
+            || var("TERM_PROGRAM") == "Apple_Terminal"
+            || named.starts_with("VTE");
+        without.then(|| std::mem::replace(&mut link.clipboard_missed, true))
     }
 
     /// The mouse over a pane in copy mode; true when it was for copy mode. The wheel may begin it.
@@ -412,9 +344,29 @@ impl Server {
 
     /// The left button went down in a pane whose program has no use for it.
     pub(super) fn press_for_copy(&mut self, client: ClientId, pane: PaneId, event: &MouseEvent) {
-        if let Some(link) = self.links.get_mut(&client) {
-            link.pressed = (event.kind == MouseKind::Press && event.button == MouseButton::Left)
-                .then_some(Pressed { pane, at: (event.x, event.y), dragged: false });
+        let Some(link) = self.links.get_mut(&client) else { return };
+        link.pressed = None;
+        if event.kind != MouseKind::Press || event.button != MouseButton::Left {
+            return;
+        }
+        let (at, when) = ((event.x, event.y), Instant::now());
+        let again = link.clicked.filter(|last| {
+            (last.pane, last.at) == (pane, at) && when.duration_since(last.when) < DOUBLE_CLICK
+        });
+        // A fourth click begins anew.
+        let nth = again.map_or(1, |last| last.nth % 3 + 1);
+        link.clicked = Some(Clicked { pane, at, when, nth });
+        let whole = nth > 1;
+        link.pressed = Some(Pressed { pane, at, dragged: whole, whole });
+        if whole {
+            self.enter_copy(client, pane, false);
+            self.with_copy(client, pane, |copying, emulator| {
+                copying.point(at, emulator);
+                copying.with(emulator, |copy, lines| match nth {
+                    2 => copy.select_word(lines),
+                    _ => copy.select_line(lines),
+                });
+            });
         }
     }
 
@@ -427,13 +379,15 @@ impl Server {
         geometry: &crate::ui::Geometry,
     ) -> bool {
         let Some(pressed) = self.links.get(&client).and_then(|link| link.pressed) else { return false };
-        let Pressed { pane, at, dragged } = pressed;
+        let Pressed { pane, at, dragged, whole } = pressed;
         let drag = event.kind == MouseKind::Drag;
-        if let Some(link) = self.links.get_mut(&client) {
-            link.pressed = drag.then_some(Pressed { dragged: true, ..pressed });
-        }
         let inner = geometry.panes.iter().find(|(id, ..)| *id == pane).map(|(.., inner)| *inner);
         let Some(inner) = inner.filter(|inner| !inner.is_empty()) else { return true };
+        let cell = (event.x.saturating_sub(inner.x), event.y.saturating_sub(inner.y));
+        let whole = whole && cell == at;
+        if let Some(link) = self.links.get_mut(&client) {
+            link.pressed = drag.then_some(Pressed { dragged: true, whole, ..pressed });
+        }
         if !drag && !dragged {
             self.with_copy(client, pane, |copying, emulator| copying.point(at, emulator));
             return true;
@@ -450,10 +404,12 @@ impl Server {
         let (above, below) = (event.y < inner.y, event.y >= inner.bottom());
         let outcome = self.with_copy(client, pane, |copying, emulator| {
             if above || below {
-                copying.copy.scroll(emulator, above, 1);
+                copying.with(emulator, |copy, lines| copy.scroll(lines, above, 1));
             }
-            copying.point((x, y), emulator);
-            copying.copy.copy(emulator)
+            if !whole {
+                copying.point((x, y), emulator);
+            }
+            copying.with(emulator, |copy, lines| copy.copy(lines))
         });
         if !drag && let Some(copy::Outcome::Copied { text, cut }) = outcome {
             self.leave_copy(client, pane);
@@ -477,10 +433,10 @@ impl Server {
             self.enter_copy(client, pane, true);
         }
         let over = self.with_copy(client, pane, |copying, emulator| {
-            copying.copy.scroll(emulator, up, WHEEL_LINES);
-            !up && copying.exit_at_end
-                && copying.copy.at_bottom(emulator)
-                && copying.copy.selection().is_none()
+            copying.with(emulator, |copy, lines| {
+                copy.scroll(lines, up, WHEEL_LINES);
+                !up && copy.at_bottom(lines) && copy.selection().is_none()
+            }) && copying.exit_at_end
         });
         if over == Some(true) {
             self.leave_copy(client, pane);

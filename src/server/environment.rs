@@ -36,9 +36,10 @@ pub struct Harness<'a> {
 }
 
 impl Harness<'_> {
-    fn loses(&self, name: &str) -> bool {
+    fn loses(&self, name: &str, value: &str) -> bool {
         let theirs = LOGIN_VARS.contains(&name) || MODEL_VARS.contains(&name);
-        if theirs { !self.login } else { self.vault.is_key(name) || PROVIDER_VARS.contains(&name) }
+        let key = || self.vault.is_key(name) || PROVIDER_VARS.contains(&name) || self.vault.is_secret(value);
+        if theirs { !self.login } else { key() }
     }
 }
 
@@ -50,7 +51,7 @@ pub fn build(pane: &Pane<'_>) -> (BTreeMap<String, String>, Vec<String>) {
         if FOREIGN.contains(&name.as_str()) || FOREIGN_PREFIXES.iter().any(|p| name.starts_with(p)) {
             continue;
         }
-        if pane.harness.as_ref().is_some_and(|harness| harness.loses(name)) {
+        if pane.harness.as_ref().is_some_and(|harness| harness.loses(name, value)) {
             removed.push(name.clone());
             continue;
         }
@@ -134,16 +135,18 @@ mod tests {
         let base = env(&[
             ("ANTHROPIC_API_KEY", "k"),
             ("OPENAI_BASE_URL", "u"),
-            ("TEAM_KEY", "k"),
+            ("TEAM_KEY", "sk-team-key"),
+            ("SAME_KEY", "sk-team-key"),
             ("LANG", "C.UTF-8"),
         ]);
+        vault.learn_env(&base);
         let (shell, removed) = build(&pane(&base, None));
         assert_eq!(shell["ANTHROPIC_API_KEY"], "k");
         assert!(removed.is_empty());
         for login in [false, true] {
             let (harness, removed) = build(&pane(&base, Some(Harness { vault: &vault, login })));
             assert!(!harness.contains_key("ANTHROPIC_API_KEY"));
-            assert_eq!(removed, ["ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "TEAM_KEY"]);
+            assert_eq!(removed, ["ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "SAME_KEY", "TEAM_KEY"]);
         }
     }
 

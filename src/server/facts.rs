@@ -2,9 +2,13 @@
 //! homes may lie on slow disks and the loop must not wait for them at each key.
 use super::Server;
 use crate::{
-    executors::{self, machine::Machine},
+    executors::{
+        self,
+        machine::{ATTACHED_VAR, Machine},
+    },
     mux::PaneId,
     router::{Facts, Route},
+    vault::VaultFile,
 };
 use std::{
     collections::BTreeMap,
@@ -30,6 +34,7 @@ impl Server {
     /// Plans with what is true for a client's environment.
     pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>) -> Facts {
         let path = self.login_path(env);
+        self.read_vaults();
         self.known_facts.retain(|known| known.at.elapsed() < FRESH);
         if let Some(known) = self.known_facts.iter().find(|known| known.path == path && known.env == *env) {
             return known.facts.clone();
@@ -125,12 +130,19 @@ impl Server {
     /// Takes in what a client of the person's brings: keys, and an environment for sessions that a restart of the
     /// server left without one.
     pub(super) fn learn(&mut self, env: &BTreeMap<String, String>) {
+        self.read_vaults();
         self.vault.learn_env(env);
         self.known_facts.clear();
         let orphans: Vec<_> =
             self.state.sessions.keys().copied().filter(|s| !self.session_env.contains_key(s)).collect();
         for session in orphans {
-            self.session_env.insert(session, env.clone());
+            let mut env = env.clone();
+            let vaults = self.state.sessions.get(&session).map(|s| s.vaults.join(",")).unwrap_or_default();
+            match vaults.is_empty() {
+                true => env.remove(ATTACHED_VAR),
+                false => env.insert(ATTACHED_VAR.into(), vaults),
+            };
+            self.session_env.insert(session, env);
         }
         self.note_keys();
     }
@@ -140,11 +152,28 @@ impl Server {
         if route.credential.is_empty() || self.vault.has(&route.credential) {
             return None;
         }
-        let name = route.credential.trim_start_matches("env:");
+        let why = self.vault.why_missing(&route.credential);
         Some(format!(
-            "its key is not here. Keys are kept in memory only, so a server that was restarted learns them anew: \
-             attach, or run any inspan command, from a terminal where {name} is set"
+            "its key is not here. Keys of variables are kept in memory only, so a server that was restarted learns \
+             them anew. {why}"
         ))
+    }
+
+    /// Reads `vault.toml` if it changed; what is wrong with it is logged, and `doctor` says it.
+    pub(super) fn read_vaults(&mut self) {
+        if let Err(error) = self.vault.refresh(&VaultFile::path(&self.paths.data)) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// The mark of a running pane whose credential was removed.
+    fn vault_gone(&self, route: &Route) -> Option<String> {
+        let name = route.credential.strip_prefix("vault:")?;
+        let entry = self.vault.entry(name);
+        if entry.is_some_and(|entry| !entry.credentials.is_empty()) {
+            return None;
+        }
+        Some(format!("{REMOVED}: vault {name} has no key any more, so its next request is refused"))
     }
 
     /// Has every pane that waits for its key say so, and no other.
@@ -153,17 +182,22 @@ impl Server {
         for id in ids {
             let Some(pane) = self.state.panes.get(&id) else { continue };
             let waits = pane.exit.is_some();
-            let note = pane.harness.as_ref().filter(|_| waits).and_then(|h| self.key_missing(&h.route));
+            let route = pane.harness.as_ref().map(|harness| &harness.route);
+            let note = route.filter(|_| waits).and_then(|route| self.key_missing(route));
+            let gone = route.filter(|_| !waits).and_then(|route| self.vault_gone(route));
             let Some(pane) = self.state.panes.get_mut(&id) else { continue };
-            let before = pane.notes.len();
-            pane.notes.retain(|note| !note.starts_with("its key is not here"));
-            pane.notes.extend(note);
-            if pane.notes.len() != before {
+            let before = pane.notes.clone();
+            pane.notes.retain(|note| !note.starts_with("its key is not here") && !note.starts_with(REMOVED));
+            pane.notes.extend(note.into_iter().chain(gone));
+            if pane.notes != before {
                 self.dirty_all();
             }
         }
     }
 }
+
+/// How the mark of a pane begins whose credential was removed while it runs.
+const REMOVED: &str = "credential removed";
 
 /// What a served request proves: this executor, paid this way, at this provider.
 fn proof(route: &Route) -> (String, String) {

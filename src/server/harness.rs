@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     commands::What,
+    config::AutoInstall,
     executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
     handoff::Conversation,
     mux::PaneId,
@@ -165,7 +166,10 @@ impl Server {
             self.check_startable(&executor, &facts, true)?;
         }
         let route = planned?;
-        self.check_startable(&executor, &facts, what.install)?;
+        let auto_install = self.settings.executor(&executor).auto_install;
+        let install =
+            auto_install != AutoInstall::Never && what.install || auto_install == AutoInstall::Always;
+        self.check_startable(&executor, &facts, install)?;
         if what.trust {
             self.trust(cwd, true);
         }
@@ -180,7 +184,7 @@ impl Server {
             session,
             prompt: what.prompt.clone(),
             rehearse,
-            install: what.install,
+            install,
         }))
     }
 
@@ -199,7 +203,7 @@ impl Server {
             });
         }
         if !install && facts.present.get(executor) == Some(&false) {
-            return Err(missing(executor));
+            return Err(missing(executor, self.settings.executor(executor).auto_install));
         }
         Ok(())
     }
@@ -218,12 +222,15 @@ impl Server {
             return;
         }
         let Some(found) = executors::find(executor, &path, &self.paths.data) else {
-            if start.install {
+            let auto_install = self.settings.executor(&start.route.executor).auto_install;
+            if auto_install != AutoInstall::Never && (start.install || auto_install == AutoInstall::Always) {
                 self.install_first(id, start);
             } else {
-                let words = missing(&start.route.executor);
+                let words = missing(&start.route.executor, auto_install);
                 self.not_started(id, &words.reason);
-                if let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) {
+                if auto_install != AutoInstall::Never
+                    && let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut())
+                {
                     card.keys.insert(0, ("i".into(), format!("install {}", start.route.executor)));
                 }
                 self.unstarted.insert(id, Start { install: true, ..start });
@@ -257,6 +264,7 @@ impl Server {
             binary: &found.binary,
             route: &start.route,
             permission: start.permission,
+            effort: self.settings.executor(&start.route.executor).effort,
             cwd: &pane.cwd,
             pane_dir: &pane_dir,
             gateway: access.as_ref(),
@@ -507,14 +515,20 @@ pub(super) fn resume(parked: &Parked) -> SessionChoice {
 }
 
 /// A CLI that is not there, and what to do.
-pub fn missing(executor: &ExecutorId) -> Refusal {
-    Refusal {
-        rule: "executor.missing".into(),
-        reason: format!("{executor} is neither on your PATH nor installed by inspan"),
-        remedies: vec![
+pub fn missing(executor: &ExecutorId, auto_install: AutoInstall) -> Refusal {
+    let remedies = match auto_install {
+        AutoInstall::Never => {
+            vec![format!("put {executor} on your PATH: your settings say auto_install = \"never\" for it")]
+        }
+        _ => vec![
             format!("inspan install {executor}"),
             "or start it in a pane of its own with --install".into(),
         ],
+    };
+    Refusal {
+        rule: "executor.missing".into(),
+        reason: format!("{executor} is neither on your PATH nor installed by inspan"),
+        remedies,
     }
 }
 

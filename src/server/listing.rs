@@ -65,6 +65,7 @@ impl Server {
                 row(json!({
                     "id": s.id.to_string(), "name": s.name, "workspace": s.workspace, "windows": s.windows.len(),
                     "panes": self.state.panes_of(s.id).len(), "attached": attached, "rehearse": s.rehearse,
+                    "vaults": s.vaults, "metadata": s.metadata,
                     "cols": s.size.0, "rows": s.size.1,
                     "session_id": s.id.to_string(), "session_name": s.name, "session_windows": s.windows.len(),
                     "session_attached": attached, "session_path": s.workspace,

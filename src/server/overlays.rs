@@ -213,6 +213,8 @@ impl Server {
                 cols: None,
                 rows: None,
                 rehearse: false,
+                vault: Vec::new(),
+                metadata: Vec::new(),
                 split: None,
                 what,
             }

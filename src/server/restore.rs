@@ -40,6 +40,10 @@ struct SavedSession {
     active: WindowId,
     windows: Vec<SavedWindow>,
     guide: Option<Guide>,
+    #[serde(default)]
+    vaults: Vec<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,6 +104,8 @@ impl Server {
             active: s.active,
             windows: s.windows.iter().filter_map(window).collect(),
             guide: s.guide.clone(),
+            vaults: s.vaults.clone(),
+            metadata: s.metadata.clone(),
         };
         Saved {
             format: FORMAT,
@@ -229,6 +235,8 @@ impl Server {
                     rehearse: session.rehearse,
                     size: session.size,
                     guide: session.guide,
+                    vaults: session.vaults,
+                    metadata: session.metadata,
                 },
             );
         }

@@ -175,6 +175,7 @@ fn serve(prepared: Prepared) -> Result<()> {
 
     let (mut settings, mut problems) = config::load([paths.config_file()]);
     problems.extend(input::check(&mut settings));
+    crate::executors::declare(&settings);
     let (theme, theme_problems) = if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
         (Theme::without_colour(), Vec::new())
     } else {

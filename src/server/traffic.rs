@@ -159,8 +159,10 @@ impl Server {
                 self.note_budgets();
                 let Some(runtime) = self.harnesses.get_mut(&id) else { return };
                 runtime.in_flight.remove(&request);
-                if class == Class::Main {
-                    self.main_ended(id, &row, answer, calls_tools);
+                match class {
+                    Class::Main => self.main_ended(id, &row, answer, calls_tools),
+                    Class::Subagent => self.watch_soon(id),
+                    Class::Side => {}
                 }
                 self.dirty_all();
             }

@@ -112,6 +112,16 @@ impl Server {
             _ => report,
         };
         if matches!(report.status, Status::Idle | Status::Done) {
+            // A sub-agent that works in the background leaves the prompt free, and the turn is not over.
+            if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Subagent) {
+                let busy = StatusReport {
+                    status: Status::Working,
+                    source: StatusSource::Gateway,
+                    detail: "a sub-agent is at work".into(),
+                };
+                self.set_status(id, busy);
+                return;
+            }
             // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
             if runtime.submitted.is_some() {
                 return;
@@ -176,7 +186,8 @@ impl Server {
             runtime.failed_at = Some(Instant::now());
             self.tasks.after(FAILED_WAIT, move |server| server.watch_soon(id));
         }
-        if row.status == 429 {
+        // A budget that is used up is a limit as well, one of the person's own.
+        if matches!(row.status, 402 | 429) {
             self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
         } else if failed {
             // Whether it tries again is the CLI's to decide, and shows on its screen when it has decided otherwise.
@@ -191,7 +202,10 @@ impl Server {
             let turns = runtime.turns;
             // The CLI itself says when it takes the next prompt; if it says nothing, the answer's end has to do.
             self.tasks.after(ANSWER_WAIT, move |server| {
-                if server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns) {
+                // Background work goes on behind an answer; the screen shows when it is over.
+                let works = server.look(id).is_some_and(|report| report.status == Status::Working);
+                let ended = server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns);
+                if ended && !works {
                     let report = StatusReport {
                         status: Status::Idle,
                         source: StatusSource::Gateway,
@@ -211,13 +225,16 @@ impl Server {
         let was = pane.status.status.clone();
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         // On the gateway a turn begins with a `Main` request, not with a spinner while the CLI starts.
-        let began = runtime.token.is_empty() || runtime.heard;
+        let typed = report.source == StatusSource::Protocol;
+        let began = runtime.token.is_empty() || runtime.heard || typed;
         let by_login = runtime.token.is_empty();
         let worked =
             began && matches!(was, Status::Working | Status::NeedsYou | Status::Retrying | Status::Limited);
         let by_cli = report.source != StatusSource::Gateway;
-        if let (true, Some(why)) = (by_cli, runtime.failed.take()) {
-            report.detail = format!("the turn failed: {why}");
+        // What failed behind the gateway is known to a typed protocol alone.
+        let told = report.failure().filter(|_| typed && worked).map(str::to_owned);
+        if let (true, Some(why)) = (by_cli, runtime.failed.take().or(told)) {
+            report.detail = StatusReport::failure_detail(&why);
             self.turn_failed(id, &why);
         } else if worked && by_login {
             // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.

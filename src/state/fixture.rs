@@ -38,6 +38,8 @@ pub fn route(executor: &str, model: Option<&str>, auth: AuthMode, provider: Prov
         step: AuthStep::Policy,
         outside_reference: false,
         verified: true,
+        gateway: None,
+        inject: false,
     }
 }
 
@@ -206,6 +208,8 @@ pub fn state(size: (u16, u16)) -> State {
         rehearse: false,
         size: (size.0 - if size.0 >= 160 { 33 } else { 0 }, size.1.saturating_sub(1)),
         guide: None,
+        vaults: Vec::new(),
+        metadata: std::collections::BTreeMap::new(),
     };
     state.sessions.insert(SessionId(1), session);
     state.clients.insert(CLIENT, client);

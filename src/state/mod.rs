@@ -87,6 +87,10 @@ pub struct Session {
     pub size: (u16, u16),
     /// The guided steps of `inspan try`, when this session is one.
     pub guide: Option<Guide>,
+    /// The vaults that are attached to it, by name.
+    pub vaults: Vec<String>,
+    /// What whoever created it wrote on it.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A set of panes that share the screen.
@@ -269,6 +273,32 @@ pub enum Permission {
     Full,
     /// Nothing is written.
     Readonly,
+}
+
+/// How hard a model is asked to think, where a CLI can say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// Quick answers.
+    Low,
+    /// In between.
+    Medium,
+    /// Long thoughts.
+    High,
+    /// As long as the CLI allows.
+    Max,
+}
+
+impl Effort {
+    /// The stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Max => "max",
+        }
+    }
 }
 
 /// Sums over a pane's model requests.

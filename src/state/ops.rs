@@ -86,6 +86,8 @@ impl State {
                 rehearse: false,
                 size,
                 guide: None,
+                vaults: Vec::new(),
+                metadata: std::collections::BTreeMap::new(),
             },
         );
         id

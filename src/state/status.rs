@@ -73,3 +73,18 @@ pub struct StatusReport {
     /// The words it said it with: the title, the question, the HTTP status.
     pub detail: String,
 }
+
+/// How the detail of an idle pane begins when its last turn failed.
+const TURN_FAILED: &str = "the turn failed: ";
+
+impl StatusReport {
+    /// The detail of a pane whose last turn failed.
+    pub fn failure_detail(why: &str) -> String {
+        format!("{TURN_FAILED}{why}")
+    }
+
+    /// Why the last turn failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        self.detail.strip_prefix(TURN_FAILED)
+    }
+}

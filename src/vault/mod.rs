@@ -179,12 +179,40 @@ impl Vault {
 
     /// The vaults named, as planning sees them.
     pub fn attached(&self, names: impl IntoIterator<Item = String>) -> Vec<Attached> {
-        names.into_iter().map(|name| Attached { entry: self.entry(&name), name }).collect()
+        let attached = |name: String| {
+            let reference = format!("vault:{name}");
+            let missing = (!self.has(&reference)).then(|| self.why_missing(&reference));
+            Attached { entry: self.entry(&name), missing, name }
+        };
+        names.into_iter().map(attached).collect()
+    }
+
+    /// Why `reference` has no secret now, in words that say what to do.
+    pub fn why_missing(&self, reference: &str) -> String {
+        let variables = self.missing_variables(reference);
+        if variables.is_empty() {
+            let why = self.resolve(reference).err();
+            return why.map_or_else(|| "its key is here".to_owned(), |error| error.to_string());
+        }
+        let (verb, any) = if variables.len() == 1 { ("is", "") } else { ("are", "any of ") };
+        let names = variables.join(", ");
+        format!(
+            "{names} {verb} not set where you attached: attach, or run any inspan command, from a terminal where \
+             {any}{} is set",
+            if variables.len() == 1 { "it" } else { "them" }
+        )
     }
 
     /// Variables that may hold a key: the known ones and those that configuration and vaults refer to.
     pub fn is_key(&self, name: &str) -> bool {
         PROVIDER_KEY_VARS.contains(&name) || self.read().referenced.contains(name)
+    }
+
+    /// Whether a value is a key that is known here, whatever it is called.
+    pub fn is_secret(&self, value: &str) -> bool {
+        let inner = self.read();
+        let known = [&inner.secrets, &inner.fetched, &inner.stored].into_iter().flat_map(BTreeMap::values);
+        value.len() >= SCRUB_MIN && known.into_iter().any(|secret| secret.expose() == value)
     }
 
     /// Keeps the credentials of a client's environment: known variables and those that the configuration refers to.
@@ -394,6 +422,21 @@ impl Vault {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a key looks like when that is hardly what its provider takes as one.
+pub fn oddity(secret: &Secret) -> Option<&'static str> {
+    let key = secret.expose();
+    if key.starts_with("sk-ant-oat") {
+        return Some("looks like the token of a login, which providers refuse as a key");
+    }
+    if key.split_whitespace().count() > 1 {
+        return Some("has spaces in it, which no key has");
+    }
+    if key.starts_with(['"', '\'']) {
+        return Some("begins with a quote, which belongs to the shell");
+    }
+    None
 }
 
 impl Inner {

@@ -157,6 +157,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Whatever happened: a resting credential is used only when all rest, a session moves only away from one that
     /// rests, and a move is always said.
     #[test]

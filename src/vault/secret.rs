@@ -11,6 +11,14 @@ impl Secret {
         Self(value.as_bytes().to_vec())
     }
 
+    /// The first line of bytes that somebody handed over; the bytes are zeroed.
+    ///
+    /// # Errors
+    /// They hold no credential, in words that continue a sentence about them.
+    pub fn first_line(bytes: Vec<u8>) -> Result<Self, String> {
+        super::fetch::secret(bytes)
+    }
+
     /// The value itself, for the header of an upstream request and nothing else.
     pub fn expose(&self) -> &str {
         // Built from a `&str` and never changed, so the fallback is unreachable.

@@ -321,3 +321,54 @@ fn buffers_are_set_listed_saved_and_deleted() {
     assert_eq!(list(&sandbox.json(&["list-buffers"])).len(), 0);
     assert!(sandbox.inspan(&["copy-mode", "-t", &pane]).fails(1).contains("nobody looks at"));
 }
+
+#[test]
+fn several_clicks_copy_a_word_and_a_line() {
+    let sandbox = Sandbox::new();
+    let terminal = counted(&sandbox);
+    let (column, row) = place(&terminal, "line 50.");
+    let click = |button: u8| {
+        let at = format!("{};{}", column + 2, row + 1);
+        format!("\x1b[<{button};{at}M\x1b[<{button};{at}m")
+    };
+    // Both clicks in one piece, so that they are close together however busy the machine is.
+    terminal.send(click(0).repeat(2));
+    wait_for_buffer(&sandbox, "line");
+    wait_for_end(&terminal);
+    terminal.keys("a C-u");
+    terminal.send(click(0).repeat(3));
+    wait_for_buffer(&sandbox, "line 50.\n");
+    wait_for_end(&terminal);
+    // A program that took the mouse gets them, but not with Shift.
+    terminal.send("printf '\\033[?1000;1006hmouse ta''ken\\n'; cat >/dev/null\r");
+    terminal.wait_for("mouse taken");
+    terminal.send(click(4).repeat(2));
+    wait_for_buffer(&sandbox, "line");
+}
+
+#[test]
+fn prompts_are_jumped_to_and_lines_numbered() {
+    let sandbox = Sandbox::new();
+    session(
+        &sandbox,
+        &[
+            "sh",
+            "-c",
+            r"i=0; while [ $i -lt 90 ]; do i=$((i+1)); [ $((i % 30)) = 1 ] && printf '\033]133;A\007'; echo row $i; done; read x",
+        ],
+    );
+    let terminal = attach(&sandbox);
+    terminal.wait_for("row 90");
+    enter(&terminal);
+    terminal.keys("[ V y");
+    wait_for_buffer(&sandbox, "row 61\n");
+    enter(&terminal);
+    terminal.keys("[ [ V y");
+    wait_for_buffer(&sandbox, "row 31\n");
+    enter(&terminal);
+    terminal.keys("[ ] =");
+    terminal.wait_for("no prompt is known behind this");
+    terminal.wait_for("61 row 61");
+    terminal.keys("q");
+    terminal.wait_for_no("61 row 61");
+}

@@ -25,3 +25,4 @@ mod settings;
 mod steps;
 mod switching;
 mod trying;
+mod vaults;

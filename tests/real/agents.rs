@@ -43,6 +43,10 @@ fn a_turn_asks_works_fails_and_goes_on() {
     let failed = stage.sandbox.inspan(&["prompt", "-t", &pane, "--wait", "[[fail: 401]]"]);
     assert!(failed.fails(1).contains("401"), "{failed:?}");
 
+    let limited = stage.sandbox.inspan(&["prompt", "-t", &pane, "--wait", "[[fail: 429]]"]);
+    assert!(limited.fails(1).contains("429"), "{limited:?}");
+    assert_eq!(stage.row(&pane)["status"], "limited");
+
     stage.type_prompt(&pane, "[[slow: 300]] [[say: never to be heard]]");
     stage.wait_pane(&pane, "a turn is under way", |row| row["status"] == "working");
     stage.sandbox.inspan(&["send-keys", "-t", &pane, "Escape"]).ok();

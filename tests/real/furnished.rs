@@ -1,5 +1,7 @@
 //! A home in which a person has lived: what a harness gets of it, who pays, and that nothing of it is touched.
-use super::{CLAUDE, CODEX, Cli, GEMINI, Stage, environment, processes_with, upstream::Upstream};
+use super::{
+    CLAUDE, CODEX, Cli, GEMINI, GROK, OPENCODE, Stage, environment, processes_with, upstream::Upstream,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -38,6 +40,16 @@ fn gemini_lives_in_a_furnished_home() {
     lives(GEMINI, "x-goog-api-key");
 }
 
+#[test]
+fn opencode_lives_in_a_furnished_home() {
+    lives(OPENCODE, "x-goog-api-key");
+}
+
+#[test]
+fn grok_lives_in_a_furnished_home() {
+    lives(GROK, "authorization");
+}
+
 fn lives(cli: Cli, key_header: &str) {
     let (upstream, foreign) = (Upstream::start(), Upstream::start());
     let mut stage = Stage::new();
@@ -50,7 +62,7 @@ fn lives(cli: Cli, key_header: &str) {
     let url = upstream.url();
     stage.sandbox.config(&format!(
         "[credits]\nanthropic = \"env:TEAM_KEY\"\nopenai = \"env:TEAM_KEY\"\ngoogle = \"env:TEAM_KEY\"\n\
-         [providers.anthropic]\nbase_url = \"{url}\"\n[providers.openai]\nbase_url = \"{url}/v1\"\n\
+         xai = \"env:TEAM_KEY\"\n[providers.xai]\nbase_url = \"{url}/v1\"\n[providers.anthropic]\nbase_url = \"{url}\"\n[providers.openai]\nbase_url = \"{url}/v1\"\n\
          [providers.google]\nbase_url = \"{url}\"\n"
     ));
     let past = a_past(&stage, cli, &upstream);
@@ -81,21 +93,18 @@ fn lives(cli: Cli, key_header: &str) {
         offered.is_some_and(|session| session["title"].as_str().unwrap().contains("heron")),
         "{sessions}"
     );
-    let mut again = vec!["new-window", "-t", "credits", "--executor", cli.name, "--resume", &past];
-    again.extend(credits);
-    let resumed = stage.sandbox.inspan(&again).ok().to_owned();
-    stage.wait_idle(&resumed, cli);
-    let recalled = stage.ask(&resumed, "[[recall: heron]]");
-    assert!(recalled.contains(PAST), "{recalled}");
-    // Codex goes on with what another provider began only in a copy.
-    let goes_on = stage.row(&resumed)["native_session"] == past.as_str();
-    assert_eq!(goes_on, cli.name != CODEX.name, "{}", stage.row(&resumed));
+    // OpenCode's database holds logins beside the sessions, so only its own account goes on with those.
+    if cli.name != OPENCODE.name {
+        goes_on(&stage, cli, &past, &credits);
+    }
 
     let requests = upstream.requests();
     let requests = &requests[said_before..];
     assert!(requests.iter().any(|request| request.body.contains("all is well")), "the prompt went upstream");
-    for wanted in [MEMORY, SKILL, TOOL] {
-        assert!(requests.iter().any(|request| request.body.contains(wanted)), "{wanted:?} is in no request");
+    // Grok Build tells its model of MCP tools only when that searches for them.
+    let told = if cli.name == GROK.name { &[MEMORY, SKILL][..] } else { &[MEMORY, SKILL, TOOL] };
+    for wanted in told {
+        assert!(requests.iter().any(|request| request.body.contains(*wanted)), "{wanted:?} is in no request");
     }
     for request in requests {
         let sent = request.header(key_header).unwrap_or_default();
@@ -114,6 +123,19 @@ fn lives(cli: Cli, key_header: &str) {
     assert!(foreign.is_empty(), "changed in the home: {foreign:?}\nof all: {changed:?}");
 }
 
+/// The past session goes on in a pane of its own.
+fn goes_on(stage: &Stage, cli: Cli, past: &str, credits: &[&str]) {
+    let mut again = vec!["new-window", "-t", "credits", "--executor", cli.name, "--resume", past];
+    again.extend(credits);
+    let resumed = stage.sandbox.inspan(&again).ok().to_owned();
+    stage.wait_idle(&resumed, cli);
+    let recalled = stage.ask(&resumed, "[[recall: heron]]");
+    assert!(recalled.contains(PAST), "{recalled}");
+    // Codex goes on with what another provider began only in a copy.
+    let goes_on = stage.row(&resumed)["native_session"] == past;
+    assert_eq!(goes_on, cli.name != CODEX.name, "{}", stage.row(&resumed));
+}
+
 /// What the vendors' CLIs write themselves into their histories, which are shared so that there is one; and what the
 /// person's own hook and MCP server write.
 const HISTORY: &[&str] = &[
@@ -129,6 +151,15 @@ const HISTORY: &[&str] = &[
     ".codex/session_index.jsonl",
     ".gemini/tmp/",
     ".gemini/history/",
+    ".grok/sessions/",
+    // Its database, logs and snapshots; and the packages that it fetches for plugins into its own directory.
+    ".local/share/opencode/",
+    ".local/state/opencode/",
+    ".cache/opencode/",
+    ".config/opencode/node_modules/",
+    ".config/opencode/package.json",
+    ".config/opencode/package-lock.json",
+    ".config/opencode/.gitignore",
     "canary/",
 ];
 
@@ -147,6 +178,7 @@ fn a_past(stage: &Stage, cli: Cli, upstream: &Upstream) -> String {
     let provider = format!(
         "model_providers.past={{name=\"past\",base_url=\"{url}/v1\",wire_api=\"responses\",experimental_bearer_token=\"past\"}}"
     );
+    let settings;
     let (args, env): (Vec<&str>, Vec<(&str, &str)>) = match cli.name {
         "claude" => (
             vec!["-p", "--model", "claude-sonnet-4-6", "--", PAST],
@@ -158,6 +190,24 @@ fn a_past(stage: &Stage, cli: Cli, upstream: &Upstream) -> String {
                 vec!["exec", "-m", "gpt-5.4", "-c", "model_provider=\"past\"", "-c", &provider, "-c", &trust];
             args.extend(["--", PAST]);
             (args, vec![])
+        }
+        "grok" => {
+            let config = format!(
+                "[cli]\nauto_update = false\n[models]\ndefault = \"past\"\nsession_summary = \"past\"\n[model.past]\n\
+                 model = \"past\"\nbase_url = \"{url}/v1\"\napi_key = \"past\"\napi_backend = \"responses\"\n"
+            );
+            stage.sandbox.write("home/.grok/config.toml", &config);
+            (vec!["-p", PAST], vec![])
+        }
+        "opencode" => {
+            settings = json!({"enabled_providers": ["past"], "model": "past/m", "small_model": "past/m", "provider": {"past": {
+                "npm": "@ai-sdk/openai-compatible", "options": {"baseURL": format!("{url}/v1"), "apiKey": "past"},
+                "models": {"m": {}}}}})
+            .to_string();
+            (
+                vec!["run", PAST],
+                vec![("OPENCODE_CONFIG_CONTENT", settings.as_str()), ("OPENCODE_DISABLE_MODELS_FETCH", "1")],
+            )
         }
         _ => {
             let settings = json!({"security": {"auth": {"selectedType": "gemini-api-key"}}});
@@ -194,7 +244,8 @@ fn furnish(stage: &Stage, cli: Cli, foreign: &str) {
     let hook = format!("touch {}/canary/hook", home.display());
     let mcp = json!({"command": "node", "args": [server, home.join("canary/mcp")]});
     let skill = format!("---\nname: bells\ndescription: {SKILL}\n---\nPull the rope.\n");
-    let directory = format!(".{}", cli.name);
+    let directory =
+        if cli.name == OPENCODE.name { ".config/opencode".to_owned() } else { format!(".{}", cli.name) };
     write(&format!("{directory}/skills/bells/SKILL.md"), &skill);
     match cli.name {
         "claude" => {
@@ -227,6 +278,39 @@ fn furnish(stage: &Stage, cli: Cli, foreign: &str) {
             let login = json!({"OPENAI_API_KEY": LOGIN, "tokens": {"access_token": LOGIN, "refresh_token": LOGIN,
                 "id_token": LOGIN, "account_id": LOGIN}});
             write(".codex/auth.json", &login.to_string());
+        }
+        "grok" => {
+            write(".grok/AGENTS.md", MEMORY);
+            let hooks =
+                json!({"hooks": {"UserPromptSubmit": [{"hooks": [{"type": "command", "command": hook}]}]}});
+            write(".grok/hooks/canary.json", &hooks.to_string());
+            let config = format!(
+                "[models]\ndefault = \"theirs\"\n[model.theirs]\nmodel = \"theirs\"\nbase_url = \"{foreign}/v1\"\n\
+                 api_key = \"{STRAY}\"\n[mcp_servers.bells]\ncommand = \"node\"\nargs = [{}, {}]\n",
+                json!(server),
+                json!(home.join("canary/mcp"))
+            );
+            write(".grok/config.toml", &config);
+            let login = json!({"https://auth.x.ai::1": {"key": LOGIN, "auth_mode": "external", "email": "me@example.org",
+                "expires_at": "2100-01-01T00:00:00Z"}});
+            write(".grok/auth.json", &login.to_string());
+        }
+        "opencode" => {
+            write(".config/opencode/AGENTS.md", MEMORY);
+            let plugin = format!(
+                "export const Canary = async () => ({{ event: async () => require('fs').writeFileSync({}, '') }})\n",
+                json!(home.join("canary/hook"))
+            );
+            write(".config/opencode/plugin/canary.js", &plugin);
+            let bells = json!({"type": "local", "command": ["node", server, home.join("canary/mcp")]});
+            let theirs = json!({"options": {"baseURL": format!("{foreign}/v1"), "apiKey": STRAY},
+                "npm": "@ai-sdk/openai-compatible", "models": {"m": {}}});
+            let settings =
+                json!({"model": "theirs/m", "provider": {"theirs": theirs}, "mcp": {"bells": bells}});
+            write(".config/opencode/opencode.json", &settings.to_string());
+            let login = json!({"google": {"type": "api", "key": LOGIN}, "openai": {"type": "oauth", "refresh": LOGIN,
+                "access": LOGIN, "expires": 4_102_444_800_000_u64}});
+            write(".local/share/opencode/auth.json", &login.to_string());
         }
         _ => {
             write(".gemini/GEMINI.md", MEMORY);
@@ -309,6 +393,9 @@ const FORBIDDEN: &[&str] = &[
     "OPENAI_",
     "GEMINI_",
     "GOOGLE_",
+    "GROK_",
+    "XAI_",
+    "OPENCODE_",
     "NO_PROXY",
     "no_proxy",
 ];
@@ -333,7 +420,8 @@ fn under_login_a_harness_runs_as_the_person_would_run_it() {
         for line in &environment {
             let name = line.split('=').next().unwrap();
             // The installation is inspan's own here, and does not replace itself.
-            let held = name == "DISABLE_AUTOUPDATER";
+            let held = ["DISABLE_AUTOUPDATER", "GROK_DISABLE_AUTOUPDATER", "OPENCODE_DISABLE_AUTOUPDATE"]
+                .contains(&name);
             assert!(held || !FORBIDDEN.iter().any(|word| name.starts_with(word)), "{}: {line}", cli.name);
         }
         let line = runs(row["pid"].as_i64().unwrap());

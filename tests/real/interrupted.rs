@@ -1,5 +1,5 @@
 //! The server is killed in the middle of a turn; the next one offers to resume, and the same native session goes on.
-use super::{CLAUDE, CODEX, Cli, GEMINI, Stage};
+use super::{CLAUDE, CODEX, Cli, GEMINI, GROK, OPENCODE, Stage};
 use crate::common::{Signal, wait_gone};
 use std::time::Duration;
 
@@ -19,6 +19,16 @@ fn codex_resumes_after_the_server_was_killed() {
 #[test]
 fn gemini_resumes_after_the_server_was_killed() {
     killed(GEMINI);
+}
+
+#[test]
+fn opencode_resumes_after_the_server_was_killed() {
+    killed(OPENCODE);
+}
+
+#[test]
+fn grok_resumes_after_the_server_was_killed() {
+    killed(GROK);
 }
 
 fn killed(cli: Cli) {

@@ -28,7 +28,7 @@ const LOOKS: u32 = 8;
 const SIZE: (u16, u16) = (120, 40);
 
 /// The executors that are tried.
-pub const ALL: [Cli; 3] = [CLAUDE, CODEX, GEMINI];
+pub const ALL: [Cli; 5] = [CLAUDE, CODEX, GEMINI, OPENCODE, GROK];
 pub const CLAUDE: Cli = Cli {
     name: "claude",
     takes_prompts: "❯",
@@ -55,6 +55,25 @@ pub const GEMINI: Cli = Cli {
     other_model: "gemini-3.1-pro",
     other_wire: "gemini-3.1-pro-preview",
     question: "Allow execution of",
+    asks: "run",
+};
+
+pub const OPENCODE: Cli = Cli {
+    name: "opencode",
+    takes_prompts: "ctrl+p commands",
+    model: "gemini-3.1-pro",
+    other_model: "gemini-3-flash",
+    other_wire: "gemini-3-flash-preview",
+    question: "Permission required",
+    asks: "run",
+};
+pub const GROK: Cli = Cli {
+    name: "grok",
+    takes_prompts: "Shift+Tab:mode",
+    model: "grok-4.6",
+    other_model: "grok-4.5",
+    other_wire: "grok-4.5",
+    question: "Yes, proceed",
     asks: "run",
 };
 

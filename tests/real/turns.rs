@@ -1,5 +1,7 @@
 //! One harness alone: it comes up without a dialog, works, asks, changes its model, and leaves nothing behind.
-use super::{ALL, CLAUDE, CODEX, Cli, DIALOGS, GEMINI, LEAVE, Stage, is_idle, processes_with};
+use super::{
+    ALL, CLAUDE, CODEX, Cli, DIALOGS, GEMINI, GROK, LEAVE, OPENCODE, Stage, is_idle, processes_with,
+};
 use crate::common::wait_gone;
 
 #[test]
@@ -15,6 +17,16 @@ fn codex_works_and_leaves_nothing_behind() {
 #[test]
 fn gemini_works_and_leaves_nothing_behind() {
     works(GEMINI);
+}
+
+#[test]
+fn opencode_works_and_leaves_nothing_behind() {
+    works(OPENCODE);
+}
+
+#[test]
+fn grok_works_and_leaves_nothing_behind() {
+    works(GROK);
 }
 
 fn works(cli: Cli) {

@@ -193,6 +193,8 @@ macro_rules! must {
 
 /// Checks the order that a dialect's provider demands.
 pub fn check(dialect: Dialect, body: &Value) -> Result<(), String> {
+    let empty = body.as_object().into_iter().flatten().find(|(_, value)| value.is_null());
+    must!(empty.is_none(), "a field without a value: {empty:?}");
     match dialect {
         Dialect::Messages => check_messages(all(&body["messages"])),
         Dialect::Chat => check_chat(all(&body["messages"])),

@@ -185,6 +185,29 @@ fn an_error_before_the_first_word_leaves_the_way_open() {
 }
 
 #[test]
+fn the_caller_may_end_a_stream_and_keep_it_alive() {
+    for way in ways() {
+        let raw = bytes(way.upstream, &stream_of(way.upstream));
+        let mut stream = Stream::new(session(way));
+        let mut out = Vec::new();
+        stream.feed(&raw[..raw.len() * 3 / 5], &mut out);
+        let mut alive = Vec::new();
+        stream.keep_alive(&mut alive);
+        let mut meter = inspan::dialect::Meter::new(way.client);
+        meter.feed(&out);
+        meter.feed(&alive);
+        assert!(meter.at_boundary(), "{way:?}");
+        stream.abort("nothing came for a minute", &mut out);
+        let before = out.len();
+        stream.abort("again", &mut out);
+        stream.finish(true, &mut out);
+        assert_eq!(out.len(), before, "{way:?}: an end is one");
+        assert!(check(way.client, &out).unwrap().failed, "{way:?}");
+        assert!(stream.failure().unwrap().message.contains("a minute"));
+    }
+}
+
+#[test]
 fn a_whole_answer_tells_the_same_as_its_stream() {
     for way in ways() {
         let said = source::read(way.upstream, &stream_of(way.upstream));

@@ -76,6 +76,86 @@ proptest! {
     }
 }
 
+/// Puts something else in the place of one of a document's values.
+fn spoil(value: &mut Value, at: &mut usize, with: &Value) {
+    if *at == 0 {
+        *value = with.clone();
+        *at = usize::MAX;
+        return;
+    }
+    *at -= 1;
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(|inner| spoil(inner, at, with)),
+        Value::Object(all) => all.values_mut().for_each(|inner| spoil(inner, at, with)),
+        _ => {}
+    }
+}
+
+/// A request with something of everything.
+fn rich(client: Dialect) -> Value {
+    let tool = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let raw = bytes(Dialect::Gemini, &stream_of(Dialect::Gemini));
+    let upstream = if client == Dialect::Gemini { Dialect::Chat } else { Dialect::Gemini };
+    let raw = if upstream == Dialect::Gemini { raw } else { bytes(upstream, &stream_of(upstream)) };
+    let mut body = conversation::replay(client, &translated(Way { client, upstream }, &[&raw], false));
+    let more = match client {
+        Dialect::Messages => {
+            json!({"system": [{"type": "text", "text": "s"}], "tools": [{"name": "n", "input_schema": tool}],
+            "tool_choice": {"type": "any"}, "metadata": {"user_id": "u"}, "stop_sequences": ["x"]})
+        }
+        Dialect::Chat => {
+            json!({"tools": [{"type": "function", "function": {"name": "n", "parameters": tool}}],
+            "tool_choice": "required", "stop": ["x"], "response_format": {"type": "json_schema", "json_schema": {"schema": tool}}})
+        }
+        Dialect::Responses => {
+            json!({"instructions": "i", "tools": [{"type": "namespace", "name": "s", "tools": [{"type": "custom", "name": "c"}]}],
+            "reasoning": {"effort": "low"}, "text": {"format": {"type": "json_object"}}})
+        }
+        Dialect::Gemini => {
+            json!({"systemInstruction": {"parts": [{"text": "s"}]}, "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+            "tools": [{"functionDeclarations": [{"name": "n", "parameters": {"type": "OBJECT"}}]}], "generationConfig": {"topK": 3}})
+        }
+    };
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+    }
+    body
+}
+
+#[test]
+fn no_value_at_any_place_makes_it_panic() {
+    for way in ways() {
+        let body = rich(way.client);
+        let sound = translate::request(way.client, way.upstream, &body, &facts(way)).unwrap();
+        conversation::check(way.upstream, &sound.body).unwrap();
+        for with in [
+            json!(null),
+            json!(7),
+            json!("text"),
+            json!([]),
+            json!({}),
+            json!([["a"]]),
+            json!({"type": "text"}),
+        ] {
+            let mut place = 1;
+            loop {
+                let (mut spoiled, mut at) = (body.clone(), place);
+                spoil(&mut spoiled, &mut at, &with);
+                // Counted down but not reached: there is no such place.
+                if at < usize::MAX / 2 {
+                    break;
+                }
+                if let Ok(there) = translate::request(way.client, way.upstream, &spoiled, &facts(way)) {
+                    assert!(there.body.is_object());
+                }
+                let _ = translate::own_words(way.client, spoiled.to_string().as_bytes());
+                place += 1;
+            }
+            assert!(place > 20, "{way:?}: {place} places");
+        }
+    }
+}
+
 /// What each upstream must be given back of the thought in its own stream.
 fn own_reasoning(upstream: Dialect, body: &Value) -> bool {
     let text = body.to_string();

@@ -198,6 +198,19 @@ fn what_is_dropped_is_said_and_what_is_too_much_is_clamped() {
 }
 
 #[test]
+fn a_search_is_the_models_to_ask_for() {
+    let codex = |access: Value| json!({"input": "hi", "tools": [{"type": "web_search", "external_web_access": access}]});
+    let chat = through(Dialect::Responses, Dialect::Chat, &codex(Value::Null)).body;
+    assert_eq!(chat["tools"], json!([{"type": "openrouter:web_search"}]));
+    let claude = through(Dialect::Responses, Dialect::Messages, &codex(true.into())).body;
+    assert_eq!(claude["tools"][0]["type"], "web_search_20250305");
+    let stored = through(Dialect::Responses, Dialect::Messages, &codex(false.into()));
+    assert!(stored.body.get("tools").is_none() && noted(&stored, "web_search"), "{stored:?}");
+    let elsewhere = on("lab", "m", Dialect::Responses, Dialect::Chat, &codex(true.into()));
+    assert!(elsewhere.body.get("tools").is_none() && noted(&elsewhere, "web_search"));
+}
+
+#[test]
 fn an_error_under_a_good_status_is_one() {
     for client in ALL {
         for upstream in ALL.into_iter().filter(|upstream| *upstream != client) {

@@ -83,8 +83,24 @@ session = 2
 day = 2_0.50
 [providers.openai]
 base_url = \"http://127.0.0.1:4000/v1/\"
+headers = { x-team = \"a\" }
+deny_fields = [\"store\"]
+deny_betas = [\"context-*\"]
+[gateways.office]
+preset = \"kong\"
+base_url = \"https://kong.example\"
+dialects = [\"chat\"]
+credential = \"file:~/.kong\"
+auth = \"apikey\"
+headers = { x-team = \"a\" }
+deny_fields = [\"store\"]
+deny_betas = [\"context-*\"]
+models = { \"gpt-5.4\" = \"gpt\" }
+vars = { a = \"b\" }
+translate = false
 [executors.codex]
 permission = \"full\"
+inject = \"env\"
 args = [\"--search\"]
 [executors.opencode]
 args = []
@@ -137,7 +153,14 @@ fn a_broken_key_names_its_place_and_keeps_its_default_and_the_rest_holds() {
         ("update_environment = [\"A\", 3]", 22, "update_environment", "wants a list of texts", None),
         ("theme = [\"dark\"]", 9, "theme", "wants text", None),
         ("byok = \"env:X\"", 8, "byok", "wants a table", None),
-        ("byok = { opencode = \"env:X\" }", 10, "byok.opencode", "unknown name", None),
+        ("byok = { opencode = \"env:X\" }", 21, "byok.opencode", "wants a table", None),
+        (
+            "byok = { opencode = { opena = \"env:X\" } }",
+            23,
+            "byok.opencode.opena",
+            "unknown name",
+            Some("openai"),
+        ),
         ("byok = { cladue = \"env:X\" }", 10, "byok.cladue", "unknown name", Some("claude")),
         ("credits = { openia = \"env:X\" }", 13, "credits.openia", "unknown name", Some("openai")),
         (
@@ -259,4 +282,92 @@ proptest::proptest! {
     fn any_text_is_read_without_a_crash(text in "[\\[\\]a-z.=\"'#{},0-9 é\r\n_-]{0,120}") {
         read(&text);
     }
+}
+
+#[test]
+fn gateways_are_declared_and_what_is_wrong_with_them_has_a_place() {
+    let settings = clean(
+        "[gateways.office]\npreset = \"litellm\"\nbase-url = \"http://127.0.0.1:4000\"\ncredential = \"env:LL\"\n\
+         [gateways.office.models]\n\"claude-opus-4.6\" = \"big\"\n[credits]\nanthropic = \"gateway:office\"\n",
+    );
+    let facts = settings.facts(Policy::default(), |_| false);
+    assert_eq!(facts.via, [(Provider::Anthropic, "office".to_owned())].into());
+    assert_eq!(facts.gateways["office"].credential.as_deref(), Some("env:LL"));
+    assert_eq!(settings.references(), ["env:LL"]);
+    assert!(!facts.provider_keys.contains_key(&Provider::Anthropic));
+
+    for (text, key, line, words) in [
+        ("[gateways.a]\npreset = \"litelm\"\n", "gateways.a.preset", 2, "no preset"),
+        ("[gateways.a]\npreset = \"litellm\"\n", "gateways.a.base_url", 2, "is missing"),
+        ("[gateways.a]\nbase_url = \"https://x.example\"\n", "gateways.a.dialects", 2, "is missing"),
+        ("[gateways.a]\ndialects = [\"smoke\"]\n", "gateways.a.dialects", 2, "wants a list of"),
+        ("[credits]\nopenai = \"gateway:nobody\"\n", "credits.openai", 2, "no gateway"),
+        (
+            "[providers.openai.headers]\nx-api-key = \"sk-canary\"\n",
+            "providers.openai.headers.x-api-key",
+            2,
+            "must end in a reference",
+        ),
+    ] {
+        let (settings, problems) = read(text);
+        let problem =
+            problems.iter().find(|p| p.key == key).unwrap_or_else(|| panic!("{text}: {problems:?}"));
+        assert_eq!(problem.line, line, "{problem}");
+        assert!(problem.message.contains(words), "{problem}");
+        assert!(!format!("{problems:?}").contains("canary"));
+        assert!(settings.gateways().0.is_empty());
+    }
+    clean("[providers.openai.headers]\nhelicone-auth = \"Bearer env:HELICONE\"\nx-team = \"a b\"\n");
+}
+
+#[test]
+fn groks_key_is_looked_for_in_its_own_order() {
+    let key = |text: &str, set: &'static [&'static str]| {
+        clean(text).byok_keys(|name| set.contains(&name)).get(&ExecutorId::GROK).cloned()
+    };
+    let both: &[&str] = &["XAI_API_KEY", "GROK_CODE_XAI_API_KEY"];
+    let entry = "[credits]\nxai = \"env:TEAM_XAI\"\n";
+    assert_eq!(key("[byok]\ngrok = \"env:MINE\"\n", both).as_deref(), Some("env:MINE"));
+    assert_eq!(key(entry, both).as_deref(), Some("env:GROK_CODE_XAI_API_KEY"));
+    assert_eq!(key(entry, &["XAI_API_KEY"]).as_deref(), Some("env:XAI_API_KEY"));
+    assert_eq!(key(entry, &[]).as_deref(), Some("env:TEAM_XAI"));
+    assert_eq!(key("", &[]), None);
+    assert_eq!(key("[credits]\nxai = \"none\"\n", &[]), None);
+    // Nobody else's key is taken because it happens to be set.
+    assert_eq!(clean("").byok_keys(|_| true).len(), 1);
+}
+
+#[test]
+fn who_holds_a_key_is_set_for_each_executor() {
+    let settings = clean("[executors.claude]\ninject = \"env\"\n[executors.codex]\ninject = \"gateway\"\n");
+    assert_eq!(settings.facts(Policy::default(), |_| false).inject, [ExecutorId::CLAUDE].into());
+}
+
+#[test]
+fn an_executor_may_be_declared_and_a_stray_name_is_told_from_one() {
+    let text = "[executors.parrot]\ncommand = [\"parrot\"]\ndialect = \"chat\"\ntypo = 1\n\
+                [executors.parrot.status]\nidle = [\">\"]\nidel = [\">\"]\n\
+                [executors.cladue]\npermission = \"full\"\n[executors.claude]\ncommand = [\"x\"]\n\
+                [executors.\"../up\"]\ncommand = [\"x\"]\n";
+    let (settings, problems) = Settings::parse(&[("config.toml", text)]);
+    let told: Vec<_> = problems.iter().map(|p| (p.key.as_str(), p.nearest.as_deref())).collect();
+    let mut wanted = vec![
+        ("executors.parrot.typo", None),
+        ("executors.parrot.status.idel", Some("idle")),
+        ("executors.cladue", Some("claude")),
+        ("executors.claude.command", None),
+        ("executors.../up", None),
+    ];
+    wanted.sort_unstable();
+    let mut told = told;
+    told.sort_unstable();
+    assert_eq!(told, wanted);
+    let names: Vec<_> = settings.declared().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(names, ["parrot"]);
+    let facts = settings.facts(Policy::default(), |_| false);
+    let entry = facts.executor(&"parrot".into()).unwrap();
+    assert_eq!(entry.dialect(Provider::OpenAi), Some(crate::router::Dialect::Chat));
+    assert!(!entry.default_model.is_empty());
+    let unknown = facts.executor(&"parot".into()).unwrap_err();
+    assert_eq!(unknown.nearest.as_deref(), Some("parrot"));
 }

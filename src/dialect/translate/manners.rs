@@ -25,6 +25,8 @@ pub(super) struct Manners {
     pub own_sampling: bool,
     /// The Gemini model takes a level, not a budget, and checks signatures of calls.
     pub gemini3: bool,
+    /// The least that the Gemini model thinks.
+    pub least_level: &'static str,
 }
 
 impl Manners {
@@ -45,6 +47,7 @@ impl Manners {
             cache_marks: openrouter && matches!(family, "claude" | "gemini" | "qwen"),
             adaptive: family == "claude" && claude_version(&name) >= (4, 6),
             own_sampling: family == "claude" && claude_version(&name) >= (4, 7),
+            least_level: if name.contains("pro") { "LOW" } else { "MINIMAL" },
             gemini3: family == "gemini" && !["gemini-1", "gemini-2"].iter().any(|old| name.starts_with(old)),
         }
     }

@@ -30,7 +30,7 @@ fn messages(body: &mut Value) -> bool {
     let mut last_lost = false;
     for message in elements(body, "messages") {
         let model = message["role"] == "assistant";
-        let Some(blocks) = message["content"].as_array_mut() else { continue };
+        let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { continue };
         let before = blocks.len();
         blocks.retain(|block| {
             !Blob::is_marked(str_of(block, "signature")) && !Blob::is_marked(str_of(block, "data"))

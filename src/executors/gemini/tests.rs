@@ -96,3 +96,21 @@ fn its_store_is_found_by_table_or_mark_and_told_once_per_session() {
         Gemini.transcript(dir.path(), cwd, id).unwrap().turns.into_iter().map(|t| t.text).collect();
     assert_eq!(told, ["list the files", "Looking.", "run_shell_command: {\"command\":\"ls\"}", "a.rs"]);
 }
+
+#[test]
+fn a_person_whose_account_is_not_served_is_told_what_to_do() {
+    let bottom = [
+        "✕ [API Error: This client is no longer supported for Gemini Code Assist for individuals.]"
+            .to_owned(),
+        " > Type your message or @path/to/file".to_owned(),
+    ];
+    let seen =
+        Gemini.watch(&Signals { bottom: &bottom, title: "◇  Ready (shop)", ..Signals::default() }).unwrap();
+    assert_eq!(seen.status, Status::NeedsYou);
+    for wanted in ["API", "byok"] {
+        assert!(seen.detail.contains(wanted), "{}", seen.detail);
+    }
+    let furnished = crate::executors::furnished::Furnished::new();
+    let plan = furnished.plan("gemini", crate::executors::Home::Users, true);
+    assert!(plan.notes.iter().any(|note| note.contains("Antigravity CLI")), "{:?}", plan.notes);
+}

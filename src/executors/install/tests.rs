@@ -30,8 +30,12 @@ impl Machine {
     }
 
     fn install(&self, name: &str) -> (Result<Installed, InstallError>, Vec<Progress>) {
+        self.install_as(name, false)
+    }
+
+    fn install_as(&self, name: &str, newest: bool) -> (Result<Installed, InstallError>, Vec<Progress>) {
         let mut told = Vec::new();
-        let options = InstallOptions { env: &self.env, again: false };
+        let options = InstallOptions { env: &self.env, again: false, newest };
         let executor = by_id(&name.into()).unwrap();
         (install(executor, &self.dir.path().join("data"), options, &mut |p| told.push(p)), told)
     }
@@ -67,6 +71,8 @@ fn a_version_is_installed_once_after_its_size_was_told() {
     assert_eq!(done.binary, machine.root().join("current/node_modules/.bin/codex"));
     assert!(done.binary.is_file());
     let (again, told) = machine.install("codex");
+    // A process that another test started at this moment may hold the lock's file until it runs its program.
+    let told: Vec<_> = told.into_iter().filter(|p| !matches!(p, Progress::Step(_))).collect();
     assert_eq!((again.unwrap(), told), (Installed { already: true, ..done }, Vec::new()));
     assert_eq!(machine.names(), [".lock", version(), "current"]);
 }
@@ -131,6 +137,48 @@ fn missing_tools_are_refused_with_their_remedy() {
     machine.env.insert("PATH".into(), machine.dir.path().display().to_string());
     let said = machine.install("codex").0.unwrap_err().to_string();
     assert!(said.contains("npm was not found on your PATH") && said.contains("install Node.js"), "{said}");
+}
+
+#[test]
+fn the_newest_version_is_asked_for_and_one_command_goes_back() {
+    let asked = format!("[ \"$1\" = view ] && {{ echo 9.9.1; exit 0; }}\n{INSTALLS}");
+    let machine = Machine::new(&asked);
+    let codex = by_id(&"codex".into()).unwrap();
+    let data = machine.dir.path().join("data");
+    let nothing = back(codex, &data, &machine.env).unwrap_err().to_string();
+    assert!(nothing.contains("no earlier version of codex"), "{nothing}");
+    machine.install("codex").0.unwrap();
+    let (done, told) = machine.install_as("codex", true);
+    assert_eq!(done.unwrap().version, "9.9.1");
+    assert!(matches!(&told[0], Progress::Size { version, .. } if version == "9.9.1"), "{told:?}");
+    let in_use = || fs::read_link(machine.root().join("current")).unwrap();
+    assert_eq!(in_use(), Path::new("9.9.1"));
+    assert_eq!(back(codex, &data, &machine.env).unwrap().version, version());
+    assert_eq!(in_use(), Path::new(version()));
+    assert_eq!(back(codex, &data, &machine.env).unwrap().version, "9.9.1", "and forth");
+    let silent = Machine::new("exit 1").install_as("codex", true).0.unwrap_err().to_string();
+    assert!(silent.contains("names no version"), "{silent}");
+}
+
+#[test]
+fn a_compressed_binary_is_unpacked_in_its_place() {
+    const PACKED: &str = r#"
+prefix=
+while [ $# -gt 0 ]; do case "$1" in --prefix) shift; prefix=$1;; esac; shift; done
+bin="$prefix/node_modules/@xai-official/grok-linux-x64/bin"
+mkdir -p "$bin"
+printf '#!/bin/sh\necho grok 1.0.41\n' > "$bin/grok.br"
+"#;
+    let machine = Machine::new(PACKED);
+    let unpacks = "#!/bin/sh\n[ \"$1\" = -e ] || exit 1\nshift 3\ncp \"$1\" \"$2\" && chmod +x \"$2\"\n";
+    put_script(&machine.dir.path().join("bin/node"), unpacks);
+    let done = machine.install("grok").0.unwrap();
+    assert_eq!(done.version, "1.0.41");
+    assert!(done.binary.ends_with("grok-linux-x64/bin/grok"));
+    put_script(&machine.dir.path().join("bin/node"), "#!/bin/sh\nexit 1\n");
+    let other = Machine { dir: tempfile::tempdir().unwrap(), env: machine.env.clone() };
+    let said = other.install("grok").0.unwrap_err().to_string();
+    assert!(said.contains("could not be unpacked"), "{said}");
 }
 
 /// A Python of our making: it says `version`, and makes environments whose pip notes what it is asked for.

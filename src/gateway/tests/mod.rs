@@ -24,6 +24,8 @@ pub(super) fn route(base: &str) -> Route {
         step: AuthStep::ProviderKey,
         outside_reference: false,
         verified: true,
+        gateway: None,
+        inject: false,
     }
 }
 

@@ -36,6 +36,14 @@ pub(super) enum Command {
     Search {
         back: bool,
     },
+    /// Search for the word under the cursor.
+    SearchWord {
+        back: bool,
+    },
+    /// Select the address or path under the cursor.
+    Link,
+    /// Number the lines, or do not.
+    Numbers,
     /// Wait for the character to go to.
     Await(Find),
 }
@@ -195,6 +203,12 @@ fn shared(key: &Key) -> Option<Command> {
         KeyCode::PageUp => Move(Motion::PageUp),
         KeyCode::PageDown => Move(Motion::PageDown),
         KeyCode::Enter => Copy,
+        KeyCode::Char('[') => Move(Motion::Turn { back: true }),
+        KeyCode::Char(']') => Move(Motion::Turn { back: false }),
+        KeyCode::Char('*') => SearchWord { back: false },
+        KeyCode::Char('#') => SearchWord { back: true },
+        KeyCode::Char('u') => Link,
+        KeyCode::Char('=') => Numbers,
         KeyCode::Char('n') => Move(Motion::SearchAgain { opposite: false }),
         KeyCode::Char('N') => Move(Motion::SearchAgain { opposite: true }),
         KeyCode::Char('o') => Swap,

@@ -9,6 +9,17 @@ pub trait Lines {
     fn read(&self, line: usize, row: &mut Row);
     /// The line goes on in the next one without a line break.
     fn wrapped(&self, line: usize) -> bool;
+    /// Appends a line's text as `read` gives it; says whether the line goes on in the next one.
+    fn text(&self, line: usize, text: &mut String) -> bool {
+        let mut row = Row::default();
+        self.read(line, &mut row);
+        text.push_str(row.text());
+        self.wrapped(line)
+    }
+    /// A prompt begins in this line, or what somebody asked.
+    fn begins_turn(&self, _line: usize) -> bool {
+        false
+    }
 }
 
 /// A place in the text.

@@ -52,6 +52,15 @@ impl Pattern {
         (!text.is_empty()).then_some(Self { regex, text })
     }
 
+    /// A text as it stands, whatever it would mean as an expression; nothing for blanks.
+    pub fn word(text: &str) -> Option<Self> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        let pattern = Self::new(&regex::escape(text))?;
+        Some(Self { text: text.to_owned(), ..pattern })
+    }
+
     /// What was typed.
     pub fn text(&self) -> &str {
         &self.text
@@ -61,8 +70,19 @@ impl Pattern {
     pub fn find(&self, lines: &dyn Lines, from: Pos, back: bool) -> Option<(Pos, Tally)> {
         let mut starts = Vec::new();
         let mut joined = Joined::default();
-        let mut line = 0;
-        while line < lines.count() && starts.len() < MAX_MATCHES {
+        let (mut line, count) = (0, lines.count());
+        let mut text = String::new();
+        while line < count && starts.len() < MAX_MATCHES {
+            // Most lines have no match, so only their text is looked at.
+            text.clear();
+            let mut behind = line + 1;
+            while lines.text(behind - 1, &mut text) && behind - line < MAX_JOINED && behind < count {
+                behind += 1;
+            }
+            if !self.regex.is_match(&text) {
+                line = behind;
+                continue;
+            }
             let next = joined.read(lines, line);
             starts.extend(joined.matches(&self.regex).map(|found| joined.pos(found.start)));
             line = next;
@@ -75,6 +95,24 @@ impl Pattern {
             Some(starts.partition_point(|start| *start <= from)).filter(|at| *at <= last).unwrap_or(0)
         };
         Some((starts[at], Tally { at: at + 1, of: starts.len() }))
+    }
+
+    /// The first and the last character of the match that covers a place.
+    pub fn covering(&self, lines: &dyn Lines, at: Pos) -> Option<(Pos, Pos)> {
+        let mut line = at.line;
+        while line > 0 && at.line - line < MAX_JOINED && lines.wrapped(line - 1) {
+            line -= 1;
+        }
+        let mut joined = Joined::default();
+        joined.read(lines, line);
+        joined.matches(&self.regex).find_map(|found| {
+            let kept = joined.text[found.clone()]
+                .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}'])
+                .len();
+            let end = found.start + kept.max(1);
+            let (first, last) = (joined.pos(found.start), joined.pos(end - 1));
+            (first <= at && at <= last).then_some((first, last))
+        })
     }
 
     /// The columns that match in these lines.

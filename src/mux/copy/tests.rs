@@ -406,3 +406,87 @@ proptest! {
         }
     }
 }
+
+/// Text in which lines that begin with `$` are prompts.
+#[derive(Debug)]
+struct Prompted(Text);
+
+impl Lines for Prompted {
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+    fn read(&self, line: usize, row: &mut Row) {
+        self.0.read(line, row);
+    }
+    fn wrapped(&self, line: usize) -> bool {
+        self.0.wrapped(line)
+    }
+    fn begins_turn(&self, line: usize) -> bool {
+        self.0.0[line].starts_with('$')
+    }
+}
+
+#[test]
+fn prompts_are_jumped_between() {
+    let text = Prompted(Text::new("$ one\na\nb\nc\nd\n$ two\ne\n$ three"));
+    let mut copy = Copy::new(ModeKeys::Vi, &text, 3, at(6, 1));
+    let mut go = |key: &str| {
+        copy.key(&Key::from_str(key).unwrap(), &text);
+        (copy.cursor().line, copy.top(), copy.take_notice())
+    };
+    assert_eq!(go("["), (5, 5, None));
+    assert_eq!(go("["), (0, 0, None));
+    assert_eq!(go("["), (0, 0, Some("no prompt is known before this".into())));
+    assert_eq!(go("2"), (0, 0, None));
+    assert_eq!(go("]"), (7, 5, None));
+    assert_eq!(go("]"), (7, 5, Some("no prompt is known behind this".into())));
+}
+
+#[test]
+fn words_lines_and_addresses_are_selected_whole() {
+    let text = Text::new(
+        "say some_word, please\nsee https://example.org/a?b=(c). and\nsrc/main.rs:12:3 is it\nwra\\\npped",
+    );
+    let selected = |keys, line, col, select: fn(&mut Copy, &Text)| {
+        let mut copy = Copy::new(keys, &text, 4, at(line, col));
+        select(&mut copy, &text);
+        match copy.copy(&text) {
+            Outcome::Copied { text, .. } => text,
+            other => panic!("{other:?}"),
+        }
+    };
+    for keys in [ModeKeys::Vi, ModeKeys::Emacs] {
+        let word: fn(&mut Copy, &Text) = |copy, text| copy.select_word(text);
+        assert_eq!(selected(keys, 0, 6, word), "some_word");
+        assert_eq!(selected(keys, 0, 13, word), ",");
+        assert_eq!(selected(keys, 3, 1, word), "wrapped");
+        let line: fn(&mut Copy, &Text) = |copy, text| copy.select_line(text);
+        assert_eq!(selected(keys, 4, 1, line), "wrapped\n");
+        let link: fn(&mut Copy, &Text) = |copy, text| {
+            copy.key(&Key::from_str("u").unwrap(), text);
+        };
+        assert_eq!(selected(keys, 1, 20, link), "https://example.org/a?b=(c");
+        assert_eq!(selected(keys, 2, 6, link), "src/main.rs:12:3");
+    }
+    let mut copy = Copy::new(ModeKeys::Vi, &text, 4, at(0, 0));
+    copy.key(&Key::from_str("u").unwrap(), &text);
+    assert_eq!(copy.take_notice().as_deref(), Some("no address or path is under the cursor"));
+}
+
+#[test]
+fn the_word_under_the_cursor_is_searched() {
+    let text = Text::new("a.b axb\nnext a.b");
+    assert_eq!(cursor(&text, "*"), at(0, 4), "a");
+    let text = Text::new("cat dog\ncats\ndog cat");
+    assert_eq!(cursor(&text, "*"), at(1, 0));
+    assert_eq!(cursor(&text, "* n"), at(2, 4));
+    assert_eq!(cursor(&text, "#"), at(2, 4));
+    assert_eq!(cursor(&Text::new(""), "*"), at(0, 0));
+}
+
+#[test]
+fn lines_are_numbered_when_asked() {
+    let text = Text::new("a\nb");
+    assert!(press(ModeKeys::Vi, &text, 2, "=").0.numbers());
+    assert!(!press(ModeKeys::Vi, &text, 2, "= =").0.numbers());
+}

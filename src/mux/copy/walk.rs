@@ -93,6 +93,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// To the first character of what stands together here, or the last one.
+    pub fn go_to_edge(&mut self, back: bool) {
+        self.while_same(false, if back { Self::back } else { Self::forward });
+    }
+
     /// To the beginning of the next word; an empty line is one.
     pub fn word_next(&mut self, big: bool) {
         let class = self.class(big);

@@ -5,21 +5,21 @@ use super::{
 use crate::router::{ExecutorId, Policy, route_lines};
 use std::{collections::BTreeSet, fmt::Write as _};
 
-fn policy(text: &str) -> Policy {
+pub(super) fn policy(text: &str) -> Policy {
     let (policy, problems) = Policy::parse(text, "policy.toml");
     assert_eq!(problems, [], "{text}");
     policy
 }
 
-fn everything(text: &str) -> Facts {
+pub(super) fn everything(text: &str) -> Facts {
     Facts { policy: policy(text), ..Facts::default() }.assume_all()
 }
 
-fn request(executor: &str, model: Option<&str>, auth: Option<AuthMode>) -> PlanRequest {
+pub(super) fn request(executor: &str, model: Option<&str>, auth: Option<AuthMode>) -> PlanRequest {
     PlanRequest { executor: executor.into(), model: model.map(str::to_owned), auth, rehearse: false }
 }
 
-fn refused(request: &PlanRequest, facts: &Facts) -> Refusal {
+pub(super) fn refused(request: &PlanRequest, facts: &Facts) -> Refusal {
     plan(request, facts).unwrap_err()
 }
 

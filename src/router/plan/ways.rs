@@ -11,7 +11,7 @@ pub(super) const MAX_ALTERNATIVES: usize = 3;
 pub fn alternatives(request: &PlanRequest, facts: &Facts) -> Vec<(String, PlanRequest)> {
     let catalogue = Catalogue::builtin();
     let mut found: Vec<(Route, PlanRequest)> = Vec::new();
-    for candidate in candidates(request, catalogue) {
+    for candidate in candidates(request, catalogue, facts) {
         let Ok(route) = decide(&candidate, facts) else { continue };
         // An unverified id may fail at the vendor's door: nothing to send a person to.
         if !route.verified || found.iter().any(|(known, _)| same(known, &route)) {
@@ -32,8 +32,8 @@ fn same(a: &Route, b: &Route) -> bool {
 
 /// Requests near the refused one, likeliest first: the same pair paid otherwise, the same model elsewhere, another
 /// model here.
-fn candidates(request: &PlanRequest, catalogue: &Catalogue) -> Vec<PlanRequest> {
-    let executor = match catalogue.executor(&request.executor) {
+fn candidates(request: &PlanRequest, catalogue: &Catalogue, facts: &Facts) -> Vec<PlanRequest> {
+    let executor = match facts.executor(&request.executor) {
         Ok(executor) => executor.id.clone(),
         Err(Unknown { nearest: Some(nearest), .. }) => ExecutorId::from(nearest.as_str()),
         Err(_) => return Vec::new(),

@@ -2,10 +2,12 @@
 use super::{Answer, Outcome, chosen_dir, line, need_client, silent};
 use crate::{
     commands::{Target, Verb, What},
+    executors::machine::ATTACHED_VAR,
     mux::{
         PaneId, SessionId,
         layout::{Axis, Share},
     },
+    router::{check_metadata, selected_executor},
     server::{Server, harness::Start, panes::Launch, reply::Failure},
     state::{ops::SplitPlace, target::Origin},
 };
@@ -16,6 +18,19 @@ const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
 /// From this many columns `--split` puts two harnesses side by side; below it neither would have room for its lines.
 const SIDE_BY_SIDE: u16 = 100;
+
+/// What `--metadata` says.
+fn read_metadata(words: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut metadata = BTreeMap::new();
+    for word in words {
+        let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
+            return Err(Failure::Usage(format!("--metadata wants KEY=VALUE, not {word:?}")));
+        };
+        metadata.insert(key.trim().to_owned(), value.to_owned());
+    }
+    check_metadata(metadata.keys().map(String::as_str))?;
+    Ok(metadata)
+}
 
 impl Server {
     /// `new-session`, from a shell (`-d`) or a key.
@@ -65,11 +80,25 @@ impl Server {
         env: &BTreeMap<String, String>,
         size: (u16, u16),
     ) -> Result<(SessionId, PaneId), Failure> {
-        let Verb::NewSession { name, dir, window, rehearse, split, what, .. } = verb else {
+        let Verb::NewSession { name, dir, window, rehearse, split, mut what, vault, metadata, .. } = verb
+        else {
             return Err(Failure::Usage("not a session".into()));
         };
         let dir = dir.or_else(|| Some(".".into()));
         let dir = chosen_dir(dir, PathBuf::new(), origin)?;
+        let metadata = read_metadata(&metadata)?;
+        let mut env = env.clone();
+        if !vault.is_empty() {
+            env.insert(ATTACHED_VAR.into(), vault.join(","));
+        }
+        let attached = self.facts(&env).attached;
+        // Checked whatever runs first: the session's later panes are bound by them as well.
+        let selected = selected_executor(&attached)?;
+        if !vault.is_empty() && what.executor.is_none() && what.command.is_empty() {
+            let executor = selected.unwrap_or_else(|| self.settings.default_executor.clone());
+            what.executor = Some(executor.to_string());
+        }
+        let env = &env;
         let start = self.plan_what(&what, rehearse, env, &dir)?;
         let beside = split.map(|executor| What {
             executor: Some(executor).filter(|name| name != "shell"),
@@ -96,6 +125,8 @@ impl Server {
         let session = self.state.new_session(name, dir.clone(), area, pane);
         if let Some(session) = self.state.sessions.get_mut(&session) {
             session.rehearse = rehearse;
+            session.vaults = attached.into_iter().map(|vault| vault.name).collect();
+            session.metadata = metadata;
         }
         if let (Some(text), Some(w)) =
             (window, self.state.window_of(pane).map(|w| w.id).and_then(|id| self.state.windows.get_mut(&id)))

@@ -171,7 +171,12 @@ fn command(
         }
         Osc::Progress { state, percent } => screen.event(TermEvent::Progress { state, percent }),
         Osc::Clipboard { selection, data } => screen.event(TermEvent::Clipboard { selection, data }),
-        Osc::PromptMark(mark) => screen.event(TermEvent::PromptMark(mark)),
+        Osc::PromptMark(mark) => {
+            if mark.starts_with('A') {
+                screen.mark_prompt();
+            }
+            screen.event(TermEvent::PromptMark(mark));
+        }
         Osc::AgentState(state) => screen.event(TermEvent::AgentState(state)),
         Osc::CursorShape(shape) => screen.set_cursor_shape(match shape {
             0 => CursorShape::Block,

@@ -44,6 +44,8 @@ struct Line {
     wide: bool,
     /// The next line goes on with it.
     goes_on: bool,
+    /// A prompt begins in it.
+    prompt: bool,
 }
 
 #[derive(Debug, Default)]
@@ -58,13 +60,14 @@ struct Segment {
 }
 
 impl Segment {
+    fn text_of(&self, line: usize) -> &str {
+        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next.text as usize);
+        &self.text[self.lines[line].text as usize..end]
+    }
+
     fn glyphs(&self, line: usize) -> Glyphs<'_> {
-        let at = self.lines[line];
-        let (text, runs) = match self.lines.get(line + 1) {
-            Some(next) => (next.text as usize, next.runs as usize),
-            None => (self.text.len(), self.runs.len()),
-        };
-        Glyphs::new(&self.text[at.text as usize..text], &self.runs[at.runs as usize..runs])
+        let end = self.lines.get(line + 1).map_or(self.runs.len(), |next| next.runs as usize);
+        Glyphs::new(self.text_of(line), &self.runs[self.lines[line].runs as usize..end])
     }
 
     /// Columns of each row of a line.
@@ -140,6 +143,8 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// The next row goes on with it.
     pub wrapped: bool,
+    /// A prompt begins in it.
+    pub prompt: bool,
 }
 
 /// The packed lines of a pane.
@@ -276,6 +281,7 @@ impl History {
             above: end(segment.rows),
             wide: false,
             goes_on: false,
+            prompt: false,
         });
     }
 
@@ -290,6 +296,44 @@ impl History {
             self.segments.pop_front();
         }
         self.open = false;
+    }
+
+    /// A prompt begins in the row that was taken in last, if that began a line.
+    pub fn mark_prompt(&mut self) {
+        let width = self.width;
+        if let Some(segment) = self.segments.back_mut() {
+            let at = segment.lines.len() - 1;
+            let first = segment.count_rows(at, width) == 1;
+            segment.lines[at].prompt |= first;
+        }
+    }
+
+    /// Whether a prompt begins in a row.
+    pub fn is_prompt(&self, at: usize) -> bool {
+        self.locate(at).is_some_and(|(segment, line, nth)| nth == 0 && segment.lines[line].prompt)
+    }
+
+    /// Appends the text of a row; says whether the next one goes on with it.
+    pub fn text(&self, at: usize, text: &mut String) -> bool {
+        let begin = text.len();
+        let Some((segment, line, nth)) = self.locate(at) else { return false };
+        let row = segment.lines[line];
+        if nth == 0 && row.cells as usize <= self.width {
+            text.push_str(segment.text_of(line));
+        } else {
+            let Some(cols) = self.cols_of(segment, line, nth) else { return false };
+            for glyph in segment.glyphs(line).within(&cols) {
+                text.push(glyph.c);
+                text.push_str(glyph.marks);
+            }
+            if cols.end < row.cells as usize {
+                return true;
+            }
+        }
+        if !row.goes_on {
+            text.truncate(begin + text[begin..].trim_end_matches(' ').len());
+        }
+        row.goes_on
     }
 
     /// Whether the newest line goes on in what is not here.
@@ -396,7 +440,8 @@ fn row(segment: &Segment, line: usize, cols: &Range<usize>) -> Row {
         cells.extend(spacer);
     }
     let at = segment.lines[line];
-    Row { cells, wrapped: at.goes_on || cols.end < at.cells as usize }
+    let wrapped = at.goes_on || cols.end < at.cells as usize;
+    Row { cells, wrapped, prompt: at.prompt && cols.start == 0 }
 }
 
 /// True for what an erased cell is: nothing of it would be missed at the end of a line.

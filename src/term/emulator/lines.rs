@@ -116,6 +116,31 @@ impl Lines for Emulator {
         }
     }
 
+    fn text(&self, line: usize, text: &mut String) -> bool {
+        match self.screen.place(line) {
+            // A tab is one blank of those that it jumped over, as in a row.
+            Some(Place::Packed(at)) => {
+                let begin = text.len();
+                let wrapped = self.screen.packed.text(at, text);
+                if text[begin..].contains('\t') {
+                    let blanks = text[begin..].replace('\t', " ");
+                    text.replace_range(begin.., &blanks);
+                }
+                wrapped && line + 1 < self.count()
+            }
+            _ => {
+                let mut row = Row::default();
+                self.read(line, &mut row);
+                text.push_str(row.text());
+                self.wrapped(line)
+            }
+        }
+    }
+
+    fn begins_turn(&self, line: usize) -> bool {
+        self.screen.is_prompt(line)
+    }
+
     fn wrapped(&self, line: usize) -> bool {
         line + 1 < self.count()
             && match self.screen.place(line) {

@@ -3,6 +3,7 @@
 //! A `Handler` around the core's own: queries are answered here at their exact place in the stream, modes and stacks
 //! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
 mod handler;
+mod prompts;
 mod rectangles;
 mod spill;
 mod state;
@@ -23,7 +24,7 @@ use alacritty_terminal::{
     },
     vte::ansi::{Attr, CharsetIndex, CursorShape, Handler, NamedPrivateMode, StandardCharset},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use unicode_width::UnicodeWidthStr as _;
 
 /// Zero-width marks that one cell keeps: more than any script stacks; the rest is dropped, as memory per cell would
@@ -88,8 +89,12 @@ pub struct Screen {
     region: (usize, usize),
     /// What left the core.
     pub packed: History,
+    /// The core has memory for as many rows of history as it may hold.
+    settled: bool,
     /// How often all history was forgotten.
     pub forgotten: u64,
+    /// Numbers of the core's rows that a prompt begins in.
+    prompts: BTreeSet<u64>,
     /// Nothing is taken out of the core, so that tests have something to compare with.
     #[cfg(test)]
     pub all_in_core: bool,
@@ -120,7 +125,9 @@ impl Screen {
             hidden_keyboard: vec![0],
             region: (0, size.rows),
             packed: History::new(size.cols, history),
+            settled: false,
             forgotten: 0,
+            prompts: BTreeSet::new(),
             #[cfg(test)]
             all_in_core: false,
             level: 64,
@@ -129,7 +136,7 @@ impl Screen {
             hidden_kept: None,
             kept_modes: BTreeMap::new(),
         };
-        screen.settle();
+        screen.limit();
         screen
     }
 

@@ -49,7 +49,7 @@ pub(in super::super) fn write(
     if let Some(max) = facts.clamp(request.max_output, notes) {
         put(if manners.openai { "max_completion_tokens" } else { "max_tokens" }, max.into());
     }
-    let tools: Vec<Value> = request
+    let mut tools: Vec<Value> = request
         .tools
         .iter()
         .filter(|tool| request.allowed.is_empty() || request.allowed.contains(&tool.name))
@@ -64,8 +64,15 @@ pub(in super::super) fn write(
             json!({"type": "function", "function": function})
         })
         .collect();
-    let has_tools = !tools.is_empty();
-    if has_tools {
+    if request.web_search.is_some() {
+        if manners.openrouter {
+            // As a tool the model searches when it wants to; OpenRouter's plugin would search, and cost, every time.
+            tools.push(json!({"type": "openrouter:web_search"}));
+        } else {
+            notes.add("web_search", "left out: this upstream's Chat has no search of its own");
+        }
+    }
+    if !tools.is_empty() {
         put("tools", tools.into());
         if let Some(choice) = choice(&request.choice, names) {
             put("tool_choice", choice);
@@ -93,13 +100,6 @@ pub(in super::super) fn write(
         }
         if let Some(tier) = &request.service_tier {
             put("service_tier", tier.as_str().into());
-        }
-    }
-    if request.web_search.is_some() {
-        if manners.openrouter {
-            put("plugins", json!([{"id": "web"}]));
-        } else {
-            notes.add("web_search", "left out: this upstream's Chat has no search of its own");
         }
     }
     for (key, value) in &request.shared {

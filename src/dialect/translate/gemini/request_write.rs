@@ -156,7 +156,7 @@ fn thinking(reasoning: &Reasoning, manners: &Manners) -> Option<Value> {
     if manners.gemini3 {
         let level = match effort::word(reasoning) {
             // It cannot be turned off.
-            Some("none" | "minimal") => "MINIMAL",
+            Some("none" | "minimal") => manners.least_level,
             Some("low") => "LOW",
             Some("medium") => "MEDIUM",
             Some(_) => "HIGH",

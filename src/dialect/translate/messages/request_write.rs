@@ -345,14 +345,16 @@ fn mark(body: &mut Value) {
     let mark = json!({"type": "ephemeral"});
     let mut left = MARKS_MAX;
     for key in ["tools", "system"] {
-        if let Some(last) = body[key].as_array_mut().and_then(|all| all.last_mut()) {
+        if let Some(last) = body.get_mut(key).and_then(Value::as_array_mut).and_then(|all| all.last_mut()) {
             last["cache_control"] = mark.clone();
             left -= 1;
         }
     }
-    let Some(messages) = body["messages"].as_array_mut() else { return };
+    let Some(messages) = body.get_mut("messages").and_then(Value::as_array_mut) else { return };
     for message in messages.iter_mut().rev().filter(|message| message["role"] == "user").take(left.min(2)) {
-        if let Some(last) = message["content"].as_array_mut().and_then(|all| all.last_mut()) {
+        if let Some(last) =
+            message.get_mut("content").and_then(Value::as_array_mut).and_then(|all| all.last_mut())
+        {
             last["cache_control"] = mark.clone();
         }
     }

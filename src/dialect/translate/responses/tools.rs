@@ -26,6 +26,9 @@ pub(super) fn read(
         "tool_search" if tool["execution"] == "client" => {
             add(tool["parameters"].clone(), tool, Form::Search, (None, "tool_search"), request, names);
         }
+        kind if kind.starts_with("web_search") && tool["external_web_access"] == false => {
+            notes.add(kind, "left out: of what OpenAI has stored of the web, not of the web");
+        }
         kind if kind.starts_with("web_search") => request.web_search = Some(tool.clone()),
         kind => notes.add(format!("tools[{kind}]"), "left out: only OpenAI runs this tool"),
     }

@@ -32,9 +32,9 @@ impl Screen {
             0 => most,
             n => n.min(most),
         };
-        let top = within.0 + begin(csi.param(first));
+        let top = (within.0 + begin(csi.param(first))).min(within.1);
         let bottom = within.0 + end(csi.param(first + 2), within.1 - within.0);
-        let (left, right) = (begin(csi.param(first + 1)), end(csi.param(first + 3), cols));
+        let (left, right) = (begin(csi.param(first + 1)).min(cols), end(csi.param(first + 3), cols));
         Area { rows: top..bottom.max(top), cols: left..right.max(left) }
     }
 

@@ -25,8 +25,11 @@ impl Screen {
     /// these there is room beside a batch.
     #[inline]
     pub(super) fn spill(&mut self) {
-        if self.term.history_size() >= BATCH {
+        let waiting = self.term.history_size();
+        if waiting >= BATCH {
             self.drain();
+        } else if waiting > 0 && !self.settled {
+            self.settle();
         }
     }
 
@@ -46,12 +49,20 @@ impl Screen {
             return;
         }
         let size = i32::try_from(self.term.history_size()).unwrap_or(0);
-        let grid = self.term.grid();
         for line in -size..0 {
-            let row = &grid[Line(line)];
+            let prompt = self.take_prompt();
+            let row = &self.term.grid()[Line(line)];
             self.packed.push(&row[..], wraps(row));
+            if prompt {
+                self.packed.mark_prompt();
+            }
         }
         self.limit_core(0);
+        self.limit_core(self.room());
+    }
+
+    /// Begins with a core that has no history yet.
+    pub(super) fn limit(&mut self) {
         self.limit_core(self.room());
     }
 
@@ -59,12 +70,13 @@ impl Screen {
         self.term.grid_mut().update_history(rows);
     }
 
-    /// Sees to it that the core has memory for the rows that it may hold and for no more: it would take a thousand rows
-    /// when it first needs one.
-    pub(super) fn settle(&mut self) {
-        if self.keeps_all() {
+    /// Sees to it that the core has memory for the rows that it may hold and for no more: it takes a thousand rows when
+    /// it first needs one.
+    fn settle(&mut self) {
+        if self.keeps_all() || self.mode().contains(TermMode::ALT_SCREEN) {
             return;
         }
+        self.settled = true;
         self.drain();
         let room = self.room();
         self.make_room(room);
@@ -114,9 +126,8 @@ impl Screen {
         self.make_room(count);
         let top = -number(self.term.history_size());
         let columns = self.term.columns();
-        let grid = self.term.grid_mut();
         for (line, row) in (top..).zip(lines.into_iter().rev().flatten()) {
-            let PackedRow { mut cells, wrapped } = row;
+            let PackedRow { mut cells, wrapped, prompt } = row;
             let used = cells.len();
             cells.resize_with(columns, Cell::default);
             if wrapped && let Some(last) = cells.last_mut() {
@@ -126,20 +137,26 @@ impl Screen {
                 }
                 last.flags.insert(Flags::WRAPLINE);
             }
-            grid[Line(line)] = Row::from_vec(cells, columns);
+            self.term.grid_mut()[Line(line)] = Row::from_vec(cells, columns);
+            if prompt {
+                self.put_back_prompt(line);
+            }
         }
     }
 
     /// Changes the size; what lies in history is wrapped anew with it, and comes down into a screen that grew.
     pub fn resize(&mut self, size: Size) {
         let (cols, rows) = (self.term.columns(), self.term.screen_lines());
-        self.on_main(|screen| {
+        let prompts = self.on_main(|screen| {
             screen.drain();
             // A screen that was wider takes several of these rows for one of its own.
             let wider =
                 if size.cols > cols { size.rows.max(rows) * size.cols.div_ceil(cols) + BATCH } else { 0 };
             screen.refill(wider);
             screen.limit_core(UNLIMITED);
+            let above = screen.prompts_above();
+            screen.prompts.clear();
+            above
         });
         if size.cols < cols {
             self.narrow(Size { cols: size.cols, rows });
@@ -154,20 +171,25 @@ impl Screen {
         self.term.resize(size);
         self.region = (0, size.rows);
         self.packed.set_width(size.cols);
-        self.on_main(Self::settle);
+        self.on_main(|screen| {
+            screen.mark_above(&prompts);
+            screen.drain();
+            screen.settled = false;
+        });
     }
 
     /// Does something with the main screen, also while the other one is shown. The core has no way to a screen that is
     /// not shown, and blanks the other one when it comes back.
-    fn on_main(&mut self, then: impl FnOnce(&mut Self)) {
+    fn on_main<T>(&mut self, then: impl FnOnce(&mut Self) -> T) -> T {
         if !self.mode().contains(TermMode::ALT_SCREEN) {
             return then(self);
         }
         let other = self.term.grid().clone();
         self.term.swap_alt();
-        then(self);
+        let result = then(self);
         self.term.swap_alt();
         *self.term.grid_mut() = other;
+        result
     }
 
     /// Takes columns away. The core moves what wraps into more rows up into history even while the rows below the
@@ -197,6 +219,7 @@ impl Screen {
     /// Forgets all history, as ED 3 and a reset do.
     pub(super) fn forget(&mut self) {
         if !self.mode().contains(TermMode::ALT_SCREEN) {
+            self.forget_prompts();
             self.packed.clear();
             self.forgotten += 1;
         }

@@ -72,3 +72,37 @@ fn what_ends_the_numbering_is_told() {
     pane.feed("\x1b[3J");
     assert_eq!(pane.emulator.moved_since(&before), Moved::Gone);
 }
+
+fn prompts(pane: &Pane) -> Vec<String> {
+    let lines = 0..pane.emulator.count();
+    lines.filter(|at| pane.emulator.begins_turn(*at)).map(|at| line(pane, at)).collect()
+}
+
+#[test]
+fn prompts_stay_with_their_lines() {
+    let mut pane = Pane::new(20, 5);
+    pane.emulator = Emulator::new(20, 5, 10_000, Palette::default());
+    for n in 0..4 {
+        pane.feed(format!("\x1b]133;A\x07$ command {n}\r\n\x1b]133;C\x07"));
+        for line in 0..40 {
+            pane.feed(format!("output {n}.{line} and more\r\n"));
+        }
+    }
+    pane.feed("\x1b]133;A\x07$ ");
+    let want = ["$ command 0", "$ command 1", "$ command 2", "$ command 3", "$"];
+    assert_eq!(prompts(&pane), want);
+    for (cols, rows) in [(9, 5), (40, 5), (40, 50), (12, 90), (20, 5)] {
+        pane.emulator.resize(cols, rows);
+        let found: Vec<String> = prompts(&pane);
+        let begins: Vec<&str> = want.iter().map(|line| &line[..line.len().min(usize::from(cols))]).collect();
+        assert_eq!(found, begins, "{cols}x{rows}");
+    }
+    // On the other screen there are none, and they are there again behind it.
+    pane.feed("\x1b[?1049h\x1b]133;A\x07x");
+    assert!(prompts(&pane).is_empty());
+    pane.emulator.resize(30, 7);
+    pane.feed("\x1b[?1049l");
+    assert_eq!(prompts(&pane), want);
+    pane.feed("\x1b[3J");
+    assert!(prompts(&pane).len() <= 1, "{:?}", prompts(&pane));
+}

@@ -1,0 +1,153 @@
+//! `inspan policy`: the rules in force, what is wrong in their files, and which of them decide about a model.
+use super::{FAILED, REFUSED, machine::Here, paths, print_json};
+use crate::{
+    commands::PolicyAction,
+    config::load_policy,
+    router::{
+        Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan,
+        policy::{ExecutorPolicy, Origin, Policy, Verdict},
+        refusal_of_unknown_executor,
+    },
+};
+use anyhow::Result;
+use serde_json::json;
+
+/// Shows, checks or explains.
+pub fn run(action: PolicyAction, executor: Option<&str>, model: Option<&str>, json: bool) -> Result<i32> {
+    match action {
+        PolicyAction::Show => show(json),
+        PolicyAction::Check => check(json),
+        PolicyAction::Explain => explain(executor, model, json),
+    }
+}
+
+fn at(origin: &Origin) -> String {
+    if origin.line == 0 { origin.file.clone() } else { format!("{}:{}", origin.file, origin.line) }
+}
+
+fn show(as_json: bool) -> Result<i32> {
+    let files = paths()?.policy_files();
+    let (policy, problems) = load_policy(files.clone());
+    for problem in &problems {
+        eprintln!("inspan: {problem}");
+    }
+    if as_json {
+        print_json(&serde_json::to_value(&policy)?);
+        return Ok(0);
+    }
+    for file in &files {
+        println!("# {}{}", file.display(), if file.exists() { "" } else { " (absent)" });
+    }
+    for (rule, origin) in rules(&policy) {
+        println!("{rule:<56} {origin}");
+    }
+    Ok(0)
+}
+
+/// Every rule in force with its place; what nobody says with the default that holds.
+fn rules(policy: &Policy) -> Vec<(String, String)> {
+    let mut rows = vec![match &policy.preset {
+        Some(rule) => (format!("preset = {}", rule.value), at(&rule.origin)),
+        None => (format!("preset = {}", policy.preset()), "default".to_owned()),
+    }];
+    let mut about = |name: &str, executor: &ExecutorPolicy| {
+        let mut add = |text: String, origin: &Origin| rows.push((format!("{name}{text}"), at(origin)));
+        if let Some(rule) = &executor.broken {
+            add(format!("off: {}", rule.value), &rule.origin);
+        }
+        if let Some(rule) = &executor.disabled {
+            add("enabled = false".into(), &rule.origin);
+        }
+        if let Some(rule) = &executor.auth_method {
+            add(format!("auth_method = {}", rule.value), &rule.origin);
+        }
+        for rule in &executor.disabled_models {
+            add(format!("disabled model {}", rule.value), &rule.origin);
+        }
+    };
+    about("", &policy.all);
+    for (id, executor) in &policy.executors {
+        about(&format!("{id}: "), executor);
+    }
+    rows
+}
+
+fn check(as_json: bool) -> Result<i32> {
+    let (_, problems) = load_policy(paths()?.policy_files());
+    if as_json {
+        print_json(&json!({ "problems": problems }));
+    } else {
+        for problem in &problems {
+            eprintln!("{problem}");
+        }
+        if problems.is_empty() {
+            println!("the policy files are sound");
+        }
+    }
+    Ok(if problems.is_empty() { 0 } else { FAILED })
+}
+
+/// One executor's verdicts, and what planning makes of them.
+struct Explained {
+    executor: ExecutorId,
+    model: String,
+    verdicts: Vec<Verdict>,
+    planned: Result<Route, Refusal>,
+}
+
+fn explain(executor: Option<&str>, model: Option<&str>, as_json: bool) -> Result<i32> {
+    let facts = Here::new()?.machine().facts();
+    let catalogue = Catalogue::builtin();
+    let wanted: Vec<ExecutorId> = match executor.map(ExecutorId::from) {
+        None => catalogue.executors.iter().map(|e| e.id.clone()).collect(),
+        Some(id) => match catalogue.executor(&id) {
+            Ok(known) => vec![known.id.clone()],
+            Err(unknown) => return Ok(super::refuse(&refusal_of_unknown_executor(unknown), as_json)),
+        },
+    };
+    let explained: Vec<Explained> = wanted
+        .into_iter()
+        .map(|executor| {
+            let default = catalogue.executor(&executor).map(|e| e.default_model.clone()).unwrap_or_default();
+            let model = model.map_or(default, str::to_owned);
+            let known = catalogue.model(&model).ok();
+            let names: Vec<&str> = std::iter::once(model.as_str())
+                .chain(known.into_iter().flat_map(|m| [m.id.as_str(), m.wire.as_str()]))
+                .collect();
+            let taken = known.is_none_or(|m| m.taken_by(&executor));
+            let verdicts = facts.policy.explain(&executor, &names, taken);
+            let request = PlanRequest {
+                executor: executor.clone(),
+                model: Some(model.clone()),
+                auth: None,
+                rehearse: false,
+            };
+            Explained { planned: plan(&request, &facts), executor, model, verdicts }
+        })
+        .collect();
+    let refused = explained.iter().any(|row| row.verdicts.iter().any(|verdict| verdict.forbids));
+    if as_json {
+        let rows = explained.iter().map(|row| {
+            let (route, refusal) = (row.planned.as_ref().ok(), row.planned.as_ref().err());
+            json!({
+                "executor": row.executor, "model": row.model, "verdicts": row.verdicts,
+                "route": route, "refusal": refusal,
+            })
+        });
+        print_json(&json!(rows.collect::<Vec<_>>()));
+    } else {
+        for row in &explained {
+            println!("{} with {}", row.executor, row.model);
+            for verdict in &row.verdicts {
+                let mark = if verdict.forbids { "no " } else { "yes" };
+                let origin = verdict.origin.as_ref().map_or_else(|| "default".to_owned(), at);
+                println!("  {mark} {:<62} {origin}", verdict.words);
+            }
+            match &row.planned {
+                Ok(route) => println!("  so it runs: {} · {}", route.auth, route.payer),
+                Err(refusal) => println!("  so it does not run: {}: {}", refusal.rule, refusal.reason),
+            }
+        }
+    }
+    Ok(if refused && executor.is_some() { REFUSED } else { 0 })
+}
