@@ -259,6 +259,8 @@ fn pane(token: &str, base: &str, harness: Dialect) -> PaneRoute {
         step: AuthStep::Explicit,
         outside_reference: false,
         verified: true,
+        gateway: None,
+        inject: false,
     };
     PaneRoute {
         pane: token.to_owned(),
