@@ -248,7 +248,11 @@ impl Server {
                         age: age(session.modified),
                         note: notes.get(&session.id).cloned().unwrap_or_default(),
                         id: session.id,
-                        title: session.title,
+                        // Its first request was not typed by anybody.
+                        title: match crate::handoff::is_handoff(&session.title) {
+                            true => "taken over from another harness".into(),
+                            false => session.title,
+                        },
                     })
                     .collect();
                 let list = NativeSessions {
@@ -324,7 +328,7 @@ fn row(file: &workspace::ChangedFile) -> FileRow {
         what: file.what,
         staged: file.staged,
         by: by.join(", "),
-        before: file.by.last().map(|touch| (touch.before, who(touch))),
+        before: file.by.last().and_then(|touch| Some((touch.before?, who(touch)))),
         patch: file.patch.lines().take(PATCH_LINES).map(str::to_owned).collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! Owns what changed in a working tree since HEAD, file by file: the patch, what is staged, and which turns touched it; and
 //! the few things that a person does with a file of it.
 use super::{
-    checkpoint::{CheckpointError, list, optional},
+    checkpoint::{CheckpointError, Listed, list, optional},
     git::{GitError, dirty_files},
     rewind::{changes, patch, present},
     run::Git,
@@ -49,8 +49,8 @@ pub struct Touch {
     pub pane: String,
     /// Why it was made: `turn 3 of claude`.
     pub reason: String,
-    /// The checkpoint before, in which the file is as it was.
-    pub before: u64,
+    /// The checkpoint before, in which the file is as it was; `None` when it was the first.
+    pub before: Option<u64>,
 }
 
 /// Everything that differs between HEAD and the working tree.
@@ -96,15 +96,26 @@ fn touches(top: &Path) -> Result<BTreeMap<PathBuf, Vec<Touch>>, CheckpointError>
     let all = list(top)?;
     let newest = &all[all.len().saturating_sub(TURNS + 1)..];
     let mut touched: BTreeMap<PathBuf, Vec<Touch>> = BTreeMap::new();
-    for pair in newest.windows(2) {
-        let [before, after] = pair else { continue };
-        if before.tree == after.tree {
-            continue;
+    let mut note = |from: &str, before: Option<u64>, after: &Listed| -> Result<(), CheckpointError> {
+        if from == after.tree {
+            return Ok(());
         }
-        for change in changes(top, &before.tree, &after.tree, &[])? {
-            let touch = Touch { pane: after.pane.clone(), reason: after.reason.clone(), before: before.id };
+        for change in changes(top, from, &after.tree, &[])? {
+            let touch = Touch { pane: after.pane.clone(), reason: after.reason.clone(), before };
             touched.entry(change.path).or_default().push(touch);
         }
+        Ok(())
+    };
+    // Before the very first there was only HEAD.
+    if let Some(first) = all.first()
+        && let Some(head) = first.parents.first()
+        && newest.len() == all.len()
+    {
+        note(head, None, first)?;
+    }
+    for pair in newest.windows(2) {
+        let [before, after] = pair else { continue };
+        note(&before.tree, Some(before.id), after)?;
     }
     Ok(touched)
 }
@@ -186,9 +197,25 @@ mod tests {
                 )
             })
             .collect::<Vec<(_, _, _, Vec<_>)>>();
-        assert_eq!(told, [("a", 'M', false, vec![("%1", 1), ("%2", 2)]), ("b", 'A', true, vec![("%1", 1)])]);
+        assert_eq!(
+            told,
+            [
+                ("a", 'M', false, vec![("%1", Some(1)), ("%2", Some(2))]),
+                ("b", 'A', true, vec![("%1", Some(1))])
+            ]
+        );
         assert!(overview.files[0].patch.contains("-one\n+three\n"), "{:?}", overview.files[0]);
         assert!(overview.files[1].patch.contains("+new\n") && !overview.files[1].patch.contains("three"));
+    }
+
+    #[test]
+    fn the_first_turn_is_compared_with_head() {
+        let repository = Repository::with_commit();
+        repository.write("b", "new\n");
+        checkpoint(repository.path(), "turn 1 of claude", "%1", 2).unwrap();
+        let files = overview(repository.path()).unwrap().files;
+        let touch = Touch { pane: "%1".into(), reason: "turn 1 of claude".into(), before: None };
+        assert_eq!(files[0].by, [touch]);
     }
 
     #[test]
