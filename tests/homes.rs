@@ -87,7 +87,7 @@ fn after_a_restart_a_client_brings_the_key_back() {
     sandbox.set_env("TEAM_KEY", None);
     sandbox.inspan(&["restart-server"]).ok();
     let pane = wait_for_pane(&sandbox, "the pane is restored", |pane| says(pane, "restored"));
-    assert!(pane["notes"].to_string().contains("where TEAM_KEY is set"), "{pane}");
+    assert!(pane["notes"].to_string().contains("TEAM_KEY is not set where you attached"), "{pane}");
     sandbox.inspan(&["respawn-pane", "-t", "work", "--how", "fresh"]).ok();
     wait_for_pane(&sandbox, "the card names the key", |pane| {
         says(pane, "claude was not started: its key is not here")

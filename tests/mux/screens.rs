@@ -52,7 +52,7 @@ fn a_harness_with_its_panel_at_each_size() {
         terminal.wait_for("main");
         terminal.keys("C-Space r");
         terminal.wait_for("router");
-        terminal.wait_for("not yet");
+        terminal.wait_for("agents   gpt-5.4       install");
         screen!(terminal, format!("panel_{name}"));
     }
 }
