@@ -1,22 +1,18 @@
 //! The settings in force, and how a user's text changes them.
-use super::{EXAMPLE, Problem, schema};
-use crate::router::catalogue::{ExecutorEntry, Speaks};
-use crate::{
-    router::{
-        Budget, Catalogue, Credential, Declaration as GatewayDeclaration, Dialect, Endpoint, ExecutorId,
-        Facts, Gateway, GatewayFault, Policy, Provider, Span, nearest, position,
-    },
-    state::{Effort, Permission},
-};
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, ops::Range, sync::LazyLock, time::Duration};
-use toml::{
-    Spanned, Table,
-    de::{DeTable, DeValue},
-};
+mod executors;
+mod merge;
 
-/// A file with more broken lines than this is not a configuration; reading it over and over helps nobody.
-const MAX_BROKEN_LINES: usize = 16;
+pub use executors::{AutoInstall, Declaration, ExecutorSettings, Inject, Submit};
+
+use super::{EXAMPLE, Problem, schema};
+use crate::router::{
+    Budget, Catalogue, Credential, Declaration as GatewayDeclaration, Endpoint, ExecutorId, Facts, Gateway,
+    GatewayFault, Policy, Provider, Span, nearest,
+};
+use executors::entry;
+use merge::Merge;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 /// The word that switches an optional key off, since TOML has no empty value.
 const NONE: &str = "none";
@@ -153,106 +149,6 @@ pub struct ProviderSettings {
     /// Globs of `anthropic-beta` words that are taken out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny_betas: Vec<String>,
-}
-
-/// What is set for an executor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExecutorSettings {
-    /// How much it may do without asking.
-    #[serde(default)]
-    pub permission: Permission,
-    /// Arguments added whenever it starts.
-    #[serde(default)]
-    pub args: Vec<String>,
-    /// Who holds a BYOK key.
-    #[serde(default)]
-    pub inject: Inject,
-    /// How hard its model is asked to think; its own default where nothing is set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effort: Option<Effort>,
-    /// What happens when it is to start and is not there.
-    #[serde(default)]
-    pub auto_install: AutoInstall,
-    /// What makes it an executor, where the catalogue does not know it.
-    #[serde(flatten)]
-    pub declared: Declaration,
-}
-
-/// Who holds a BYOK key while a harness runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Inject {
-    /// The gateway of this machine, which puts it into each request.
-    #[default]
-    Gateway,
-    /// The CLI, which finds it in its environment and asks the provider directly.
-    Env,
-}
-
-/// An executor that the settings declare: everything that a built-in one has in its own file. Arguments and variables
-/// may hold `{model}`, `{session}`, `{prompt}`, `{cwd}` and `{gateway}`, variables `{token}` as well.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Declaration {
-    /// The program and the arguments that every start has. Empty for what is not declared.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-    /// Its name for people.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub title: String,
-    /// What it speaks to the gateway; nothing when it cannot be pointed there, so that only its own account pays.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dialect: Option<Dialect>,
-    /// The model that the gateway's routes run when nobody picks one, by its display id.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub default_model: String,
-    /// Arguments that choose a model.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub model: Vec<String>,
-    /// Arguments that begin a session under an id of ours.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub session: Vec<String>,
-    /// Arguments that resume a session.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub resume: Vec<String>,
-    /// Arguments that carry the first prompt; without them it is typed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub prompt: Vec<String>,
-    /// Variables.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Arguments for how much it may do without asking.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub permissions: BTreeMap<String, Vec<String>>,
-    /// How a prompt is submitted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub submit: Option<Submit>,
-    /// What stands at the bottom of its screen in each status; `title:` before a text means the window title.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub status: BTreeMap<String, Vec<String>>,
-}
-
-/// How a prompt is submitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Submit {
-    /// Pasted as a whole, a moment, Enter.
-    Paste,
-    /// Typed, with Enter in the same write; each line break submits.
-    Type,
-}
-
-/// What happens when an executor is to start and is not there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AutoInstall {
-    /// The pane offers to install it.
-    #[default]
-    Ask,
-    /// It is installed in the pane, in view, and started then.
-    Always,
-    /// It is refused, and nothing offers to install it.
-    Never,
 }
 
 impl Default for Settings {
@@ -576,171 +472,6 @@ fn holds_key(name: &str, value: &str) -> bool {
     let secret = ["authorization", "-key", "-auth", "token", "secret", "cookie"];
     let refers = value.rsplit(' ').next().is_some_and(|last| last.parse::<Credential>().is_ok());
     secret.iter().any(|part| name.contains(part)) && !refers
-}
-
-/// A declared executor as planning sees it. Its own account is whatever the person set it up with; without a dialect
-/// nothing else can pay.
-fn entry(id: &ExecutorId, declared: &Declaration) -> ExecutorEntry {
-    let catalogue = Catalogue::builtin();
-    let spoken = |model: &&crate::router::catalogue::Model| {
-        let provider = catalogue.provider(model.provider);
-        model.only.is_none()
-            && declared.dialect.is_some_and(|d| provider.is_some_and(|p| p.dialects.contains(&d)))
-    };
-    let default_model = match declared.default_model.as_str() {
-        "" => catalogue.models.iter().find(spoken).map(|model| model.id.clone()).unwrap_or_default(),
-        chosen => chosen.to_owned(),
-    };
-    let title = if declared.title.is_empty() { id.as_str() } else { &declared.title };
-    ExecutorEntry {
-        id: id.clone(),
-        title: title.to_owned(),
-        short: id.to_string(),
-        default_model,
-        native: None,
-        speaks: declared.dialect.map_or_else(|| Speaks::Each(BTreeMap::new()), Speaks::One),
-        login: true,
-        reference: false,
-        byok: Vec::new(),
-        key_env: Vec::new(),
-    }
-}
-
-/// Texts being laid over the defaults.
-#[derive(Default)]
-struct Merge {
-    table: Table,
-    problems: Vec<Problem>,
-    origins: BTreeMap<String, Place>,
-}
-
-/// The text being read.
-struct Source<'a> {
-    file: &'a str,
-    text: &'a str,
-}
-
-impl Merge {
-    fn text(&mut self, file: &str, text: &str) {
-        let source = Source { file, text };
-        let mut readable = text.to_owned();
-        for _ in 0..MAX_BROKEN_LINES {
-            match DeTable::parse(&readable) {
-                Ok(root) => return self.table(&source, &[], root.get_ref()),
-                Err(error) => {
-                    let span = error.span().unwrap_or(0..0);
-                    let out = broken_part(&readable, span.start);
-                    let fault =
-                        format!("not TOML: {}", error.message().lines().next().unwrap_or("unreadable"));
-                    self.report(&source, &span, "", fault, None);
-                    if readable[out.clone()].trim().is_empty() {
-                        break;
-                    }
-                    readable.replace_range(out.clone(), &blanks(&readable[out]));
-                }
-            }
-        }
-        self.report(&source, &(0..0), "", "cannot be read as TOML, so nothing of it holds".into(), None);
-    }
-
-    fn report(
-        &mut self,
-        source: &Source<'_>,
-        span: &Range<usize>,
-        key: &str,
-        message: String,
-        near: Option<&str>,
-    ) {
-        let (line, column) = position(source.text, span.start);
-        let (file, nearest) = (source.file.to_owned(), near.map(str::to_owned));
-        self.problems.push(Problem { file, line, column, key: key.to_owned(), message, nearest });
-    }
-
-    fn table(&mut self, source: &Source<'_>, above: &[&str], table: &DeTable<'_>) {
-        for (key, value) in table {
-            // tmux spells its options with dashes; both are understood where the names are ours.
-            let written = key.get_ref().as_ref();
-            let dashed = written.replace('-', "_");
-            let name = if schema::free_names(above) { written } else { dashed.as_str() };
-            let path = [above, &[name]].concat();
-            let dotted = path.join(".");
-            let declares = |inner: &DeTable<'_>| inner.keys().any(|key| key.get_ref() == "command");
-            let stray = schema::is_stranger(&path) && !value.get_ref().as_table().is_some_and(declares);
-            match (schema::want(&path).filter(|_| !stray), value.get_ref().as_table()) {
-                (Some(schema::Want::Table), Some(inner)) => self.table(source, &path, inner),
-                (Some(want), _) => match want.fault(value.get_ref()) {
-                    None => self.set(source, &path, value),
-                    Some(fault) => {
-                        let near = value.get_ref().as_str().and_then(|text| nearest(text, want.words()));
-                        self.report(
-                            source,
-                            &value.span(),
-                            &dotted,
-                            format!("{fault}; the default holds"),
-                            near,
-                        );
-                    }
-                },
-                (None, _) => {
-                    let near = nearest(name, schema::names(above));
-                    let what = if schema::free_names(above) { "unknown name" } else { "unknown key" };
-                    self.report(source, &key.span(), &dotted, format!("{what}; it has no effect"), near);
-                }
-            }
-        }
-    }
-
-    fn set(&mut self, source: &Source<'_>, path: &[&str], value: &Spanned<DeValue<'_>>) {
-        let (line, column) = position(source.text, value.span().start);
-        let place = Place { file: source.file.to_owned(), line, column };
-        self.origins.insert(path.join("."), place);
-        let Some((last, tables)) = path.split_last() else { return };
-        let mut table = &mut self.table;
-        for name in tables {
-            let entry = table.entry((*name).to_owned()).or_insert_with(|| Table::new().into());
-            // The schema has no name that is both a table and a value.
-            let Some(inner) = entry.as_table_mut() else { return };
-            table = inner;
-        }
-        table.insert((*last).to_owned(), plain(value.get_ref()));
-    }
-}
-
-/// The part to leave out when the text breaks at `offset`: the line, or the whole table when the line is its header.
-fn broken_part(text: &str, offset: usize) -> Range<usize> {
-    let offset = offset.min(text.len());
-    let bytes = text.as_bytes();
-    let start = bytes[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
-    let mut end =
-        bytes[offset..].iter().position(|b| *b == b'\n').map_or(text.len(), |newline| offset + newline);
-    if text[start..end].trim_start().starts_with('[') {
-        let after = text[end..].split_inclusive('\n');
-        // The first of them is the header's own newline, which stays.
-        let body = after.skip(1).take_while(|line| !line.trim_start().starts_with('['));
-        end = (end + body.map(str::len).sum::<usize>() + 1).min(text.len());
-    }
-    start..end
-}
-
-/// As many blanks as the text has bytes, newlines kept, so that every other offset keeps its place.
-fn blanks(text: &str) -> String {
-    text.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect()
-}
-
-/// A checked value without its places. Only kinds that some [`schema::Want`] accepts come here.
-fn plain(value: &DeValue<'_>) -> toml::Value {
-    match value {
-        DeValue::Boolean(yes) => (*yes).into(),
-        DeValue::Integer(number) => schema::integer(number).unwrap_or_default().into(),
-        DeValue::Table(table) => {
-            let entries =
-                table.iter().map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref())));
-            toml::Value::Table(entries.collect())
-        }
-        DeValue::Float(_) => schema::amount(value).unwrap_or_default().into(),
-        DeValue::Array(items) => items.iter().map(|item| plain(item.get_ref())).collect::<Vec<_>>().into(),
-        other => other.as_str().unwrap_or_default().into(),
-    }
 }
 
 #[cfg(test)]

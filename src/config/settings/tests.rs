@@ -1,5 +1,6 @@
-use super::*;
+use super::{merge::MAX_BROKEN_LINES, *};
 use crate::router::Policy;
+use crate::state::Permission;
 
 fn read(text: &str) -> (Settings, Vec<Problem>) {
     Settings::parse(&[("config.toml", text)])
