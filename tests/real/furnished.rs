@@ -57,7 +57,10 @@ fn lives(cli: Cli, key_header: &str) {
         stage.sandbox.set_env(name, Some(STRAY));
     }
     // Whatever a CLI wants of the world outside, it gets no answer.
-    stage.sandbox.set_env("HTTPS_PROXY", Some("http://127.0.0.1:9"));
+    // OpenCode fetches the package that plugins are written against before it shows itself, and waits for it.
+    if cli.name != OPENCODE.name {
+        stage.sandbox.set_env("HTTPS_PROXY", Some("http://127.0.0.1:9"));
+    }
     stage.sandbox.set_env("TEAM_KEY", Some(KEY));
     let url = upstream.url();
     stage.sandbox.config(&format!(
@@ -162,6 +165,7 @@ const HISTORY: &[&str] = &[
     "opencode/package.json",
     "opencode/package-lock.json",
     "opencode/.gitignore",
+    ".npm/",
     "canary/",
 ];
 
@@ -308,8 +312,9 @@ fn furnish(stage: &Stage, cli: Cli, foreign: &str) {
             let bells = json!({"type": "local", "command": ["node", server, home.join("canary/mcp")]});
             let theirs = json!({"options": {"baseURL": format!("{foreign}/v1"), "apiKey": STRAY},
                 "npm": "@ai-sdk/openai-compatible", "models": {"m": {}}});
-            let settings =
-                json!({"model": "theirs/m", "provider": {"theirs": theirs}, "mcp": {"bells": bells}});
+            // Into a file without its schema OpenCode itself writes it, as at home.
+            let settings = json!({"$schema": "https://opencode.ai/config.json", "model": "theirs/m",
+                "provider": {"theirs": theirs}, "mcp": {"bells": bells}});
             write("../config/opencode/opencode.json", &settings.to_string());
             let login = json!({"google": {"type": "api", "key": LOGIN}, "openai": {"type": "oauth", "refresh": LOGIN,
                 "access": LOGIN, "expires": 4_102_444_800_000_u64}});
