@@ -18,7 +18,7 @@ pub use arranging::ArrangeVerb;
 pub use copying::CopyVerb;
 pub use local::LocalVerb;
 pub use money::MoneyVerb;
-pub use scripting::{Scope, ScriptVerb};
+pub use scripting::{Scope, ScriptVerb, Setting};
 pub use showing::ShowVerb;
 pub use vaults::{AddVault, VaultAction};
 pub use verbs::Verb;

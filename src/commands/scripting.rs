@@ -120,61 +120,13 @@ pub enum ScriptVerb {
         after_help = "Examples:\n  inspan set-option -g mouse off\n  inspan set-option -w synchronize-panes on\n  \
         inspan set-option -g @project shop\n  inspan set-option -gu mouse  # as in the file again"
     )]
-    SetOption {
-        #[command(flatten)]
-        /// Whose.
-        scope: Scope,
-        /// Behind the value that is there.
-        #[arg(short = 'a')]
-        append: bool,
-        /// Formats in the value are expanded now.
-        #[arg(short = 'F')]
-        expand: bool,
-        /// Only when it is not set.
-        #[arg(short = 'o')]
-        only: bool,
-        /// Take the value back.
-        #[arg(short = 'u')]
-        unset: bool,
-        /// An unknown name is no error.
-        #[arg(short = 'q')]
-        quiet: bool,
-        /// tmux's name, inspan's, or `@` and any name.
-        name: String,
-        /// The value; without one, a switch is turned over.
-        #[arg(allow_hyphen_values = true)]
-        value: Option<String>,
-    },
+    SetOption(Setting),
     /// The same for a window, as tmux has it.
     #[command(
         visible_alias = "setw",
         after_help = "Example:\n  inspan set-window-option synchronize-panes on"
     )]
-    SetWindowOption {
-        #[command(flatten)]
-        /// Whose.
-        scope: Scope,
-        /// Behind the value that is there.
-        #[arg(short = 'a')]
-        append: bool,
-        /// Formats in the value are expanded now.
-        #[arg(short = 'F')]
-        expand: bool,
-        /// Only when it is not set.
-        #[arg(short = 'o')]
-        only: bool,
-        /// Take the value back.
-        #[arg(short = 'u')]
-        unset: bool,
-        /// An unknown name is no error.
-        #[arg(short = 'q')]
-        quiet: bool,
-        /// The name.
-        name: String,
-        /// The value; without one, a switch is turned over.
-        #[arg(allow_hyphen_values = true)]
-        value: Option<String>,
-    },
+    SetWindowOption(Setting),
     /// Print settings in force.
     #[command(
         visible_aliases = ["show", "show-window-options", "showw"],
@@ -331,6 +283,34 @@ pub enum ScriptVerb {
     /// Read the settings, the policy's place and the theme anew.
     #[command(after_help = "Example:\n  inspan reload")]
     Reload,
+}
+
+/// An option and what it becomes.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Setting {
+    #[command(flatten)]
+    /// Whose.
+    pub scope: Scope,
+    /// Behind the value that is there.
+    #[arg(short = 'a')]
+    pub append: bool,
+    /// Formats in the value are expanded now.
+    #[arg(short = 'F')]
+    pub expand: bool,
+    /// Only when it is not set.
+    #[arg(short = 'o')]
+    pub only: bool,
+    /// Take the value back.
+    #[arg(short = 'u')]
+    pub unset: bool,
+    /// An unknown name is no error.
+    #[arg(short = 'q')]
+    pub quiet: bool,
+    /// tmux's name, inspan's, or `@` and any name.
+    pub name: String,
+    /// The value; without one, a switch is turned over.
+    #[arg(allow_hyphen_values = true)]
+    pub value: Option<String>,
 }
 
 /// Whose setting it is.

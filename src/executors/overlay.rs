@@ -9,6 +9,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
+use toml::Table;
 
 /// Settings files are a few kilobytes; one beyond this is not a settings file.
 const MAX_SETTINGS_BYTES: u64 = 4 * 1024 * 1024;
@@ -41,6 +42,45 @@ pub(super) fn read_json(path: &Path, plan: &mut LaunchPlan) -> Value {
             empty()
         }
     }
+}
+
+/// The user's TOML config without what the route decides, which is named under `title`; an unreadable one is left out
+/// with a note.
+pub(super) fn read_toml(path: &Path, overruled: &[&str], title: &str, plan: &mut LaunchPlan) -> Table {
+    let text = read_text(path).unwrap_or_default();
+    let mut config: Table = match text.parse() {
+        Ok(config) => config,
+        Err(error) => {
+            let why = toml::de::Error::message(&error);
+            plan.notes.push(format!("{} was left out: {why}", path.display()));
+            Table::new()
+        }
+    };
+    let gone: Vec<&str> = overruled.iter().copied().filter(|key| config.remove(*key).is_some()).collect();
+    if !gone.is_empty() {
+        plan.notes.push(format!("the route wins over your {title} config: {}", gone.join(", ")));
+    }
+    config
+}
+
+/// Works on the table of that name, made when missing or not a table.
+pub(super) fn within(config: &mut Table, name: &str, work: impl FnOnce(&mut Table)) {
+    let mut inner = match config.remove(name) {
+        Some(toml::Value::Table(table)) => table,
+        _ => Table::new(),
+    };
+    work(&mut inner);
+    config.insert(name.to_owned(), toml::Value::Table(inner));
+}
+
+/// Sets a key of a table.
+pub(super) fn put_in(table: &mut Table, key: &str, value: toml::Value) {
+    table.insert(key.to_owned(), value);
+}
+
+/// A table of these entries.
+pub(super) fn table<const N: usize>(entries: [(&str, toml::Value); N]) -> Table {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// JSON without the comments and trailing commas that the CLIs' own readers accept.

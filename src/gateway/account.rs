@@ -1,7 +1,7 @@
 //! One request's account: what it cost so far, and the promise that it ends in ledger and events exactly once.
 use super::{
     Front, GatewayEvent, LedgerRow, PaneRoute,
-    till::{Crossed, Reserved},
+    budgets::{Crossed, Reserved},
 };
 use crate::vault::Rotation;
 use crate::{
@@ -152,7 +152,8 @@ impl Account {
             ..Tokens::default()
         };
         let estimate = prices::cost(self.pane.route.provider, model, tokens, self.row.at_ms);
-        self.reserved = Some(self.front.till.reserve(&self.pane, budgets, estimate.unwrap_or_default())?);
+        self.reserved =
+            Some(self.front.budgets.reserve(&self.pane, budgets, estimate.unwrap_or_default())?);
         Ok(())
     }
 
@@ -313,7 +314,8 @@ impl Account {
             let retry_status = if row.attempts > 1 { "exhausted" } else { "terminal" };
             self.journal_error(status, error, retry_status, row.attempts);
         }
-        let crossed = self.front.till.settle(&self.pane, self.reserved.take(), row.cost.unwrap_or_default());
+        let crossed =
+            self.front.budgets.settle(&self.pane, self.reserved.take(), row.cost.unwrap_or_default());
         self.front.config.recorder.ledger(row.clone());
         self.front.tell(GatewayEvent::Finished {
             pane: row.pane.clone(),

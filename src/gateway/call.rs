@@ -2,13 +2,13 @@
 use super::{
     Classify, GatewayEvent, PaneRoute,
     account::{Account, Nature, unix_ms},
+    budgets::Crossed,
     failure::{self, Failure},
     front::{Front, json, refuse},
     interpret,
     model::{self, Choice},
     play, relay,
     retry::{self, ATTEMPTS_MAX, WAIT_MAX},
-    till::Crossed,
     upstream,
 };
 use crate::{

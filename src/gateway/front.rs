@@ -1,7 +1,7 @@
 //! The door: who may come in, and which pane it is.
 use super::{
-    GatewayConfig, GatewayEvent, PaneRoute, Waits, account::Account, call::Call, path, play, till::Till,
-    upstream::Upstream,
+    GatewayConfig, GatewayEvent, PaneRoute, Waits, account::Account, budgets::Budgets, call::Call, path,
+    play, upstream::Upstream,
 };
 use crate::{
     dialect::{self, EndpointKind},
@@ -39,7 +39,7 @@ pub(super) struct Front {
     pub(super) next_request: AtomicU64,
     pub(super) stopping: AtomicBool,
     pub(super) stage: play::Stage,
-    pub(super) till: Till,
+    pub(super) budgets: Budgets,
     port: u16,
     pub(super) in_flight: Arc<Semaphore>,
     /// The model that each pane's newest `Main` request named, by the pane's ULID.
@@ -55,11 +55,11 @@ impl std::fmt::Debug for Front {
 impl Front {
     pub(super) fn new(config: GatewayConfig, waits: Waits, port: u16) -> Self {
         // Without a record every sum begins at nothing; the recorder warns by itself.
-        let till = Till::load(&config.recorder).unwrap_or_default();
+        let budgets = Budgets::load(&config.recorder).unwrap_or_default();
         Self {
             config,
             waits,
-            till,
+            budgets,
             upstream: Upstream::default(),
             next_request: AtomicU64::new(1),
             stopping: AtomicBool::new(false),

@@ -5,6 +5,7 @@
 //! credential are replaced. What fails before anything was said is tried again, a few times and visibly.
 //! Must not know: clients, windows, ptys. It reads the route table that the loop publishes and sends events back.
 mod account;
+mod budgets;
 mod call;
 mod failure;
 mod front;
@@ -15,7 +16,6 @@ mod play;
 mod probe;
 mod relay;
 mod retry;
-mod till;
 mod types;
 mod upstream;
 mod windows;
@@ -150,12 +150,12 @@ impl Gateway {
 
     /// The budget of a pane of which the least is left; `None` without a budget.
     pub fn standing(&self, pane: &PaneRoute) -> Option<Standing> {
-        self.front.till.standing(pane)
+        self.front.budgets.standing(pane)
     }
 
     /// US dollars spent since midnight, over all panes.
     pub fn spent_today(&self) -> f64 {
-        self.front.till.today()
+        self.front.budgets.today()
     }
 
     /// Stops listening, drops what is in flight (the ledger says so) and waits briefly until that is done.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::server::scripted::MAX_USER_OPTIONS;
 use crate::{
-    commands::Scope,
+    commands::{Scope, Setting},
     config::{self, Problem, Settings, Theme},
     mux::format,
     state::target::Origin,
@@ -28,16 +28,6 @@ const NAMES: [(&str, &str); 2] = [("history-limit", "history"), ("default-execut
 
 /// The option of a window that is no setting.
 const SYNCHRONIZE: &str = "synchronize-panes";
-
-/// What `set-option` was asked beside name and value.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct How {
-    pub append: bool,
-    pub expand: bool,
-    pub only: bool,
-    pub unset: bool,
-    pub quiet: bool,
-}
 
 /// Our name of a setting.
 fn own_name(name: &str) -> String {
@@ -93,15 +83,9 @@ impl Server {
         })
     }
 
-    pub(super) fn set_option(
-        &mut self,
-        scope: &Scope,
-        how: How,
-        name: &str,
-        value: Option<&str>,
-        origin: &Origin,
-    ) -> Answer {
-        let expanded = match value {
+    pub(super) fn set_option(&mut self, how: &Setting, origin: &Origin) -> Answer {
+        let (scope, name) = (&how.scope, how.name.as_str());
+        let expanded = match how.value.as_deref() {
             Some(value) if how.expand => {
                 let pane = self.state.find_pane(scope.target.as_deref(), origin).ok();
                 Some(match pane {
@@ -132,7 +116,7 @@ impl Server {
     fn set_user_option(
         &mut self,
         scope: &Scope,
-        how: How,
+        how: &Setting,
         name: &str,
         value: Option<&str>,
         origin: &Origin,
@@ -161,7 +145,7 @@ impl Server {
     fn set_synchronized(
         &mut self,
         scope: &Scope,
-        how: How,
+        how: &Setting,
         value: Option<&str>,
         origin: &Origin,
     ) -> Result<(), Failure> {
@@ -185,7 +169,13 @@ impl Server {
         Ok(())
     }
 
-    fn set_setting(&mut self, own: &str, name: &str, how: How, value: Option<&str>) -> Result<(), Failure> {
+    fn set_setting(
+        &mut self,
+        own: &str,
+        name: &str,
+        how: &Setting,
+        value: Option<&str>,
+    ) -> Result<(), Failure> {
         let now = self.settings_table();
         let Some(is) = now.get(own).filter(|value| !value.is_table()) else {
             let near = crate::router::nearest(

@@ -4,7 +4,7 @@ use crate::{
     executors::{
         LaunchPlan, LaunchRequest,
         launch::{bypass_proxy, git_root, put},
-        overlay::{link, link_entries, read_text, share},
+        overlay::{link, link_entries, put_in, read_toml, share, table, within},
     },
     router::{Catalogue, Dialect, ExecutorId, Provider},
 };
@@ -151,38 +151,5 @@ fn inherit(plan: &mut LaunchPlan, user: &Path, overlay: &Path) -> Table {
     for name in SHARED {
         share(plan, user, overlay, name);
     }
-    let path = user.join("config.toml");
-    let text = read_text(&path).unwrap_or_default();
-    let mut config: Table = match text.parse() {
-        Ok(config) => config,
-        Err(error) => {
-            let why = toml::de::Error::message(&error);
-            plan.notes.push(format!("{} was left out: {why}", path.display()));
-            Table::new()
-        }
-    };
-    let overruled: Vec<&str> =
-        OVERRULED.iter().copied().filter(|key| config.remove(*key).is_some()).collect();
-    if !overruled.is_empty() {
-        plan.notes.push(format!("the route wins over your Grok Build config: {}", overruled.join(", ")));
-    }
-    config
-}
-
-/// Works on the table of that name, made when missing or not a table.
-fn within(config: &mut Table, name: &str, work: impl FnOnce(&mut Table)) {
-    let mut inner = match config.remove(name) {
-        Some(Value::Table(table)) => table,
-        _ => Table::new(),
-    };
-    work(&mut inner);
-    config.insert(name.to_owned(), Value::Table(inner));
-}
-
-fn put_in(table: &mut Table, key: &str, value: Value) {
-    table.insert(key.to_owned(), value);
-}
-
-fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    read_toml(&user.join("config.toml"), OVERRULED, "Grok Build", plan)
 }

@@ -7,7 +7,7 @@ mod faults;
 mod lab;
 mod money;
 mod through;
-mod tongues;
+mod translated;
 
 pub(super) fn route(base: &str) -> Route {
     Route {

@@ -8,7 +8,6 @@ use crate::{
         hooks::{About, EVENTS, check_event},
         input::Table,
         listing,
-        options::How,
         reply::{Failure, Reply},
         scripted::{Bound, Channel, MAX_WAITING},
     },
@@ -101,14 +100,10 @@ impl Server {
                 }
                 Ok(Outcome::Done(out))
             }
-            ScriptVerb::SetOption { scope, append, expand, only, unset, quiet, name, value } => {
-                let how = How { append, expand, only, unset, quiet };
-                self.set_option(&scope, how, &name, value.as_deref(), origin)
-            }
-            ScriptVerb::SetWindowOption { mut scope, append, expand, only, unset, quiet, name, value } => {
-                scope.window = !scope.global;
-                let how = How { append, expand, only, unset, quiet };
-                self.set_option(&scope, how, &name, value.as_deref(), origin)
+            ScriptVerb::SetOption(setting) => self.set_option(&setting, origin),
+            ScriptVerb::SetWindowOption(mut setting) => {
+                setting.scope.window = !setting.scope.global;
+                self.set_option(&setting, origin)
             }
             ScriptVerb::ShowOptions { scope, value, quiet, json, name, .. } => {
                 self.show_options(&scope, (value, quiet, json), name.as_deref(), origin)

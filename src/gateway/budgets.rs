@@ -57,7 +57,7 @@ struct Inner {
 
 /// The sums that budgets are compared with.
 #[derive(Debug, Default)]
-pub(super) struct Till {
+pub(super) struct Budgets {
     inner: Mutex<Inner>,
 }
 
@@ -75,18 +75,18 @@ pub(super) struct Crossed {
     pub(super) standing: Standing,
 }
 
-impl Till {
+impl Budgets {
     /// The sums of before, from the ledger.
     pub(super) fn load(recorder: &Recorder) -> Result<Self, RecordError> {
         let (today, midnight) = day();
-        let till = Self::of(&recorder.spent(today)?);
-        till.lock().midnight = midnight;
-        Ok(till)
+        let budgets = Self::of(&recorder.spent(today)?);
+        budgets.lock().midnight = midnight;
+        Ok(budgets)
     }
 
     fn of(rows: &[Spent]) -> Self {
-        let till = Self::default();
-        let mut inner = till.lock();
+        let budgets = Self::default();
+        let mut inner = budgets.lock();
         for row in rows {
             let executor = ExecutorId::from(row.executor.as_str());
             for key in Key::all(&row.pane, &row.session_id, &executor) {
@@ -95,10 +95,10 @@ impl Till {
             }
         }
         drop(inner);
-        till
+        budgets
     }
 
-    /// Counts `estimate` US dollars until [`Till::settle`], unless one of these budgets is used up.
+    /// Counts `estimate` US dollars until [`Budgets::settle`], unless one of these budgets is used up.
     pub(super) fn reserve(
         &self,
         pane: &PaneRoute,
@@ -208,35 +208,35 @@ mod tests {
 
     #[test]
     fn each_mark_is_told_once_and_the_end_refuses() {
-        let (till, pane) = (Till::default(), with(&[(Span::Pane, None, 1.0)]));
+        let (budgets, pane) = (Budgets::default(), with(&[(Span::Pane, None, 1.0)]));
         let spend = |usd| {
-            let reserved = till.reserve(&pane, &pane.budgets, 0.1).ok();
-            till.settle(&pane, reserved, usd).iter().map(|c| c.standing.share()).collect::<Vec<_>>()
+            let reserved = budgets.reserve(&pane, &pane.budgets, 0.1).ok();
+            budgets.settle(&pane, reserved, usd).iter().map(|c| c.standing.share()).collect::<Vec<_>>()
         };
         assert_eq!(spend(0.5), [0.0; 0]);
         assert_eq!(spend(0.25), [0.0; 0]);
         assert_eq!(spend(0.125), [0.875]);
         assert_eq!(spend(0.0625), [0.0; 0]);
         assert_eq!(spend(0.25), [1.1875]);
-        let refused = till.reserve(&pane, &pane.budgets, 0.0).unwrap_err();
+        let refused = budgets.reserve(&pane, &pane.budgets, 0.0).unwrap_err();
         assert_eq!((refused.standing.spent, refused.standing.limit), (1.1875, 1.0));
-        assert_eq!(till.standing(&pane).unwrap().span, Span::Pane);
-        assert_eq!(till.today(), 1.1875);
+        assert_eq!(budgets.standing(&pane).unwrap().span, Span::Pane);
+        assert_eq!(budgets.today(), 1.1875);
     }
 
     #[test]
     fn requests_under_way_count_as_they_are_estimated() {
-        let (till, pane) = (Till::default(), with(&[(Span::Session, None, 1.0)]));
-        let first = till.reserve(&pane, &pane.budgets, 0.6).unwrap();
-        let second = till.reserve(&pane, &pane.budgets, 0.6).unwrap();
+        let (budgets, pane) = (Budgets::default(), with(&[(Span::Session, None, 1.0)]));
+        let first = budgets.reserve(&pane, &pane.budgets, 0.6).unwrap();
+        let second = budgets.reserve(&pane, &pane.budgets, 0.6).unwrap();
         assert!(
-            till.reserve(&pane, &pane.budgets, 0.1).is_err(),
+            budgets.reserve(&pane, &pane.budgets, 0.1).is_err(),
             "both estimates together are more than the budget"
         );
-        till.settle(&pane, Some(first), 0.1);
-        till.settle(&pane, Some(second), 0.1);
-        assert_eq!(till.standing(&pane).unwrap().spent, 0.2);
-        assert!(till.reserve(&pane, &pane.budgets, 0.1).is_ok());
+        budgets.settle(&pane, Some(first), 0.1);
+        budgets.settle(&pane, Some(second), 0.1);
+        assert_eq!(budgets.standing(&pane).unwrap().spent, 0.2);
+        assert!(budgets.reserve(&pane, &pane.budgets, 0.1).is_ok());
     }
 
     #[test]
@@ -248,13 +248,13 @@ mod tests {
             ever,
             since,
         };
-        let till = Till::of(&[
+        let budgets = Budgets::of(&[
             row("PANE", "$1", "claude", 4.0, 1.0),
             row("PANE", "$1", "codex", 2.0, 2.0),
             row("OTHER", "$1", "claude", 8.0, 4.0),
             row("THIRD", "$2", "claude", 16.0, 8.0),
         ]);
-        till.lock().midnight = day().1;
+        budgets.lock().midnight = day().1;
         for (span, executor, spent) in [
             (Span::Pane, None, 6.0),
             (Span::Pane, Some(ExecutorId::CLAUDE), 4.0),
@@ -264,10 +264,10 @@ mod tests {
             (Span::Day, Some(ExecutorId::CODEX), 2.0),
         ] {
             let pane = with(&[(span, executor, 100.0)]);
-            assert_eq!(till.standing(&pane).unwrap().spent, spent, "{span}");
+            assert_eq!(budgets.standing(&pane).unwrap().spent, spent, "{span}");
         }
         let (today, midnight) = day();
-        let inner = till.at((midnight, midnight + 86_400_000));
+        let inner = budgets.at((midnight, midnight + 86_400_000));
         assert!(today < midnight);
         let left: f64 =
             inner.sums.iter().filter(|(k, _)| k.span == Span::Day).map(|(_, sum)| sum.spent).sum();
