@@ -121,7 +121,7 @@ impl<'a> Content<'a> {
         }
         let nothing = || vec![Line::left("  nothing matches", Role::Dim)];
         Self {
-            head: rows.pane.map_or_else(Vec::new, |pane| head(scene.state, pane, scene.now)),
+            head: rows.pane.map_or_else(Vec::new, |pane| head(scene, pane)),
             executors: if executors.is_empty() && rows.models.is_empty() { nothing() } else { executors },
             models_title: rows.models_of.map_or_else(String::new, |id| format!("models for {id}")),
             models,
@@ -250,7 +250,8 @@ fn keep_around_chosen(lines: &mut Vec<Line<'_>>, keep: usize) {
     lines.drain(..start);
 }
 
-fn head<'a>(state: &'a State, pane: &'a Pane, now: u64) -> Vec<Line<'a>> {
+fn head<'a>(scene: &Scene<'a>, pane: &'a Pane) -> Vec<Line<'a>> {
+    let (state, now): (&'a State, u64) = (scene.state, scene.now);
     let Some(harness) = &pane.harness else {
         let cwd = pane.cwd.to_string_lossy();
         let program = pane.argv.first().map_or("shell", String::as_str);
@@ -270,6 +271,11 @@ fn head<'a>(state: &'a State, pane: &'a Pane, now: u64) -> Vec<Line<'a>> {
     lines.push(auth_line(harness, readiness));
     lines.extend(route_lines(route).iter().map(|hop| Line::left(format!(" {hop}"), Role::Text)));
     lines.extend(money::usage(harness, now));
+    if let Some(asked) = &pane.question {
+        lines.push(Line::left(format!(" ◆ {asked}"), Role::Warn));
+        let keys = scene.reference.answers().into_iter();
+        lines.extend(keys.map(|key| Line::left(format!("   {key}"), Role::Accent)));
+    }
     lines
 }
 
