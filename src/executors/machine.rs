@@ -33,22 +33,6 @@ pub struct Machine<'a> {
 /// session is created, it attaches them there.
 pub const ATTACHED_VAR: &str = "INSPAN_VAULT";
 
-/// Window and price of a model, `200k · $3 in $15 out`, as far as they are known.
-fn terms(model: &str, unix_ms: i64) -> String {
-    let Ok(model) = Catalogue::builtin().model(model) else { return String::new() };
-    let window = model.context.map(|tokens| match tokens {
-        ..1_000_000 => format!("{}k", tokens / 1000),
-        _ => format!("{:.1}M", f64::from(tokens) / 1e6),
-    });
-    let money = |usd: f64| {
-        let text = format!("{usd:.2}");
-        format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
-    };
-    let rates = prices::rates(model.provider, &model.wire, unix_ms);
-    let price = rates.map(|rates| format!("{} in {} out", money(rates.input), money(rates.output)));
-    [window, price].into_iter().flatten().collect::<Vec<_>>().join(" · ")
-}
-
 /// The readiness of a route that has not served a request yet.
 pub const UNTESTED: &str = "ready · untested";
 
@@ -128,7 +112,14 @@ impl Machine<'_> {
     pub fn models(&self, auth: Option<AuthMode>, rehearse: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
         let facts = self.facts();
         let now = jiff::Timestamp::now().as_millisecond();
-        let choice = |row: ModelRow| ModelChoice { terms: terms(&row.display, now), ..row.into() };
+        let choice = |row: ModelRow| {
+            let model = Catalogue::builtin().model(&row.display).ok();
+            ModelChoice {
+                context: model.and_then(|model| model.context()),
+                rates: model.and_then(|model| prices::rates(model.provider, &model.wire, now)),
+                ..row.into()
+            }
+        };
         let choices = |executor: &ExecutorId| {
             models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
         };

@@ -1,6 +1,6 @@
 //! A request that was let in: read, understood, sent on its way.
 use super::{
-    Classify, GatewayEvent, PaneRoute,
+    Classify, GatewayEvent, Held, PaneRoute,
     account::{Account, Nature, unix_ms},
     budgets::Crossed,
     failure::{self, Failure},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     dialect::{self, Endpoint, EndpointKind, translate},
     executors::{Class, RequestFacts},
-    router::{AuthMode, Provider, Route},
+    router::{AuthMode, Catalogue, Provider, Route},
     vault::{Lease, Outcome, VaultError},
 };
 use axum::{
@@ -46,9 +46,6 @@ const BUSY: u16 = 503;
 
 /// The rule by which a budget ends.
 const USED_UP: &str = "budget.used-up";
-
-/// The rule by which policy forbids a model.
-const DISABLED: &str = "model.disabled";
 
 /// A request that was let in.
 pub(super) struct Call {
@@ -99,12 +96,13 @@ impl Call {
             return self.fail(400, "The request is not JSON with a model.");
         };
         self.account.asked(&asked);
+        self.hold_to_rules().await;
         if self.pane.route.provider == Provider::Rehearsal {
             let Some((value, choice)) = self.digest(&asked).await else {
                 return self.fail(400, "The request is not JSON.");
             };
-            if let Some(why) = model::forbidden(&self.pane, &choice.wire) {
-                return self.fail_by(DISABLED, 403, &why);
+            if let Some((rule, why)) = model::forbidden(&self.pane, &choice.wire) {
+                return self.fail_by(rule, 403, &why);
             }
             return play::perform(self, &value, &choice.wire);
         }
@@ -152,9 +150,9 @@ impl Call {
                 }
             }
         }
-        if let Some(why) = model::forbidden(&self.pane, &wire) {
+        if let Some((rule, why)) = model::forbidden(&self.pane, &wire) {
             self.digest_once(asked).await;
-            return self.fail_by(DISABLED, 403, &why);
+            return self.fail_by(rule, 403, &why);
         }
         if wire != asked {
             self.account.note(&format!("the harness named {asked}; its route serves {wire}"));
@@ -180,8 +178,7 @@ impl Call {
             Err(text) => return self.fail(400, &text),
         };
         if matches!(self.endpoint.kind, EndpointKind::Generate { .. })
-            && self.account.sending(&wire, order.body.len()).is_err()
-            && let Err(crossed) = self.reserve_afresh(&wire).await
+            && let Err(crossed) = self.account.sending(&wire, order.body.len())
         {
             self.digest_once(asked).await;
             return self.fail_by(USED_UP, 402, &used_up(&crossed));
@@ -260,7 +257,7 @@ impl Call {
                 wire_model: &wire,
                 asked_model: &asked,
                 stream,
-                max_output: None,
+                max_output: most_output(&pane.route, &wire),
                 cache_key: Some(&pane.pane),
                 now: unix_ms() / 1000,
                 nonce: &nonce,
@@ -290,13 +287,24 @@ impl Call {
         json(StatusCode::OK, dialect::count_tokens_body(self.endpoint.dialect, tokens))
     }
 
-    /// Asks the budgets' files before it says no: whoever raised a budget should not have to restart anything.
-    async fn reserve_afresh(&mut self, wire: &str) -> Result<(), Crossed> {
-        let (fresh, executor) = (Arc::clone(&self.front.config.fresh_budgets), self.pane.executor.clone());
-        let budgets = tokio::task::spawn_blocking(move || fresh(&executor)).await;
-        // A reader that failed leaves what was published.
-        let budgets = budgets.unwrap_or_else(|_| self.pane.budgets.to_vec());
-        self.account.reserve(wire, &budgets)
+    /// Takes the rules as they are now, and tells the loop where it published others.
+    async fn hold_to_rules(&mut self) {
+        let (rules, pane) = (Arc::clone(&self.front.config.rules), Arc::clone(&self.pane));
+        let held = match rules.known(&pane.dir, &pane.executor) {
+            Some(held) => held,
+            None => {
+                let look = move || rules.look(&pane.dir, &pane.executor);
+                // A reader that failed leaves what was published.
+                let Ok(held) = tokio::task::spawn_blocking(look).await else { return };
+                held
+            }
+        };
+        let Held { policy, budgets } = held;
+        if policy != self.pane.policy || budgets != self.pane.budgets {
+            self.pane = Arc::new(PaneRoute { policy, budgets, ..self.pane.as_ref().clone() });
+            self.account.rerouted(&self.pane);
+            self.front.tell(GatewayEvent::RulesChanged);
+        }
     }
 
     /// Tries until there is an answer, or an error that another attempt would only repeat.
@@ -466,6 +474,15 @@ impl Call {
         }
         response
     }
+}
+
+/// The most output tokens that the maker of a model takes a request for; `None` when nobody knows.
+fn most_output(route: &Route, wire: &str) -> Option<u64> {
+    let catalogue = Catalogue::builtin();
+    // A gateway may call a model as it likes; the route knows which one it is.
+    let model =
+        catalogue.model(wire).or_else(|_| catalogue.model(route.model.as_deref().unwrap_or_default()));
+    model.ok()?.max_output.map(u64::from)
 }
 
 /// What is needed to find out what a request is about, away from the request if it is a large one.

@@ -76,6 +76,13 @@ pub fn rates(provider: Provider, model: &str, unix_ms: i64) -> Option<Rates> {
     })
 }
 
+/// The context window of a model in tokens, as the price data tells it; `None` when it does not.
+pub fn window(provider: Provider, model: &str) -> Option<u32> {
+    let provider = Calculator::bundled().find_provider(Some(listed(provider)?), None).ok()??;
+    let found = provider.models().find(|known| known.id() == model)?;
+    u32::try_from(found.context_window()?).ok()
+}
+
 /// Reads the price data, once.
 pub fn load() {
     let _ = Calculator::bundled();
@@ -95,6 +102,17 @@ mod tests {
             let priced = rates(model.provider, &model.wire, DAY).is_some();
             assert_eq!(priced, model.only.is_none(), "{}", model.id);
         }
+    }
+
+    #[test]
+    fn every_model_of_the_catalogue_has_a_window_and_strangers_have_none() {
+        for model in &Catalogue::builtin().models {
+            assert!(model.context().is_some_and(|tokens| tokens >= 128_000), "{}", model.id);
+            assert!(model.max_output.is_none_or(|most| model.context().is_some_and(|all| most < all)));
+        }
+        assert_eq!(window(Provider::OpenAi, "gpt-5.3-codex"), Some(400_000));
+        assert_eq!(window(Provider::OpenAi, "somebody-new"), None);
+        assert_eq!(window(Provider::Declared, "gpt-5.4"), None);
     }
 
     #[test]

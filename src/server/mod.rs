@@ -29,6 +29,7 @@ pub mod protocol;
 mod refusals;
 mod reply;
 mod restore;
+mod rules;
 mod run;
 mod scripted;
 pub mod socket;
@@ -47,6 +48,7 @@ pub use environment::is_utf8;
 pub use hooks::EVENTS;
 pub use input::check as check_settings;
 pub use reply::refusal_text;
+pub use rules::FileRules;
 pub use run::run;
 
 use crate::{
@@ -183,6 +185,7 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) rules: Arc<rules::FileRules>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
     pub(crate) versions: Arc<crate::executors::Versions>,

@@ -207,7 +207,7 @@ fn lower_layers_only_tighten() {
     );
     let problems = policy.tighten(lower);
     let keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
-    assert_eq!(keys, ["preset", "executors.claude.auth_method"]);
+    assert_eq!(keys, ["preset", "executors.claude.enabled", "executors.claude.auth_method"]);
     assert_eq!(policy.preset(), Preset::AgentComputer);
     assert!(policy.disabled(&ExecutorId::CLAUDE).is_some());
     assert_eq!(policy.auth_method(&ExecutorId::CLAUDE).unwrap().value, AuthMode::Credits);
