@@ -115,7 +115,6 @@ impl Server {
                     .get(&id)
                     .and_then(|c| self.state.sessions.get(&c.session))
                     .is_some_and(|s| s.rehearse);
-        self.refresh_readiness(&env, rehearse);
         let list = List::for_panel(&self.state, pane);
         let Some(client) = self.state.clients.get_mut(&id) else { return silent() };
         if pin {
@@ -125,6 +124,7 @@ impl Server {
         } else {
             client.overlay = Some(Overlay::Router(list));
         }
+        self.refresh_readiness(&env, rehearse);
         self.fit_client(id);
         self.dirty(id);
         silent()
