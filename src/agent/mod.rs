@@ -11,6 +11,7 @@ mod files;
 mod instructions;
 mod intent;
 mod lines;
+pub mod opencode;
 mod pane;
 mod place;
 pub mod protocol;
