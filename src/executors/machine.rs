@@ -1,7 +1,7 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
 use super::{Versions, all, by_id, find};
 use crate::{
-    config::{Settings, load_policy, paths::policy_files},
+    config::{PolicyFiles, Settings},
     router::{
         AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, models_for, plan,
         policy::Policy, prices,
@@ -19,8 +19,8 @@ pub struct Machine<'a> {
     pub path: &'a str,
     /// Our data directory.
     pub data_dir: &'a Path,
-    /// Our configuration directory.
-    pub config_dir: &'a Path,
+    /// Where rules are written.
+    pub policy: &'a PolicyFiles,
     /// The settings in force.
     pub settings: &'a Settings,
     /// Which credential references resolve.
@@ -57,7 +57,7 @@ pub const UNTESTED: &str = "ready · untested";
 impl Machine<'_> {
     /// The rules in force, and what is wrong in their files.
     pub fn policy(&self) -> (Policy, Vec<Problem>) {
-        load_policy(policy_files(self.config_dir))
+        self.policy.load()
     }
 
     /// Everything that planning asks for.
