@@ -37,7 +37,7 @@ pub fn run(server: &str, action: VaultAction) -> Result<i32> {
     let path = VaultFile::path(&here.paths.data);
     let done = match action {
         VaultAction::List { json } => list(&here, &path, json),
-        VaultAction::Add(add) => added(&here, &path, server, add),
+        VaultAction::Add(add) => added(&here, &path, server, *add),
         VaultAction::Remove { name, credential } => {
             removed(&here, &path, server, &name, credential.as_deref())
         }

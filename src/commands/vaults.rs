@@ -11,7 +11,7 @@ pub enum VaultAction {
         json: bool,
     },
     /// Add a vault, or one more credential to it: several take turns when one is limited.
-    Add(AddVault),
+    Add(Box<AddVault>),
     /// Remove a vault, or one of its credentials.
     Remove {
         /// The vault.

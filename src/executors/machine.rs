@@ -3,8 +3,8 @@ use super::{Versions, all, by_id, find};
 use crate::{
     config::{PolicyFiles, Settings},
     router::{
-        AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, models_for, plan,
-        policy::Policy, prices,
+        AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, catalogue::Model, models_for,
+        plan, policy::Policy, prices,
     },
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
@@ -108,20 +108,23 @@ impl Machine<'_> {
             .collect()
     }
 
-    /// The models of every executor as the panel lists them.
-    pub fn models(&self, auth: Option<AuthMode>, rehearse: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
+    /// The models of every executor as the panel lists them; with their prices if it is to be seen.
+    pub fn models(&self, rehearse: bool, priced: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
         let facts = self.facts();
         let now = jiff::Timestamp::now().as_millisecond();
+        let priced = priced || prices::are_loaded();
         let choice = |row: ModelRow| {
             let model = Catalogue::builtin().model(&row.display).ok();
+            let rates = |model: &Model| prices::rates(model.provider, &model.wire, now);
             ModelChoice {
-                context: model.and_then(|model| model.context()),
-                rates: model.and_then(|model| prices::rates(model.provider, &model.wire, now)),
+                context: model.and_then(|model| model.context),
+                rates: model.filter(|_| priced).and_then(rates),
+                priced,
                 ..row.into()
             }
         };
         let choices = |executor: &ExecutorId| {
-            models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
+            models_for(executor, None, rehearse, &facts).into_iter().map(choice).collect()
         };
         let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
         listed.map(|e| (e.id.clone(), choices(&e.id))).collect()

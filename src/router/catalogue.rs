@@ -1,5 +1,5 @@
 //! The catalogue: which executors, providers and models exist, and which executor takes which model.
-use super::{Dialect, ExecutorId, Provider, nearest, prices};
+use super::{Dialect, ExecutorId, Provider, nearest};
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -90,8 +90,8 @@ pub struct Model {
     pub open_source: bool,
     /// What the provider calls it.
     pub wire: String,
-    /// The context window in tokens, where the price data tells none or another one than harnesses work with.
-    context: Option<u32>,
+    /// The context window in tokens, where known.
+    pub context: Option<u32>,
     /// The most output tokens that its maker takes a request for, where known.
     pub max_output: Option<u32>,
     /// Executors that take it in the reference matrix.
@@ -115,11 +115,6 @@ impl ExecutorEntry {
 }
 
 impl Model {
-    /// The context window in tokens, where known.
-    pub fn context(&self) -> Option<u32> {
-        self.context.or_else(|| prices::window(self.provider, &self.wire))
-    }
-
     /// The name where the executor is shown beside it: `sonnet-4.6`.
     pub fn short(&self) -> &str {
         &self.short

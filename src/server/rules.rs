@@ -33,6 +33,8 @@ struct Kept {
     looked: Instant,
     stamps: Vec<Stamp>,
     policy: Arc<Policy>,
+    /// What is wrong in the files of the workspace.
+    faults: Vec<String>,
     own: Vec<Budget>,
     /// By executor: the same allocation each time, so that comparing costs little.
     budgets: HashMap<ExecutorId, Arc<Vec<Budget>>>,
@@ -55,6 +57,16 @@ impl FileRules {
 
     /// The rules for an executor in a directory.
     pub fn of(&self, dir: &Path, executor: &ExecutorId) -> Held {
+        self.fresh(dir, |known| known.held(executor))
+    }
+
+    /// What is wrong in the files of a directory's workspace, each with its place.
+    pub fn faults(&self, dir: &Path) -> Vec<String> {
+        self.fresh(dir, |known| known.faults.clone())
+    }
+
+    /// Reads the files if one of them changed, and answers from what is kept of them.
+    fn fresh<T>(&self, dir: &Path, answer: impl FnOnce(&mut Kept) -> T) -> T {
         let files = self.policy.within(dir);
         let paths = files.all().into_iter().map(|(_, path)| path).chain([self.settings.clone()]);
         let stamps: Vec<Stamp> = paths.map(|path| stamp(&path)).collect();
@@ -62,16 +74,20 @@ impl FileRules {
         let mut kept = self.kept();
         if let Some(known) = kept.get_mut(dir).filter(|known| known.stamps == stamps) {
             known.looked = looked;
-            return known.held(executor);
+            return answer(known);
         }
         if kept.len() >= KEPT {
             kept.clear();
         }
-        let (policy, own) = (Arc::new(files.load().0), config::load([&self.settings]).0.budgets());
-        let mut fresh = Kept { looked, stamps, policy, own, budgets: HashMap::new() };
-        let held = fresh.held(executor);
+        let (policy, problems) = files.load();
+        let own = config::load([&self.settings]).0.budgets();
+        let of_workspace = problems.iter().filter(|problem| problem.file.ends_with(config::workspace::NAME));
+        let faults = of_workspace.map(ToString::to_string).collect();
+        let mut fresh =
+            Kept { looked, stamps, policy: Arc::new(policy), faults, own, budgets: HashMap::new() };
+        let answer = answer(&mut fresh);
         kept.insert(dir.to_owned(), fresh);
-        held
+        answer
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<PathBuf, Kept>> {
@@ -125,5 +141,12 @@ mod tests {
         assert!(Arc::ptr_eq(&one.policy, &two.policy) && Arc::ptr_eq(&one.budgets, &two.budgets));
         std::fs::write(paths.config_file(), "[budgets]\nday = 2\n").unwrap();
         assert_eq!(said(&rules), [(Span::Day, 2.0), (Span::Pane, 1.0)]);
+        assert_eq!(rules.faults(&work), [""; 0]);
+        std::fs::write(work.join(".inspan.toml"), "[policy]\npreset = \"open\"\n").unwrap();
+        let faults = rules.faults(&work);
+        assert!(
+            faults[0].contains(".inspan.toml:2:1: policy.preset: the default decides this"),
+            "{faults:?}"
+        );
     }
 }

@@ -141,7 +141,7 @@ impl Server {
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
             .cloned();
         let context =
-            to.model.as_deref().and_then(|m| Catalogue::builtin().model(m).ok()).and_then(|m| m.context());
+            to.model.as_deref().and_then(|m| Catalogue::builtin().model(m).ok()).and_then(|m| m.context);
         let telling = Telling {
             conversation: Conversation::default(),
             from: match &from {

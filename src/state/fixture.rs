@@ -159,6 +159,7 @@ fn model(id: &str, provider: &str, refusal: Option<&str>) -> ModelChoice {
         refusal: refusal.map(str::to_owned),
         context: Some(200_000),
         rates: Some(Rates { input: 3.0, output: 15.0 }),
+        priced: true,
         dialects: refusal.is_none().then_some((Dialect::Responses, Dialect::Responses)),
     }
 }

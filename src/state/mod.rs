@@ -474,6 +474,8 @@ pub struct ModelChoice {
     pub context: Option<u32>,
     /// The list price, where known.
     pub rates: Option<Rates>,
+    /// The list was asked, so that no price means that it has none.
+    pub priced: bool,
     /// What the harness speaks, and what its provider is spoken to in; `None` where it cannot run.
     pub dialects: Option<(Dialect, Dialect)>,
 }
@@ -482,7 +484,7 @@ impl From<ModelRow> for ModelChoice {
     fn from(row: ModelRow) -> Self {
         let refusal = row.available.is_err().then(|| row.note().to_owned());
         let (id, provider) = (row.display, row.provider.to_owned());
-        Self { id, provider, refusal, context: None, rates: None, dialects: row.dialects }
+        Self { id, provider, refusal, context: None, rates: None, priced: false, dialects: row.dialects }
     }
 }
 

@@ -232,6 +232,15 @@ fn two_keys_take_turns_and_neither_is_found_anywhere() {
     let limited = route.lines().find(|line| line.contains("TEAM_KEY")).unwrap_or_default();
     assert!(limited.contains("rests") && limited.contains("rate limited"), "{route}");
 
+    let keys = panes(&sandbox)[0]["keys"].clone();
+    assert_eq!((&keys[0]["trouble"], &keys[1]["trouble"]), (&json!("rate limited"), &Value::Null), "{keys}");
+    let terminal = sandbox.attach(120, 40, &["attach"]);
+    terminal.wait_for("claude>");
+    terminal.keys("C-Space r");
+    terminal.wait_for("1 of 2 keys ready");
+    terminal.wait_for("TEAM_KEY rate limited");
+    drop(terminal);
+
     // The ledger names references, the journal the change from one to the other.
     sandbox.wait_output("the change is an event", &["events", "-n", "200", "--json"], |output| {
         output.stdout.contains("env:TEAM_KEY") && output.stdout.contains("stored:team/1")
@@ -442,6 +451,44 @@ fn policy_is_shown_with_places_and_explained() {
     );
     sandbox.write("config/inspan/policy.toml", "[executors.codex]\nenbled = false\n");
     assert!(sandbox.inspan(&["policy", "check"]).fails(1).contains(":2:"));
+}
+
+#[test]
+fn what_runs_already_is_held_to_a_changed_rule() {
+    let upstream = Upstream::new();
+    let mut sandbox = Sandbox::new();
+    stub_cli(&sandbox, "claude");
+    sandbox.set_env("GOOD", Some(SECOND));
+    let dir = sandbox.repository("shop");
+    let add =
+        ["vault", "add", "good", "--engine", "claude", "--dialect", "messages", "--credential", "env:GOOD"];
+    sandbox.inspan(&[&add[..], &["--base-url", &upstream.address]].concat()).ok();
+    sandbox.write("shop/.inspan.toml", "[policy]\npreset = \"open\"\n");
+    let new = ["new-session", "-d", "-s", "work", "-c", dir.to_str().unwrap(), "--vault", "good"];
+    let pane = sandbox.inspan(&new).ok().to_owned();
+    wait_for_capture(&sandbox, &pane, "claude> ");
+    let notes = panes(&sandbox)[0]["notes"].to_string();
+    assert!(notes.contains(".inspan.toml:2:") && notes.contains("policy.preset"), "what it tried: {notes}");
+    let env = stub_env(&sandbox, "claude");
+    assert_eq!(ask(&env).0, 200);
+
+    sandbox.write("shop/.inspan.toml", "[policy.executors.claude]\nenabled = false\n");
+    let refused = |_: &Output| {
+        let (status, answer) = ask(&env);
+        status == 403 && answer.contains(".inspan.toml line 2") && answer.contains("permission_error")
+    };
+    sandbox.wait_output("the workspace forbids it", &["list-sessions"], refused);
+    sandbox.write("shop/.inspan.toml", "[policy.budgets]\npane = 0\n");
+    let spent = |_: &Output| {
+        let (status, answer) = ask(&env);
+        status == 402 && answer.contains("billing_error") && answer.contains(".inspan.toml line 2")
+    };
+    sandbox.wait_output("the budget is used up", &["list-sessions"], spent);
+    sandbox.wait_json("the pane shows it", &["list-panes", "--json"], |rows| {
+        list(rows)[0]["status"] == "limited" && list(rows)[0]["budgets"][0]["span"] == "pane"
+    });
+    fs::remove_file(dir.join(".inspan.toml")).unwrap();
+    sandbox.wait_output("nothing forbids it", &["list-sessions"], |_| ask(&env).0 == 200);
 }
 
 #[test]

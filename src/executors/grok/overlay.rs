@@ -133,7 +133,7 @@ fn served(request: &LaunchRequest<'_>) -> Vec<(String, Option<u32>)> {
     let beside = catalogue.models.iter().filter(|model| {
         provider != Provider::Rehearsal && model.provider == provider && model.taken_by(&ExecutorId::GROK)
     });
-    let mut served: Vec<(String, Option<u32>)> = beside.map(|m| (m.wire.clone(), m.context())).collect();
+    let mut served: Vec<(String, Option<u32>)> = beside.map(|m| (m.wire.clone(), m.context)).collect();
     if let Some(wire) = route.wire_model.as_ref().filter(|wire| !served.iter().any(|(name, _)| name == *wire))
     {
         served.push((wire.clone(), None));

@@ -96,7 +96,7 @@ fn models(request: &LaunchRequest<'_>) -> Map<String, Value> {
     let mut models: Map<String, Value> = beside
         .map(|model| {
             let mut known = json!({ "name": model.id, "tool_call": true });
-            if let Some(context) = model.context() {
+            if let Some(context) = model.context {
                 known["limit"] = json!({ "context": context, "output": OUTPUT_TOKENS });
             }
             (model.wire.clone(), known)

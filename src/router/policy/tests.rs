@@ -172,7 +172,8 @@ fn a_misspelled_executor_or_table_closes_the_one_that_was_meant() {
 
     let (policy, problems) = read("[executors.somebody-elses]\nenabled = false\n");
     assert_eq!(shut(&policy), [""; 0]);
-    assert!(problems[0].message.contains("no effect"));
+    assert!(problems[0].message.contains("settings declare"), "{problems:?}");
+    assert!(policy.disabled(&"somebody-elses".into()).is_some(), "the settings may declare it");
 }
 
 #[test]

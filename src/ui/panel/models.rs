@@ -76,8 +76,8 @@ fn terms(model: &ModelChoice) -> String {
         format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
     };
     let price = match model.rates {
-        Some(Rates { input, output }) => format!("{} in {} out", money(input), money(output)),
-        None => "price unknown".to_owned(),
+        Some(Rates { input, output }) => Some(format!("{} in {} out", money(input), money(output))),
+        None => model.priced.then(|| "price unknown".to_owned()),
     };
-    window.into_iter().chain([price]).collect::<Vec<_>>().join(" · ")
+    window.into_iter().chain(price).collect::<Vec<_>>().join(" · ")
 }

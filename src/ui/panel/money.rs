@@ -101,17 +101,17 @@ fn budgets(standings: &[Standing], width: usize) -> Vec<Line<'_>> {
     let longest = standings.iter().map(|standing| amounts(standing).len()).max().unwrap_or_default();
     let columns = width.saturating_sub(BESIDE_BAR + longest).min(BAR_MAX);
     let mut lines = Vec::new();
-    for standing in standings {
-        let [full, rest] = bar(standing, columns);
-        let left = vec![seg(format!(" {:<8}", standing.span), Role::Dim), full, rest];
-        lines.push(Line::Ends(left, vec![seg(amounts(standing), Role::Text)]));
-    }
     lines.extend(
         standings
             .iter()
             .find(|standing| standing.is_used_up())
             .map(|standing| Line::left(format!(" refused: {} is used up", standing.span), Role::Err)),
     );
+    for standing in standings {
+        let [full, rest] = bar(standing, columns);
+        let left = vec![seg(format!(" {:<8}", standing.span), Role::Dim), full, rest];
+        lines.push(Line::Ends(left, vec![seg(amounts(standing), Role::Text)]));
+    }
     lines
 }
 
