@@ -12,8 +12,8 @@ pub use load::{load, load_over, load_policy};
 pub use paths::{Paths, PathsError, ServerPaths};
 pub use schema::json_schema;
 pub use settings::{
-    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Hook, Inject, Place, ProviderSettings, Settings,
-    Submit, WindowSize,
+    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Hook, Inject, PaneNotifications, Place,
+    ProviderSettings, Settings, Submit, TerminalProgress, WindowSize,
 };
 pub use theme::{Role, Theme};
 
