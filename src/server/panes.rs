@@ -13,7 +13,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, VecDeque},
     ffi::OsString,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
     time::{Duration, Instant},
 };
@@ -159,6 +159,11 @@ impl Server {
             .and_then(|s| self.session_env.get(&s.id))
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The directory that a pane was started in; empty without such a pane.
+    pub(crate) fn dir_of(&self, pane: PaneId) -> PathBuf {
+        self.state.panes.get(&pane).map(|pane| pane.cwd.clone()).unwrap_or_default()
     }
 
     /// Starts a process in a pane. A program that cannot be started leaves its error in the pane.
