@@ -12,6 +12,7 @@ mod files;
 mod instructions;
 mod intent;
 mod lines;
+pub mod opencode;
 mod pane;
 mod place;
 pub mod protocol;

@@ -211,6 +211,7 @@ impl Server {
                             popup: false,
                             closes: Default::default(),
                             label: None,
+                            progress: None,
                         },
                     );
                 }

@@ -63,6 +63,7 @@ impl State {
                 popup: false,
                 closes: Closes::Never,
                 label: None,
+                progress: None,
             },
         );
         id
