@@ -447,6 +447,7 @@ impl Server {
         let bytes = encode::encode_key(&event.key, event.kind, &key_modes(&modes));
         if !bytes.is_empty() {
             self.write_or_tell(pane, bytes);
+            self.echo.typed(pane);
         }
     }
 
