@@ -8,6 +8,7 @@ use crate::{
     },
     mux::PaneId,
     router::{Facts, Route},
+    state::{Client, overlay::Overlay},
     vault::VaultFile,
 };
 use std::{
@@ -84,6 +85,9 @@ impl Server {
         let (data, policy) = (self.paths.data.clone(), self.paths.policy.within(dir));
         let (settings, vault) = (self.settings.clone(), self.vault.clone());
         let (versions, proven) = (self.versions.clone(), self.proven.clone());
+        // The panel alone shows prices, and their list is large.
+        let panel = |c: &Client| c.panel_docked || matches!(c.overlay, Some(Overlay::Router(_)));
+        let priced = self.state.clients.values().any(panel);
         self.tasks.spawn(
             move || {
                 let machine = Machine {
@@ -101,7 +105,7 @@ impl Server {
                         row.readiness = row.readiness.replace(executors::machine::UNTESTED, "ready");
                     }
                 }
-                (rows, machine.models(None, rehearse))
+                (rows, machine.models(rehearse, priced))
             },
             |server, (executors, models)| {
                 server.state.executors = executors;

@@ -124,7 +124,6 @@ impl Server {
                     .and_then(|c| self.state.sessions.get(&c.session))
                     .is_some_and(|s| s.rehearse);
         let dir = self.dir_of(pane);
-        self.refresh_readiness(&env, &dir, rehearse);
         let list = List::for_panel(&self.state, pane);
         let Some(client) = self.state.clients.get_mut(&id) else { return silent() };
         if pin {
@@ -134,6 +133,7 @@ impl Server {
         } else {
             client.overlay = Some(Overlay::Router(list));
         }
+        self.refresh_readiness(&env, &dir, rehearse);
         self.fit_client(id);
         self.dirty(id);
         silent()
