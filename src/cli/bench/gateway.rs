@@ -73,6 +73,15 @@ impl Way {
         }
     }
 
+    /// Our way of doing the same, where this is another gateway's.
+    fn ours(self) -> Option<Self> {
+        match self {
+            Self::Other => Some(Self::Through),
+            Self::OtherTranslated => Some(Self::Translated),
+            Self::Direct | Self::Through | Self::Translated => None,
+        }
+    }
+
     /// Whether a client speaks Messages on it; the upstream speaks Chat.
     fn is_translated(self) -> bool {
         matches!(self, Self::Translated | Self::OtherTranslated)
@@ -88,6 +97,8 @@ struct Figure {
     p50_ms: f64,
     /// What that is beyond asking directly.
     added_ms: f64,
+    /// How many times what inspan adds, where this is another gateway.
+    times: Option<f64>,
 }
 
 /// Requests a second with all connections.
@@ -95,13 +106,25 @@ struct Figure {
 struct Rate {
     way: &'static str,
     per_second: f64,
+    /// How many times as many inspan serves, where this is another gateway.
+    times: Option<f64>,
+}
+
+/// `a` in units of `b`.
+fn times(a: f64, b: f64) -> Option<f64> {
+    (b > 0.0).then(|| (a / b * 10.0).round() / 10.0)
+}
+
+/// That for people.
+fn in_words(times: Option<f64>) -> String {
+    times.map(|times| format!("{times:.1} x inspan")).unwrap_or_default()
 }
 
 /// Measures and prints.
 pub fn run(requests: usize, litellm: Option<&Path>, as_json: bool) -> Result<i32> {
     let scratch = Scratch::new()?;
     let upstream = Upstream::start()?;
-    let before = resident_kib();
+    let before = without_gateway(&upstream)?;
     let bench = Bench::start(&scratch, &upstream, litellm)?;
     let mut ways = vec![Way::Direct, Way::Through, Way::Translated];
     if bench.other.is_some() {
@@ -111,14 +134,20 @@ pub fn run(requests: usize, litellm: Option<&Path>, as_json: bool) -> Result<i32
     for kilobytes in SIZES {
         let each = bench.latencies(&ways, kilobytes, requests.max(3))?;
         let direct = each[0];
-        for (way, p50) in ways.iter().zip(each) {
+        let of = |way: Way| ways.iter().position(|known| *known == way).map(|at| each[at]);
+        for (way, p50) in ways.iter().zip(&each) {
             let added_ms = p50 - direct;
-            figures.push(Figure { way: way.name(), kilobytes, p50_ms: p50, added_ms });
+            let ours = way.ours().and_then(of);
+            let times = ours.and_then(|ours| times(added_ms, ours - direct));
+            figures.push(Figure { way: way.name(), kilobytes, p50_ms: *p50, added_ms, times });
         }
     }
-    let mut rates = Vec::new();
+    let mut rates: Vec<Rate> = Vec::new();
     for way in &ways {
-        rates.push(Rate { way: way.name(), per_second: bench.throughput(*way)? });
+        let per_second = bench.throughput(*way)?;
+        let ours = way.ours().and_then(|ours| rates.iter().find(|rate| rate.way == ours.name()));
+        let times = ours.and_then(|ours| times(ours.per_second, per_second));
+        rates.push(Rate { way: way.name(), per_second, times });
     }
     let grown = resident_kib().saturating_sub(before) as f64 / 1024.0;
     if as_json {
@@ -137,17 +166,33 @@ pub fn run(requests: usize, litellm: Option<&Path>, as_json: bool) -> Result<i32
         } else {
             format!("{:.2} ms", figure.added_ms)
         };
-        out(format!("{name:<34}{:>12}{added:>12}", format!("{:.2} ms", figure.p50_ms)));
+        let took = format!("{:.2} ms", figure.p50_ms);
+        out(format!("{name:<34}{took:>12}{added:>12}{:>18}", in_words(figure.times)));
     }
     let direct = rates.first().map_or(0.0, |rate| rate.per_second);
     out(format!("{:<34}{:>12}{:>12}", format!("{CONNECTIONS} connections"), "requests/s", "of direct"));
     for rate in &rates {
         let share =
             if direct > 0.0 { format!("{:.0} %", rate.per_second / direct * 100.0) } else { String::new() };
-        out(format!("{:<34}{:>12.0}{share:>12}", rate.way, rate.per_second));
+        let fewer = rate.times.map(|times| format!("inspan {times:.1} x")).unwrap_or_default();
+        out(format!("{:<34}{:>12.0}{share:>12}{fewer:>18}", rate.way, rate.per_second));
     }
-    out(format!("memory of this process grew by {grown:.1} MB, clients and upstream included"));
+    out(format!("memory: {grown:.1} MB more than without the gateway, for the same requests"));
     Ok(0)
+}
+
+/// The memory of this process in KiB after it has done all of this without a gateway: clients and upstream need theirs too.
+fn without_gateway(upstream: &Upstream) -> Result<u64> {
+    let ask = |kilobytes: usize, connections: usize| -> Result<()> {
+        let request = request(Way::Direct, upstream.at, "", kilobytes);
+        let clients: Result<Vec<Client>> =
+            (0..connections).map(|_| Client::connect(upstream.at, &request)).collect();
+        clients?.iter_mut().try_for_each(Client::ask)
+    };
+    // As many at once as later: one for each way, and all connections with the smallest.
+    SIZES.iter().try_for_each(|kilobytes| ask(*kilobytes, 3))?;
+    ask(SIZES[0], CONNECTIONS)?;
+    Ok(resident_kib())
 }
 
 /// What is measured.
