@@ -234,7 +234,7 @@ impl Bench {
             (Way::Direct, _) => (self.direct, ""),
             (Way::Through, _) => (self.gateway.addr, NATIVE),
             (Way::Translated, _) => (self.gateway.addr, FOREIGN),
-            (_, Some(other)) => (other.at, "sk-bench"),
+            (_, Some(other)) => (other.at, other.key.as_str()),
             (_, None) => bail!("there is no other gateway"),
         };
         Client::connect(at, &request(way, at, token, kilobytes))
@@ -347,6 +347,7 @@ fn request(way: Way, at: SocketAddr, token: &str, kilobytes: usize) -> Vec<u8> {
 
 /// A connection that asks the same thing again and again.
 struct Client {
+    at: SocketAddr,
     stream: TcpStream,
     request: Vec<u8>,
     buffer: Vec<u8>,
@@ -354,32 +355,50 @@ struct Client {
 
 impl Client {
     fn connect(at: SocketAddr, request: &[u8]) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, request: request.to_vec(), buffer: vec![0; 64 * 1024] })
+        Ok(Self { at, stream: open(at)?, request: request.to_vec(), buffer: vec![0; 64 * 1024] })
     }
 
     /// Asks and reads the answer to its end.
     fn ask(&mut self) -> Result<()> {
-        self.stream.write_all(&self.request)?;
+        if self.once()? {
+            return Ok(());
+        }
+        // A connection that rested while others had their turn may have been closed meanwhile.
+        self.stream = open(self.at)?;
+        if self.once()? { Ok(()) } else { bail!("the connection was closed without an answer") }
+    }
+
+    /// The same; `false` when the connection was closed before anything was answered.
+    fn once(&mut self) -> Result<bool> {
+        if self.stream.write_all(&self.request).is_err() {
+            return Ok(false);
+        }
         let mut answer = Vec::new();
         loop {
             let read = self.stream.read(&mut self.buffer)?;
+            if read == 0 && answer.is_empty() {
+                return Ok(false);
+            }
             if read == 0 {
                 bail!("the connection was closed in the middle of an answer");
             }
             answer.extend_from_slice(&self.buffer[..read]);
             if answer.ends_with(b"0\r\n\r\n") {
-                break;
+                return Ok(true);
             }
             // An error has a length and no chunks.
             if !answer.starts_with(b"HTTP/1.1 200") && answer.len() > 12 {
                 bail!("{}", String::from_utf8_lossy(&answer).chars().take(300).collect::<String>());
             }
         }
-        Ok(())
     }
+}
+
+fn open(at: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&at, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// A scripted upstream: it reads a request and answers with the same stream each time.
@@ -459,16 +478,20 @@ fn answer() -> Vec<u8> {
 struct Other {
     child: Child,
     at: SocketAddr,
+    /// What it asks of its clients.
+    key: String,
 }
 
 impl Other {
     fn start(path: &Path, scratch: &Scratch, base: &str) -> Result<Self> {
         let config = scratch.path().join("litellm.yaml");
+        // It does not start without one that is hard to guess.
+        let key = format!("sk-{}", uuid::Uuid::new_v4().simple());
         std::fs::write(
             &config,
             format!(
                 "model_list:\n  - model_name: z-ai/glm-5\n    litellm_params:\n      model: openai/z-ai/glm-5\n      \
-                 api_base: {base}/v1\n      api_key: sk-bench\n"
+                 api_base: {base}/v1\n      api_key: sk-bench\ngeneral_settings:\n  master_key: {key}\n"
             ),
         )?;
         // A port that was free a moment ago; the other gateway does not tell which one it took.
@@ -482,18 +505,21 @@ impl Other {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", path.display()))?;
-        let other = Self { child, at };
+        let mut other = Self { child, at, key };
         other.ready()?;
         Ok(other)
     }
 
     /// Waits until it answers.
-    fn ready(&self) -> Result<()> {
+    fn ready(&mut self) -> Result<()> {
         /// Between two looks at a program that needs many seconds.
         const LOOK: Duration = Duration::from_millis(250);
         let began = Instant::now();
-        let request = request(Way::Other, self.at, "sk-bench", 1);
+        let request = request(Way::Other, self.at, &self.key, 1);
         while began.elapsed() < OTHER_START {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended before it answered: {status}");
+            }
             if Client::connect(self.at, &request).and_then(|mut client| client.ask()).is_ok() {
                 return Ok(());
             }
