@@ -5,6 +5,7 @@ mod furnished;
 mod install;
 mod interrupted;
 mod rides;
+mod sdks;
 mod switches;
 mod thinking;
 mod turns;
