@@ -12,6 +12,7 @@ mod composing;
 mod connection;
 mod copying;
 mod due;
+mod echo;
 mod environment;
 mod facts;
 mod following;
@@ -211,6 +212,8 @@ pub struct Server {
     pub(crate) collecting_runtime: tokio::runtime::Handle,
     /// Where panes go that the loop reads itself.
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
+    /// What is known of how soon keys are echoed.
+    pub(crate) echo: echo::Echo,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
     pub(crate) writers: changes::Writers,
