@@ -140,6 +140,7 @@ impl Furnished {
             prompt,
             env: &self.env,
             trusted,
+            control: false,
         };
         change(&mut request);
         executor.launch(&request).unwrap()
