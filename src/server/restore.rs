@@ -210,6 +210,7 @@ impl Server {
                             popup: false,
                             closes: Default::default(),
                             label: None,
+                            progress: None,
                         },
                     );
                 }
