@@ -118,9 +118,10 @@ pub fn executors(as_json: bool) -> Result<i32> {
         };
         let login = row.login.as_deref().unwrap_or("not logged in");
         println!(
-            "{:<14} {version:<10} {origin:<18} {login:<16} {paid:<34} {}",
+            "{:<14} {version:<10} {origin:<18} {login:<16} {paid:<34} {}{}",
             row.executor.as_str(),
-            row.readiness
+            row.readiness,
+            if row.typed { " · typed control" } else { "" }
         );
         if let Some(binary) = &row.binary {
             println!("{:<14} {}", "", binary.display());

@@ -173,6 +173,8 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
         }
         LocalVerb::Proxy => client::proxy(&ServerAddress { dir: paths()?.sockets, name: name.to_owned() }),
         LocalVerb::AgentPane { settings } => agent::run(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::CodexPane { settings } => agent::codex::run_beside(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::CodexServe { command } => Err(agent::codex::become_server(&command).into()),
         LocalVerb::AgentShell { command } => Err(agent::become_shell(&command).into()),
         LocalVerb::Server => server::run(name).map(|()| 0),
     }

@@ -238,6 +238,19 @@ pub enum LocalVerb {
         /// What the launch wrote down for it.
         settings: PathBuf,
     },
+    /// Start Codex in its pane, and its app-server beside it (used by inspan itself).
+    #[command(hide = true)]
+    CodexPane {
+        /// What the launch wrote down for it.
+        settings: PathBuf,
+    },
+    /// Become the app-server beside a Codex (used by inspan itself).
+    #[command(hide = true)]
+    CodexServe {
+        /// Program and arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// Run one command of a tool in a session of its own (used by inspan itself).
     #[command(hide = true)]
     AgentShell {

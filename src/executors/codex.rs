@@ -1,6 +1,7 @@
 //! Codex: its flags, its overlay, its requests and its status sequence.
 //!
 //! Must not know: the gateway's routing, panes on a screen.
+mod beside;
 mod history;
 mod overlay;
 #[cfg(test)]
@@ -111,6 +112,10 @@ impl Executor for Codex {
         &["--no-daemon", "--ask-for-approval", "--sandbox"]
     }
 
+    fn control_flag(&self) -> Option<&'static str> {
+        Some("--remote")
+    }
+
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String> {
         let text = read_text(&home(env)?.join("auth.json"))?;
         let stored: Value = serde_json::from_str(&text).ok()?;
@@ -152,6 +157,7 @@ impl Executor for Codex {
             SessionChoice::Resume(id) => Some(plain_word("session", id)?),
         };
         let forks = resumed.is_some_and(|id| other_provider(request, id));
+        let stands = beside::stands(request, forks);
         if resumed.is_some() {
             plan.argv.push(if forks { "fork" } else { "resume" }.into());
         }
@@ -180,7 +186,8 @@ impl Executor for Codex {
                 ));
             }
         }
-        let prompt = prompt_arg(request, &mut plan);
+        // On an app-server a resumed thread is told first what it may do: the prompt follows.
+        let prompt = if stands && resumed.is_some() { None } else { prompt_arg(request, &mut plan) };
         if resumed.is_some() || prompt.is_some() {
             plan.argv.push("--".into());
         }
@@ -197,6 +204,9 @@ impl Executor for Codex {
         if let Some(prompt) = prompt {
             plan.argv.push(prompt.into());
             plan.prompt_delivered = true;
+        }
+        if stands {
+            beside::stand(request, &mut plan, resumed)?;
         }
         Ok(plan)
     }
@@ -279,7 +289,7 @@ impl Executor for Codex {
     }
 
     fn records(&self) -> (&'static str, &'static [&'static str]) {
-        ("codex", overlay::SHARED)
+        (overlay::DIR, overlay::SHARED)
     }
 
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
@@ -297,7 +307,7 @@ impl Executor for Codex {
 
 /// Whether a session began under another provider than this launch's, so that the CLI would refuse to resume it.
 fn other_provider(request: &LaunchRequest<'_>, session: &str) -> bool {
-    let homes = [home(request.env), Some(request.pane_dir.join("codex"))];
+    let homes = [home(request.env), Some(request.pane_dir.join(overlay::DIR))];
     let began = homes.iter().flatten().find_map(|home| history::provider(home, session));
     began.is_some_and(|began| (began == overlay::PROVIDER) == (request.home == Home::Users))
 }

@@ -141,6 +141,7 @@ impl Furnished {
             prompt,
             env: &self.env,
             trusted,
+            control: false,
         };
         change(&mut request);
         executor.launch(&request).unwrap()

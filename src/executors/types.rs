@@ -1,6 +1,7 @@
 //! The contract that every executor fulfils.
 use super::agents::{AgentPlaces, OwnAgent};
 use crate::{
+    agent::control::Endpoint,
     handoff::Conversation,
     router::{Dialect, ExecutorId, Route},
     state::{Effort, Permission, StatusReport},
@@ -71,6 +72,8 @@ pub struct LaunchRequest<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The user answered inspan's own trust question for `cwd` with yes (always so for rehearsal).
     pub trusted: bool,
+    /// It may be driven by its typed protocol as well, beside its TUI, where it has one.
+    pub control: bool,
 }
 
 /// A file that a launch generates, in our own directories.
@@ -116,6 +119,8 @@ pub struct LaunchPlan {
     pub prompt_delivered: bool,
     /// What the person should know: variables removed, permissions that could not be mapped.
     pub notes: Vec<String>,
+    /// Where its typed protocol is spoken.
+    pub control: Option<Endpoint>,
 }
 
 /// One step of typing into a CLI.
@@ -281,6 +286,10 @@ pub trait Executor: Send + Sync {
     /// Flags that a launch passes and that older versions lack.
     fn flags(&self) -> &'static [&'static str] {
         &[]
+    }
+    /// The flag without which it cannot be driven by a typed protocol beside its TUI; `None` when it never can.
+    fn control_flag(&self) -> Option<&'static str> {
+        None
     }
     /// The words of its own login as found in the user's home (`Claude Max`, `logged in`), without reading secrets
     /// into memory longer than needed.

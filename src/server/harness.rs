@@ -1,6 +1,7 @@
 //! Harnesses in panes: plan, launch, route table, what the gateway tells.
 use super::{
     Server,
+    controlling::Control,
     panes::{Launch, ended_well, exit_words, fresh_screen},
     reply::{Failure, Reply},
 };
@@ -89,6 +90,8 @@ pub struct Runtime {
     pub submitted: Option<Instant>,
     /// The native session that the launch goes on with.
     pub resumed: Option<String>,
+    /// Its typed protocol, where it has one.
+    pub(super) control: Control,
 }
 
 /// A command that waits until its prompt was answered.
@@ -131,6 +134,7 @@ impl Runtime {
 
     /// The process is gone; nothing of it can be in flight.
     pub fn process_ended(&mut self) {
+        self.control = Control::None;
         self.in_flight.clear();
         self.tools_running = false;
         for Waiter { reply, .. } in self.waiters.drain(..) {
@@ -323,7 +327,13 @@ impl Server {
             prompt: start.prompt.as_deref(),
             env: &env,
             trusted: start.trusted,
+            control: false,
         };
+        let own = self.settings.executor(&start.route.executor).args;
+        let wanted = self.settings.executor(&start.route.executor).control != Some(false);
+        let plain = self.versions.known(&found.binary).is_some_and(|probe| probe.plain);
+        // Arguments of the person's own are for one program; typed control may take two.
+        let request = LaunchRequest { control: wanted && !plain && own.is_empty(), ..request };
         let planned = executor.launch(&request).and_then(|plan| {
             executors::apply(&plan, &pane_dir).map_err(|e| e.to_string())?;
             Ok(plan)
@@ -337,7 +347,6 @@ impl Server {
         };
         // Before ours: what the route says is said last. Behind the program: options of a whole CLI come before its
         // subcommands.
-        let own = self.settings.executor(&start.route.executor).args;
         plan.argv.splice(1..1, own);
         if found.why == executors::OURS {
             executor.hold_version(&mut plan);
@@ -374,6 +383,7 @@ impl Server {
                     SessionChoice::Resume(session) => Some(session),
                     SessionChoice::New(_) => None,
                 },
+                control: plan.control.take().map_or(Control::None, Control::Planned),
                 files: plan
                     .files
                     .iter()
@@ -398,6 +408,7 @@ impl Server {
         let launch =
             Launch { argv: plan.argv, env_set: plan.env_set, env_remove: plan.env_remove, harness: true };
         self.start(id, launch);
+        self.control_begin(id, false);
     }
 
     /// A harness that could not be started: the switch that wanted it ends, or the pane shows its card.
@@ -527,19 +538,31 @@ impl Server {
         Ok(line)
     }
 
-    /// Types a prompt into a harness as its executor needs it.
+    /// Gives a prompt to a harness: by its typed protocol, else typed as its executor needs it.
     pub(crate) fn submit(&mut self, id: PaneId, text: &str) -> Result<(), String> {
+        if self.screens.get(&id).is_some_and(|s| s.pty.is_some()) && self.control_prompt(id, text) {
+            self.submitted(id);
+            return Ok(());
+        }
+        self.type_prompt(id, text)
+    }
+
+    /// Types a prompt into a harness.
+    pub(super) fn type_prompt(&mut self, id: PaneId, text: &str) -> Result<(), String> {
         let executor = self.executor_of(id).ok_or_else(|| format!("no harness runs in {id}"))?;
         if self.screens.get(&id).is_none_or(|s| s.pty.is_none()) {
             return Err(format!("nothing runs in {id}"));
         }
-        let steps = executor.submit(text);
+        self.submitted(id);
+        self.type_steps(id, executor.submit(text).into());
+        Ok(())
+    }
+
+    fn submitted(&mut self, id: PaneId) {
         if let Some(runtime) = self.harnesses.get_mut(&id) {
             runtime.submitted = Some(Instant::now());
         }
-        self.type_steps(id, steps.into());
         self.check_submitted(id);
-        Ok(())
     }
 
     /// The executor of a pane's harness.

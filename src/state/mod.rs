@@ -202,6 +202,8 @@ pub struct Pane {
     pub exit: Option<ExitCard>,
     /// Why nothing could be started, drawn in the pane.
     pub refusal: Option<Refusal>,
+    /// What its harness asks, where it can be answered by `approve` and `deny`.
+    pub question: Option<String>,
     /// A remark for the pane's card: variables removed, a switch that stopped half-way.
     pub notes: Vec<String>,
     /// Nothing that is typed reaches it.
@@ -527,6 +529,9 @@ pub struct ExecutorReadiness {
     pub login: Option<String>,
     /// The route it would take now, or why not.
     pub route: Result<Route, Refusal>,
+    /// It is driven by its typed protocol as well, beside its own screen.
+    #[serde(default)]
+    pub typed: bool,
     /// `ready`, `ready · untested`, `install`, `log in or add a key`, `disabled`, `not in this version`.
     pub readiness: String,
 }

@@ -1,5 +1,6 @@
 //! A stage for real CLIs: a sandbox that finds the installed ones, a repository, and waiting for what panes do.
 mod agents;
+mod controlling;
 mod crossing;
 mod furnished;
 mod install;

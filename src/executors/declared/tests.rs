@@ -54,6 +54,7 @@ fn plan(
             prompt: request.prompt,
             env: request.env,
             trusted: true,
+            control: false,
         };
         change(&mut asked);
         planned = Some(declared.launch(&asked));

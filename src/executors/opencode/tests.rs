@@ -102,6 +102,7 @@ fn the_adapter_speaks_what_the_route_says_and_the_token_is_in_a_file() {
                 prompt: None,
                 env: request.env,
                 trusted: true,
+                control: false,
             });
             settings.clone_from(&made.unwrap().env_set["OPENCODE_CONFIG_CONTENT"]);
         });
