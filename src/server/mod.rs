@@ -22,6 +22,7 @@ mod hooks;
 mod input;
 mod listing;
 mod login;
+mod mishaps;
 mod mouse;
 mod options;
 mod overlays;
