@@ -6,13 +6,15 @@ use super::{
     reply::{Failure, Reply},
 };
 use crate::{
-    commands::What,
+    commands::{self, What},
     config::AutoInstall,
-    executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
+    executors::{
+        self, AgentPlaces, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice,
+    },
     handoff::Conversation,
     mux::PaneId,
     router::{AuthMode, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, plan, short_credential},
-    state::{Harness, Parked, Permission, Status, StatusReport, StatusSource},
+    state::{Harness, Manner, Parked, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -38,6 +40,8 @@ pub struct Start {
     pub trusted: bool,
     /// Install the CLI in the pane first when it is missing.
     pub install: bool,
+    /// As what and how hard it works.
+    pub manner: Manner,
 }
 
 /// The loop's side of a harness.
@@ -84,6 +88,8 @@ pub struct Runtime {
     pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
     pub submitted: Option<Instant>,
+    /// The native session that the launch goes on with.
+    pub resumed: Option<String>,
     /// Its typed protocol, where it has one.
     pub(super) control: Control,
 }
@@ -177,6 +183,7 @@ impl Server {
         if what.trust {
             self.trust(cwd, true);
         }
+        let manner = self.manner(&executor, &what.manner, env, cwd)?;
         let session = match &what.resume {
             Some(id) => SessionChoice::Resume(id.clone()),
             None => SessionChoice::New(uuid::Uuid::new_v4()),
@@ -189,7 +196,27 @@ impl Server {
             prompt: what.prompt.clone(),
             rehearse,
             install,
+            manner,
         }))
+    }
+
+    /// What `--effort` and `--agent` ask for; an agent that the executor does not have is refused before anything starts.
+    pub(crate) fn manner(
+        &self,
+        executor: &ExecutorId,
+        asked: &commands::Manner,
+        env: &BTreeMap<String, String>,
+        cwd: &Path,
+    ) -> Result<Manner, Failure> {
+        let effort = asked.effort.as_deref().map(str::parse).transpose().map_err(Failure::Usage)?;
+        if let (Some(agent), Ok(executor)) = (&asked.agent, executors::by_id(executor)) {
+            let places = AgentPlaces { env, cwd };
+            executors::check_agent(executor, agent, &places).map_err(|why| {
+                let remedies = vec![format!("inspan agents --executor {}  lists them", executor.id())];
+                Refusal { rule: "agent.unknown".into(), reason: why, remedies }
+            })?;
+        }
+        Ok(Manner { effort, agent: asked.agent.clone() })
     }
 
     /// Refuses what this build or machine cannot start.
@@ -290,7 +317,8 @@ impl Server {
             binary: &found.binary,
             route: &start.route,
             permission: start.permission,
-            effort: self.settings.executor(&start.route.executor).effort,
+            effort: start.manner.effort.or(self.settings.executor(&start.route.executor).effort),
+            agent: start.manner.agent.as_deref(),
             cwd: &pane.cwd,
             pane_dir: &pane_dir,
             gateway: access.as_ref(),
@@ -339,7 +367,7 @@ impl Server {
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
-        pane.harness = Some(Harness { session, switch, ..planned });
+        pane.harness = Some(Harness { session, switch, manner: start.manner.clone(), ..planned });
         let before = self.harnesses.remove(&id);
         let conversation = before.map(|r| r.conversation).unwrap_or_default();
         self.harnesses.insert(
@@ -351,6 +379,10 @@ impl Server {
                 started: Some(SystemTime::now()),
                 pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
+                resumed: match start.session {
+                    SessionChoice::Resume(session) => Some(session),
+                    SessionChoice::New(_) => None,
+                },
                 control: plan.control.take().map_or(Control::None, Control::Planned),
                 files: plan
                     .files
@@ -431,8 +463,8 @@ impl Server {
         ];
         if let Some(pane) = self.state.panes.get_mut(&id) {
             let parked = pane.harness.take().map(|h| h.parked).unwrap_or_default();
-            pane.harness =
-                Some(Harness::planned(start.route.clone(), start.permission, start.rehearse, parked));
+            let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
+            pane.harness = Some(Harness { manner: start.manner.clone(), ..planned });
         }
         self.start(id, Launch::program(argv));
         let installing = StatusReport {

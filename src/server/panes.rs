@@ -339,6 +339,9 @@ impl Server {
             self.close_pane(id);
         } else {
             self.ended(id, words);
+            if !ended_well(status) {
+                self.look_for_session(id);
+            }
         }
     }
 

@@ -50,6 +50,7 @@ pub fn harness(route: Route) -> Harness {
         session: None,
         parked: Default::default(),
         rehearse: false,
+        manner: Default::default(),
         served_model: None,
         usage: Usage::default(),
         budgets: Vec::new(),

@@ -177,7 +177,10 @@ impl Server {
                     let Some(pty) = server.screens.get_mut(&id).and_then(|s| s.pty.take()) else { return };
                     server.tasks.spawn(
                         move || pty.stop_blocking(STOP_GRACE),
-                        move |server, _| server.start_again(id),
+                        move |server, stopped| {
+                            server.tell_killed(id, &stopped);
+                            server.start_again(id);
+                        },
                     );
                 });
                 Ok(how)
@@ -202,6 +205,7 @@ impl Server {
             prompt: None,
             rehearse: harness.rehearse,
             install: false,
+            manner: harness.manner,
         };
         self.start_harness(id, start);
     }
