@@ -56,6 +56,8 @@ fn a_harness_with_its_panel_at_each_size() {
             let text = screen.contents();
             text.lines().any(|line| line.contains("agents   gpt-5.4 ") && line.contains(" install"))
         });
+        // Prices are read once the panel is seen.
+        terminal.wait_for("$3 in $15 out");
         screen!(terminal, format!("panel_{name}"));
     }
 }
