@@ -23,7 +23,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 /// Requests in flight over all panes. A busy pane runs a handful; beyond this something runs away.
-const IN_FLIGHT_MAX: usize = 256;
+pub(super) const IN_FLIGHT_MAX: usize = 256;
 
 /// Panes remembered by name or tally before those that left the route table are forgotten.
 const PANES_REMEMBERED: usize = 256;

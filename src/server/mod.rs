@@ -14,6 +14,7 @@ mod due;
 mod environment;
 mod facts;
 mod following;
+pub mod handover;
 mod harness;
 mod hooks;
 mod input;
@@ -24,6 +25,7 @@ mod options;
 mod overlays;
 mod paint;
 mod panes;
+mod pasting;
 mod pipes;
 pub mod protocol;
 mod refusals;
@@ -208,6 +210,7 @@ pub struct Server {
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
+    pub(crate) pastes: BTreeMap<PaneId, pasting::Pasting>,
     pub(crate) writers: changes::Writers,
     pub(crate) followers: Vec<following::Follower>,
     pub(crate) saved: String,
@@ -215,6 +218,9 @@ pub struct Server {
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
     pub(crate) git_busy: BTreeSet<PathBuf>,
     pub(crate) listeners: mpsc::Sender<tokio::net::UnixListener>,
+    /// The socket that is listened on, for the server that takes this one's place.
+    pub(crate) listening: Option<std::os::unix::net::UnixListener>,
+    pub(crate) handover: Option<handover::Handover>,
     pub(crate) ending: Option<Ending>,
 }
 
@@ -223,8 +229,10 @@ pub struct Server {
 pub enum Ending {
     /// The last session ended, or `kill-server`: nothing is kept.
     Kill,
-    /// `restart-server` or a signal: what is needed to rebuild is kept.
+    /// `restart-server --stop` or a signal: what is needed to rebuild is kept.
     Keep,
+    /// `restart-server`: another binary goes on with everything.
+    HandOver,
 }
 
 impl Server {

@@ -176,6 +176,7 @@ impl Bench {
             recorder: recorder.clone(),
             events,
             classify: Arc::new(|_, _| Class::Main),
+            listener: None,
             fresh_budgets: Arc::new(|_| Vec::new()),
         })?;
         let other = litellm.map(|path| Other::start(path, scratch, &base)).transpose()?;

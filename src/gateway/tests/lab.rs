@@ -47,6 +47,7 @@ impl Lab {
             recorder: recorder.clone(),
             events: sender,
             classify,
+            listener: None,
             fresh_budgets: {
                 let routes = Arc::clone(&routes);
                 Arc::new(move |_: &ExecutorId| {

@@ -136,6 +136,7 @@ fn front_config(lab: &Lab) -> GatewayConfig {
         recorder: lab.recorder.clone(),
         events,
         classify: Arc::new(|_, _| Class::Main),
+        listener: None,
         fresh_budgets: Arc::new(|_| Vec::new()),
     }
 }

@@ -35,8 +35,8 @@ pub struct Extra {
 /// What DECSC keeps beside what the core keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
-    origin: bool,
-    wrap: bool,
+    pub(super) origin: bool,
+    pub(super) wrap: bool,
 }
 
 impl Screen {
