@@ -7,6 +7,7 @@
 mod account;
 mod budgets;
 mod call;
+mod clerk;
 mod failure;
 mod front;
 mod interpret;
@@ -29,7 +30,7 @@ pub use types::*;
 use crate::{
     executors::{Class, RequestFacts},
     record::Recorder,
-    router::{Budget, ExecutorId, Standing, prices},
+    router::{ExecutorId, Standing},
     vault::Vault,
 };
 use axum::{Router, serve::ListenerExt};
@@ -52,9 +53,6 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
 /// What a request of an executor is for; the executors room answers.
 pub type Classify = Arc<dyn Fn(&ExecutorId, &RequestFacts<'_>) -> Class + Send + Sync>;
 
-/// The budgets of an executor; may read files.
-pub type FreshBudgets = Arc<dyn Fn(&ExecutorId) -> Vec<Budget> + Send + Sync>;
-
 /// What the gateway works with.
 #[derive(Clone)]
 pub struct GatewayConfig {
@@ -70,8 +68,8 @@ pub struct GatewayConfig {
     pub classify: Classify,
     /// The port of an earlier server whose harnesses go on; `None` takes a new one.
     pub listener: Option<Arc<std::net::TcpListener>>,
-    /// The budgets of an executor as their files have them now. Asked, on a thread, before a request is refused.
-    pub fresh_budgets: FreshBudgets,
+    /// The rules of this moment, asked for each request.
+    pub rules: Arc<dyn Rules>,
 }
 
 /// How long the gateway waits for others; tests shorten these.
@@ -137,15 +135,13 @@ fn start_with(config: GatewayConfig, waits: Waits) -> io::Result<Gateway> {
     let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
     drop(entered);
-    let front = Arc::new(Front::new(config, waits, addr.port()));
+    let front = Arc::new(Front::new(config, waits, addr.port())?);
     let app = Router::new().fallback(front::answer).with_state(Arc::clone(&front));
     // A streamed answer is many small writes, and each should leave when it is made.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
     runtime.spawn(async move { axum::serve(listener, app).await });
-    // Reading the price list takes a moment that the first request should not.
-    runtime.spawn_blocking(prices::load);
     Ok(Gateway { addr, listener: kept, front, runtime: Some(runtime) })
 }
 
@@ -168,9 +164,9 @@ impl Gateway {
         self.listener.try_clone()
     }
 
-    /// The budget of a pane of which the least is left; `None` without a budget.
-    pub fn standing(&self, pane: &PaneRoute) -> Option<Standing> {
-        self.front.budgets.standing(pane)
+    /// How far the budgets of a pane are used up, the narrowest first.
+    pub fn standings(&self, pane: &PaneRoute) -> Vec<Standing> {
+        self.front.budgets.standings(pane)
     }
 
     /// US dollars spent since midnight, over all panes.
@@ -186,6 +182,7 @@ impl Gateway {
             let waiting = std::thread::spawn(move || runtime.shutdown_timeout(SHUTDOWN_WAIT));
             let _ = waiting.join();
         }
+        self.front.clerk.finish();
     }
 }
 

@@ -3,7 +3,13 @@
 //! An upstream's own figure is better than any list; this is for those that name none.
 use super::{Catalogue, Provider};
 use genai_prices::{Calculator, PriceRequest, Usage, UsageKey};
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Whether the price data was read.
+static LOADED: AtomicBool = AtomicBool::new(false);
 
 /// Rates are told for a request of this size: below every long-context step of a price list.
 const SMALL_REQUEST: f64 = 1000.0;
@@ -62,6 +68,7 @@ pub fn cost(provider: Provider, model: &str, tokens: Tokens, unix_ms: i64) -> Op
     }
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default());
     let request = PriceRequest::new(model, &usage).with_provider_id(listed).with_timestamp(at);
+    load();
     let price = Calculator::bundled().calculate(&request).ok()?;
     price.total_price.is_finite().then_some(price.total_price)
 }
@@ -76,9 +83,15 @@ pub fn rates(provider: Provider, model: &str, unix_ms: i64) -> Option<Rates> {
     })
 }
 
-/// Reads the price data, once.
+/// Reads the price data, once. It stays, some twenty megabytes of it: only what needs a price should ask.
 pub fn load() {
     let _ = Calculator::bundled();
+    LOADED.store(true, Ordering::Release);
+}
+
+/// Whether [`load`] has been done, so that a price is a matter of microseconds.
+pub fn are_loaded() -> bool {
+    LOADED.load(Ordering::Acquire)
 }
 
 #[cfg(test)]
@@ -95,6 +108,26 @@ mod tests {
             let priced = rates(model.provider, &model.wire, DAY).is_some();
             assert_eq!(priced, model.only.is_none(), "{}", model.id);
         }
+    }
+
+    #[test]
+    fn the_windows_of_the_catalogue_are_those_of_the_data() {
+        let told = |model: &crate::router::catalogue::Model| {
+            let provider = Calculator::bundled().find_provider(listed(model.provider), None).ok()??;
+            provider.models().find(|known| known.id() == model.wire)?.context_window()
+        };
+        let mut compared = 0;
+        for model in &Catalogue::builtin().models {
+            let context = model.context.map(u64::from);
+            if let Some(told) = told(model) {
+                // A thousand or 1,024 to the k is the one difference; what claude takes more needs a header.
+                let same = context.is_some_and(|own| own.abs_diff(told) * 20 < told);
+                assert!(same || model.provider == Provider::Anthropic, "{}: {context:?} {told}", model.id);
+                compared += 1;
+            }
+            assert!(model.max_output.is_none_or(|most| model.context.is_some_and(|all| most < all)));
+        }
+        assert!(compared >= 5, "{compared} windows are in the data");
     }
 
     #[test]

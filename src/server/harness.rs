@@ -159,7 +159,7 @@ impl Server {
             None => self.settings.executor(&executor).permission,
         };
         let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
-        let facts = self.facts(env);
+        let facts = self.facts(env, cwd);
         let planned = plan(&request, &facts);
         if planned.as_ref().is_err_and(|refusal| refusal.rule.starts_with("auth.")) {
             // A key or a login would not help an executor that cannot start anyway.
@@ -325,6 +325,8 @@ impl Server {
             let short = short_credential(&start.route.credential);
             plan.notes.push(format!("this CLI holds the key {short} itself: its requests are not metered"));
         }
+        // What a workspace tried to allow, or cannot be read, is said where it would have mattered.
+        plan.notes.extend(self.rules.faults(&pane.cwd));
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
@@ -466,8 +468,8 @@ impl Server {
 
     /// Plans another model under the same executor and way of paying, and makes it the pane's route.
     pub(crate) fn change_model(&mut self, id: PaneId, model: &str) -> Result<String, Refusal> {
-        let env = self.env_of(id);
-        let facts = self.facts(&env);
+        let (env, dir) = (self.env_of(id), self.dir_of(id));
+        let facts = self.facts(&env, &dir);
         let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) else {
             return Err(Refusal {
                 rule: "pane.no-harness".into(),

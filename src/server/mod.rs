@@ -4,6 +4,7 @@
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
 mod attention;
+mod attuning;
 mod authority;
 mod buffers;
 mod changes;
@@ -31,10 +32,12 @@ pub mod protocol;
 mod refusals;
 mod reply;
 mod restore;
+mod rules;
 mod run;
 mod scripted;
 pub mod socket;
 mod switching;
+mod telling;
 mod terminal;
 mod traffic;
 mod trusting;
@@ -49,6 +52,7 @@ pub use environment::is_utf8;
 pub use hooks::EVENTS;
 pub use input::check as check_settings;
 pub use reply::refusal_text;
+pub use rules::FileRules;
 pub use run::run;
 
 use crate::{
@@ -185,6 +189,7 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) rules: Arc<rules::FileRules>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
     pub(crate) versions: Arc<crate::executors::Versions>,

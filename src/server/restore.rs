@@ -217,6 +217,7 @@ impl Server {
                             popup: false,
                             closes: Default::default(),
                             label: None,
+                            progress: None,
                         },
                     );
                 }

@@ -203,7 +203,9 @@ fn serve(prepared: Prepared) -> Result<()> {
     }
     let routes = gateway::RouteTable::default();
     let port = taken.as_ref().and_then(|taken| taken.gateway.clone());
-    let gateway = start_gateway(&routes, (&recorder, &vault), &events, panes_runtime.handle(), &paths, port);
+    let rules = Arc::new(super::rules::FileRules::new(&paths));
+    let runs = panes_runtime.handle();
+    let gateway = start_gateway(&routes, (&recorder, &vault), &events, runs, &rules, port);
     let scripted = super::scripted::Scripted::default();
     let keys = input::KeyTable::new(&settings, &scripted);
     let mut server = Server {
@@ -225,6 +227,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         recorder,
         files: Arc::new(record::Files::start().context("cannot start the thread that writes files")?),
         vault,
+        rules,
         trusted: BTreeSet::new(),
         left_to_harness: BTreeSet::new(),
         versions: Arc::new(crate::executors::Versions::load(&paths.data)),
@@ -329,23 +332,12 @@ fn serve(prepared: Prepared) -> Result<()> {
     Ok(())
 }
 
-/// The budgets as the files have them now: whoever raised one should not have to restart anything.
-fn fresh_budgets(
-    settings: std::path::PathBuf,
-    policy: impl IntoIterator<Item = std::path::PathBuf> + Clone,
-) -> impl Fn(&crate::router::ExecutorId) -> Vec<crate::router::Budget> {
-    move |executor| {
-        let own = config::load([&settings]).0.budgets();
-        own.into_iter().chain(config::load_policy(policy.clone()).0.budgets(executor)).collect()
-    }
-}
-
 fn start_gateway(
     routes: &gateway::RouteTable,
     (recorder, vault): (&record::Recorder, &Arc<Vault>),
     events: &mpsc::Sender<Event>,
     runtime: &tokio::runtime::Handle,
-    paths: &config::Paths,
+    rules: &Arc<super::rules::FileRules>,
     listener: Option<Arc<std::net::TcpListener>>,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
@@ -356,7 +348,7 @@ fn start_gateway(
         events: sender,
         classify: Arc::new(crate::executors::classify),
         listener,
-        fresh_budgets: Arc::new(fresh_budgets(paths.config_file(), paths.policy_files())),
+        rules: Arc::clone(rules) as Arc<dyn gateway::Rules>,
     })?;
     let events = events.clone();
     runtime.spawn(async move {

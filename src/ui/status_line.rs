@@ -4,7 +4,7 @@
 use super::{
     Scene,
     paint::{Pen, Seg, seg},
-    words::{dollars, seen_status, status_look},
+    words::{dollars, progress_seg, seen_status, status_look},
 };
 use crate::{
     config::Role,
@@ -205,6 +205,11 @@ fn window_name(
     let mut part = vec![seg(format!("{} {}{mark}{zoom}", at + 1, window.name), role)];
     if !active && panes(state, window).any(|pane| seen_status(pane, client) == Status::NeedsYou) {
         part.push(seg("◆", Role::Warn));
+    }
+    // The window in front shows it in its pane's border.
+    if let Some(progress) = panes(state, window).filter(|_| !active).find_map(|pane| pane.progress) {
+        part.push(seg(" ", role));
+        part.push(progress_seg(progress));
     }
     Some(part)
 }

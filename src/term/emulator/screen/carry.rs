@@ -58,7 +58,7 @@ impl Screen {
         let alternate = self.mode().contains(TermMode::ALT_SCREEN);
         if alternate {
             carry_keyboard(&self.hidden_keyboard, &mut out);
-            self.on_main(|screen| screen.carry_cursor(&screen.term.grid().cursor, &mut out));
+            self.on_main(|screen| screen.carry_cursor(&screen.term.grid().cursor, (0, 0), &mut out));
             out.push_str("\x1b[?1049h\x1b[m\x1b[H");
             self.carry_rows(0, &mut out);
         }
@@ -68,10 +68,18 @@ impl Screen {
         if (top, bottom) != (1, self.term.screen_lines()) {
             let _ = write!(out, "\x1b[{top};{bottom}r");
         }
+        if self.extra.margins_allowed {
+            out.push_str("\x1b[?69h");
+        }
+        if let Some(margins) = self.margins {
+            let _ = write!(out, "\x1b[{};{}s", margins.left + 1, margins.end);
+        }
+        let mut origin = (0, 0);
         if self.mode().contains(TermMode::ORIGIN) {
             out.push_str("\x1b[?6h");
+            origin = (self.region.0, self.first_column());
         }
-        self.carry_cursor(&self.term.grid().cursor, &mut out);
+        self.carry_cursor(&self.term.grid().cursor, origin, &mut out);
         self.carry_modes(&mut out);
         out
     }
@@ -178,29 +186,25 @@ impl Screen {
         if kept.origin {
             out.push_str("\x1b[?6h");
         }
-        if !kept.wrap {
-            out.push_str("\x1b[?7l");
-        }
-        self.carry_cursor(&self.term.grid().saved_cursor, out);
-        out.push_str("\x1b7\x1b[?6l\x1b[?7h");
+        self.carry_cursor(&self.term.grid().saved_cursor, (0, 0), out);
+        out.push_str("\x1b7\x1b[?6l");
     }
 
-    /// Where a cursor stands, and how it writes.
-    fn carry_cursor(&self, cursor: &Cursor<Cell>, out: &mut String) {
+    /// Where a cursor stands, with places counted from `origin`, and how it writes.
+    fn carry_cursor(&self, cursor: &Cursor<Cell>, origin: (usize, usize), out: &mut String) {
         let (row, column) = (cursor.point.line.0.max(0), cursor.point.column.0);
-        let top = if self.mode().contains(TermMode::ORIGIN) { self.region.0 } else { 0 };
-        let row = usize::try_from(row).unwrap_or(0).saturating_sub(top) + 1;
+        let row = usize::try_from(row).unwrap_or(0).saturating_sub(origin.0) + 1;
         // Behind a full row the cursor waits in its last column: writing that one again is the only way there.
         let last = &self.term.grid()[Point::new(cursor.point.line, Column(column))];
         let wide = last.flags.contains(Flags::WIDE_CHAR_SPACER);
         if cursor.input_needs_wrap && column + 1 == self.term.columns() {
             let start = column - usize::from(wide && column > 0);
-            let _ = write!(out, "\x1b[{row};{}H", start + 1);
+            let _ = write!(out, "\x1b[{row};{}H", start.saturating_sub(origin.1) + 1);
             let mut pen = Pen::default();
             pen.write(&self.term.grid()[Point::new(cursor.point.line, Column(start))], out);
             pen.lift(out);
         } else {
-            let _ = write!(out, "\x1b[{row};{}H", column + 1);
+            let _ = write!(out, "\x1b[{row};{}H", column.saturating_sub(origin.1) + 1);
         }
         let _ = write!(out, "\x1b[{}", rendition_of(&cursor.template));
         let _ = write!(out, "\x1b[{}\"q", u8::from(cursor.template.flags.contains(super::PROTECTED)));
@@ -380,6 +384,8 @@ mod tests {
         carries(b"\x1b[3g\x1b[6G\x1bH\x1b[12G\x1bH\r");
         carries(b"\x1b]4;1;rgb:12/34/56\x07\x1b]11;rgb:01/02/03\x07");
         carries(b"\x1b[22;0t\x1b]2;new\x07\x1b[4h\x1b[?7l");
+        carries(b"\x1b[?69h\x1b[4;12s\x1b[2;4r\x1b[?6h\x1b[2;3Hbetween the margins");
+        carries(b"\x1b[3;5H\x1b7\x1b[2;4r\x1b[?6h\x1b[2;3H");
         carries(b"\x1b[?2026hheld back");
     }
 
