@@ -463,6 +463,7 @@ impl Server {
         };
         if !bytes.is_empty() {
             self.write_or_tell(pane, bytes);
+            self.echo.typed(pane);
         }
     }
 

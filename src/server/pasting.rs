@@ -63,7 +63,7 @@ impl Server {
             return;
         }
         let words = format!(
-            "{pane} reads slowly: {} wait{lost} · cancel-paste (prefix C-c) takes them back",
+            "{pane} reads slowly: {} wait{lost} · cancel-paste (prefix C-x) takes them back",
             megabytes(waiting)
         );
         self.tell_lookers(pane, &words);

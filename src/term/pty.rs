@@ -10,8 +10,12 @@ mod tests;
 pub use pump::{Quiet, Readers, Reading};
 
 use super::emulator::{Emulator, TermEvent};
+use futures_util::task::AtomicWaker;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-use rustix::process::Pid;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::Pid,
+};
 use std::{
     ffi::{OsStr, OsString},
     io,
@@ -146,6 +150,17 @@ struct Shared {
     halting: Notify,
     pid: Pid,
     mark: String,
+    hint: Hint,
+}
+
+/// Output that somebody else than the reactor saw first.
+#[derive(Debug, Default)]
+struct Hint {
+    /// The reader is the one of a quiet pane; a busy one's needs no hints.
+    quiet: AtomicBool,
+    /// There is output.
+    given: AtomicBool,
+    reader: AtomicWaker,
 }
 
 impl Shared {
@@ -158,6 +173,7 @@ impl Shared {
             halting: Notify::new(),
             pid,
             mark,
+            hint: Hint::default(),
         })
     }
 }
@@ -362,6 +378,22 @@ impl Pty {
         drop(queue);
         self.shared.waiting.notify_one();
         lost
+    }
+
+    /// Blocks for at most `limit` until a quiet pane has output, which its reading then finds when it is polled next.
+    ///
+    /// Returns whether there is any; of a busy pane nothing is known.
+    pub fn await_output(&self, limit: Duration) -> bool {
+        let hint = &self.shared.hint;
+        let Ok(limit) = Timespec::try_from(limit) else { return false };
+        let mut fds = [PollFd::new(&self.shared.master, PollFlags::IN)];
+        let there =
+            hint.quiet.load(Ordering::Acquire) && poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0);
+        if there {
+            hint.given.store(true, Ordering::Release);
+            hint.reader.wake();
+        }
+        there
     }
 
     /// Tells the program its new size.
