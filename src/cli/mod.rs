@@ -51,11 +51,7 @@ pub fn main() -> i32 {
         return 0;
     }
     let name = cli.server.unwrap_or_else(server_name);
-    let result = match cli.verb {
-        Some(Verb::Local(LocalVerb::Server)) => server::run(&name).map(|()| 0),
-        verb => run(&name, verb, &commands),
-    };
-    match result {
+    match run(&name, cli.verb, &commands) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("inspan: {error:#}");
@@ -176,13 +172,22 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
         LocalVerb::CodexPane { settings } => agent::codex::run_beside(&settings).map_err(anyhow::Error::msg),
         LocalVerb::CodexServe { command } => Err(agent::codex::become_server(&command).into()),
         LocalVerb::AgentShell { command } => Err(agent::become_shell(&command).into()),
-        LocalVerb::Server => server::run(name).map(|()| 0),
+        LocalVerb::Server { check: true, .. } => {
+            server::handover::check().map(|()| 0).map_err(anyhow::Error::msg)
+        }
+        LocalVerb::Server { take_over, fallback, after, .. } => {
+            let take = take_over.map(|memory| server::handover::TakeOver { memory, fallback, after });
+            server::run(name, take.as_ref()).map(|()| 0)
+        }
     }
 }
 
 /// Verbs that make sense only where a server runs already: without one there is nothing to start one for.
 fn needs_running(verb: &Verb) -> bool {
-    !matches!(verb, Verb::NewSession { .. } | Verb::Try { .. } | Verb::StartServer | Verb::RestartServer)
+    !matches!(
+        verb,
+        Verb::NewSession { .. } | Verb::Try { .. } | Verb::StartServer | Verb::RestartServer { .. }
+    )
 }
 
 /// How often a verb that may start a server is tried anew when the one it found was just ending.
@@ -267,8 +272,15 @@ fn remote_once(name: &str, verb: Option<Verb>, words: &[String]) -> Result<i32> 
         },
         _ => client::connect_or_start(&address)?,
     };
-    let restart = matches!(verb, Some(Verb::RestartServer));
-    let argv = words.to_vec();
+    let mut argv = words.to_vec();
+    let mut stops = matches!(verb, Some(Verb::KillServer));
+    if let Some(Verb::RestartServer { binary, dry_run, stop, .. }) = &verb {
+        stops |= *stop;
+        if !stop && !dry_run && binary.is_none() {
+            let own = std::env::current_exe().context("cannot find inspan's own binary")?;
+            argv.extend(["--binary".to_owned(), own.to_string_lossy().into_owned()]);
+        }
+    }
     let pid = connection.server_pid;
     let code = match client::run(connection, argv, attach) {
         Err(error) if error.is::<client::Unanswered>() => {
@@ -277,12 +289,12 @@ fn remote_once(name: &str, verb: Option<Verb>, words: &[String]) -> Result<i32> 
         }
         result => result?,
     };
-    if restart && code == 0 {
+    if code == 0 && stops {
         wait_gone(pid);
-        client::connect_or_start(&address)?;
     }
-    if code == 0 && matches!(verb, Some(Verb::KillServer)) {
-        wait_gone(pid);
+    if code == 0 && matches!(verb, Some(Verb::RestartServer { .. })) {
+        // It answers once it is there again.
+        client::connect_or_start(&address)?;
     }
     if matches!(verb, Some(Verb::Try { detached: false, .. })) {
         println!("Yours: cd your-repo && inspan");

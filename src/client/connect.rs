@@ -9,9 +9,10 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use std::{
+    ffi::OsString,
     io::{BufRead, BufReader, ErrorKind, Read},
     os::unix::{net::UnixStream, process::CommandExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -43,6 +44,8 @@ impl ServerAddress {
 #[derive(Debug)]
 pub struct Connection {
     pub(super) stream: UnixStream,
+    /// Its socket.
+    pub(super) path: PathBuf,
     /// The server's process id.
     pub server_pid: i32,
 }
@@ -55,7 +58,12 @@ const WELCOME_WAIT: Duration = Duration::from_secs(10);
 
 /// Reads the server's welcome. On another protocol the server's own binary takes over this process, so that
 /// attach, list and kill always work.
-fn welcome(mut stream: UnixStream) -> Result<Connection> {
+fn welcome(
+    mut stream: UnixStream,
+    path: PathBuf,
+    words: impl IntoIterator<Item = OsString>,
+    leave: impl FnOnce(),
+) -> Result<Connection> {
     stream.set_read_timeout(Some(WELCOME_WAIT))?;
     let mut head = [0u8; 5];
     match stream.read_exact(&mut head) {
@@ -74,7 +82,7 @@ fn welcome(mut stream: UnixStream) -> Result<Connection> {
     let welcome: Welcome =
         serde_json::from_slice(&payload).context("the server's welcome is not readable")?;
     if welcome.protocol == PROTOCOL {
-        return Ok(Connection { stream, server_pid: welcome.pid });
+        return Ok(Connection { stream, path, server_pid: welcome.pid });
     }
     if std::env::var_os(REEXECUTED).is_some() {
         bail!(
@@ -82,10 +90,8 @@ fn welcome(mut stream: UnixStream) -> Result<Connection> {
             welcome.protocol
         );
     }
-    let error = Command::new(format!("/proc/{}/exe", welcome.pid))
-        .args(std::env::args_os().skip(1))
-        .env(REEXECUTED, "1")
-        .exec();
+    leave();
+    let error = Command::new(format!("/proc/{}/exe", welcome.pid)).args(words).env(REEXECUTED, "1").exec();
     Err(error).with_context(|| {
         format!("the server runs inspan {} and its binary cannot be executed", welcome.version)
     })
@@ -103,7 +109,20 @@ pub fn connect(address: &ServerAddress) -> Result<Option<Connection>> {
     else {
         return Ok(None);
     };
-    welcome(stream).map(Some)
+    welcome(stream, path, std::env::args_os().skip(1), || {}).map(Some)
+}
+
+/// Connects to a server that goes on under another binary, to attach again with `words`. Where that speaks another
+/// protocol, its binary takes over this process, after `leave`.
+///
+/// # Errors
+/// When there is no server any more.
+pub(super) fn again(path: &Path, words: &[String], leave: impl FnOnce()) -> Result<UnixStream> {
+    let stream = socket::connect(path).with_context(|| format!("cannot use {}", path.display()))?;
+    let stream = stream.context("the server did not come back; inspan attach starts it anew")?;
+    let name = path.file_stem().unwrap_or_default().to_os_string();
+    let words = ["-L".into(), name].into_iter().chain(words.iter().map(Into::into));
+    welcome(stream, path.to_owned(), words, leave).map(|connection| connection.stream)
 }
 
 /// Connects, starting a server when none runs.

@@ -55,7 +55,7 @@ pub fn environment() -> BTreeMap<String, String> {
 /// When the server goes away without saying how it ended.
 pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i32> {
     let terminal = if attach { Some(own_terminal()?) } else { None };
-    let hello = Hello {
+    let mut hello = Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").into(),
         argv,
@@ -67,12 +67,24 @@ pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i3
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
-        let stream = connection.stream;
-        stream.set_nonblocking(true)?;
-        let (from, to) = tokio::net::UnixStream::from_std(stream)?.into_split();
+        let mut stream = connection.stream;
         let mut screen = Screen::new(hello.terminal.is_some())?;
-        match converse(from, to, &hello, &mut screen).await? {
+        let ended = loop {
+            stream.set_nonblocking(true)?;
+            let (from, to) = tokio::net::UnixStream::from_std(stream)?.into_split();
+            match converse(from, to, &hello, &mut screen).await? {
+                End::Again(words) => {
+                    stream = connect::again(&connection.path, &words, || screen.leave())?;
+                    blank();
+                    hello.argv = words;
+                    hello.terminal = own_terminal().ok().or(hello.terminal);
+                }
+                ended => break ended,
+            }
+        };
+        match ended {
             End::Exit(code) => Ok(code),
+            End::Again(_) => Ok(0),
             End::Lost if screen.raw.is_none() && !screen.heard => Err(Unanswered.into()),
             End::Lost => {
                 screen.leave();
@@ -92,6 +104,12 @@ pub fn run(connection: Connection, argv: Vec<String>, attach: bool) -> Result<i3
     result
 }
 
+/// Makes the terminal of another server's frames one for ours: what that pushed is popped, what it drew is gone.
+fn blank() {
+    let mut stdout = std::io::stdout();
+    let _ = stdout.write_all(b"\x1b[<u\x1b[0m\x1b[2J\x1b[H").and_then(|()| stdout.flush());
+}
+
 /// The size of the terminal that is to be attached.
 fn own_terminal() -> Result<(u16, u16)> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
@@ -106,6 +124,8 @@ fn own_terminal() -> Result<(u16, u16)> {
 enum End {
     /// As it should, with this exit code.
     Exit(i32),
+    /// The server goes on under another binary and is to be asked again with these words.
+    Again(Vec<String>),
     /// Without a last word.
     Lost,
 }
@@ -192,9 +212,11 @@ async fn converse(
                         let _ = write_all(&mut to, &frame(Kind::Ready, &[])).await;
                     }
                 }
-                Some(Ok(Some((Kind::Terminal, _)))) if screen.raw.is_none() => {
+                Some(Ok(Some((Kind::Terminal, _)))) => {
                     // From here on the server reads and writes it; we hold its modes.
-                    screen.raw = Some(Raw::enter()?);
+                    if screen.raw.is_none() {
+                        screen.raw = Some(Raw::enter()?);
+                    }
                     let _ = write_all(&mut to, &frame(Kind::Ready, &[])).await;
                 }
                 Some(Ok(Some((Kind::Err, bytes)))) => {
@@ -207,6 +229,9 @@ async fn converse(
                 }
                 Some(Ok(Some((Kind::Exit, payload)))) => {
                     let exit: Exit = serde_json::from_slice(&payload)?;
+                    if screen.raw.is_some() && !exit.again.is_empty() {
+                        return Ok(End::Again(exit.again));
+                    }
                     screen.leave();
                     if !exit.message.is_empty() {
                         let _ = writeln!(stdout, "{}", exit.message);

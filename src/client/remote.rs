@@ -2,7 +2,7 @@
 //!
 //! A link that breaks is taken up again, and the screen drawn anew. Each frame is acknowledged, so that a slow link
 //! costs frames and never piles them up.
-use super::{End, INPUT_SLICE, Screen, ServerAddress, connect_or_start, converse, own_terminal};
+use super::{End, INPUT_SLICE, Screen, ServerAddress, blank, connect_or_start, converse, own_terminal};
 use crate::server::{
     protocol::{Hello, Kind, PROTOCOL, Welcome, json_frame, read_frame, write_all},
     socket,
@@ -138,13 +138,13 @@ async fn once(host: &str, server: &str, hello: &Hello, screen: &mut Screen) -> R
         );
     }
     if again {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(b"\x1b[<u\x1b[0m\x1b[2J\x1b[H").and_then(|()| stdout.flush());
+        blank();
     }
     match converse(from, to, hello, screen).await? {
         End::Exit(code) => Ok(Some(code)),
-        End::Lost if screen.raw.is_some() => Ok(None),
-        End::Lost => bail!("ssh {host} ended before inspan there answered"),
+        // The server there goes on under another binary: a new link finds it.
+        End::Lost | End::Again(_) if screen.raw.is_some() => Ok(None),
+        End::Lost | End::Again(_) => bail!("ssh {host} ended before inspan there answered"),
     }
 }
 

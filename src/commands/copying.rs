@@ -89,4 +89,11 @@ pub enum CopyVerb {
         #[arg(short = 'd')]
         delete: bool,
     },
+    /// Take back what of a paste its pane has not read.
+    #[command(after_help = "Example:\n  inspan cancel-paste -t %1")]
+    CancelPaste {
+        #[command(flatten)]
+        /// Which pane.
+        target: Target,
+    },
 }

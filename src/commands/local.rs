@@ -260,5 +260,18 @@ pub enum LocalVerb {
     },
     /// Run the server in the foreground of a new session (used by inspan itself).
     #[command(hide = true)]
-    Server,
+    Server {
+        /// Only show that this binary could take over what lies on standard input.
+        #[arg(long)]
+        check: bool,
+        /// Take over what lies behind this descriptor.
+        #[arg(long)]
+        take_over: Option<i32>,
+        /// The binary to go back to when that fails.
+        #[arg(long)]
+        fallback: Option<i32>,
+        /// Why another binary gave up.
+        #[arg(long)]
+        after: Option<String>,
+    },
 }

@@ -140,9 +140,25 @@ pub enum Verb {
     /// End the server and everything in it.
     #[command(after_help = "Example:\n  inspan kill-server")]
     KillServer,
-    /// Stop the server and start it anew; panes offer resume, fresh or shell.
-    #[command(after_help = "Example:\n  inspan restart-server")]
-    RestartServer,
+    /// Go on under the binary as it is now: programs, screens, clients and model requests keep going.
+    #[command(after_help = "Examples:\n  inspan restart-server --dry-run\n  inspan restart-server --stop")]
+    RestartServer {
+        /// The binary to go on with; without it the one that this command is.
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
+        /// Only say what would be kept and what not.
+        #[arg(long)]
+        dry_run: bool,
+        /// End what runs and start anew; panes offer resume, fresh or shell.
+        #[arg(long, conflicts_with_all = ["binary", "dry_run"])]
+        stop: bool,
+        /// Seconds to wait for a moment without a model request before those under way are cut off.
+        #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=3600))]
+        wait: u64,
+        /// Print what is kept and what not as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Start the server without a session.
     #[command(after_help = "Example:\n  inspan start-server")]
     StartServer,

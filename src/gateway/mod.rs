@@ -67,6 +67,8 @@ pub struct GatewayConfig {
     pub events: mpsc::Sender<GatewayEvent>,
     /// Main, Subagent or Side.
     pub classify: Classify,
+    /// The port of an earlier server whose harnesses go on; `None` takes a new one.
+    pub listener: Option<Arc<std::net::TcpListener>>,
     /// The rules of this moment, asked for each request.
     pub rules: Arc<dyn Rules>,
 }
@@ -104,6 +106,7 @@ impl Default for Waits {
 pub struct Gateway {
     /// Where it listens: 127.0.0.1 and a port of the kernel's choice.
     pub addr: SocketAddr,
+    listener: std::net::TcpListener,
     front: Arc<Front>,
     runtime: Option<Runtime>,
 }
@@ -123,8 +126,12 @@ fn start_with(config: GatewayConfig, waits: Waits) -> io::Result<Gateway> {
         .enable_all()
         .build()?;
     // Bound without the runtime: blocking on one panics where the caller is inside another.
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = match &config.listener {
+        Some(handed) => handed.try_clone()?,
+        None => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
+    };
     listener.set_nonblocking(true)?;
+    let kept = listener.try_clone()?;
     let addr = listener.local_addr()?;
     let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
@@ -136,13 +143,26 @@ fn start_with(config: GatewayConfig, waits: Waits) -> io::Result<Gateway> {
         let _ = stream.set_nodelay(true);
     });
     runtime.spawn(async move { axum::serve(listener, app).await });
-    Ok(Gateway { addr, front, runtime: Some(runtime) })
+    Ok(Gateway { addr, listener: kept, front, runtime: Some(runtime) })
 }
 
 impl Gateway {
     /// `http://127.0.0.1:PORT`.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// Model requests whose answers have not ended.
+    pub fn in_flight(&self) -> usize {
+        front::IN_FLIGHT_MAX.saturating_sub(self.front.in_flight.available_permits())
+    }
+
+    /// The port's own descriptor. Whoever holds it keeps connections waiting while nobody serves.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn listener(&self) -> io::Result<std::net::TcpListener> {
+        self.listener.try_clone()
     }
 
     /// How far the budgets of a pane are used up, the narrowest first.

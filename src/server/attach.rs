@@ -98,6 +98,8 @@ pub struct Link {
     pub(super) drag: Option<PaneId>,
     /// Where the mouse was when it dragged last.
     pub(super) dragged_at: (u16, u16),
+    /// The panes that a paste goes to which has not ended.
+    pub(super) paste_to: Option<Vec<PaneId>>,
     /// The newest command line that a key or an overlay of this client ran: a refusal's remedies vary it.
     pub(super) asked: Vec<String>,
     /// The palette whose command line runs just now.
@@ -329,6 +331,7 @@ impl Server {
                 drag: None,
                 dragged_at: (0, 0),
                 asked: Vec::new(),
+                paste_to: None,
                 palette: None,
                 cwd,
                 plain: hello.env.get("NO_COLOR").is_some_and(|value| !value.is_empty()),
@@ -475,7 +478,7 @@ impl Server {
         self.unattune(id);
         if let Some(link) = self.links.remove(&id) {
             self.connections.remove(&link.connection);
-            let exit = Exit { code, message: message.to_owned() };
+            let exit = Exit { code, message: message.to_owned(), again: Vec::new() };
             self.panes_runtime.spawn(async move {
                 let _ = link.out.send(Out::Exit(exit)).await;
             });

@@ -1,4 +1,5 @@
 //! Owns the paste buffers: what was copied last, and what was kept by name.
+use serde::{Deserialize, Serialize};
 
 /// Most buffers, as tmux's buffer-limit; the oldest that has no name of its own goes first.
 const MAX_BUFFERS: usize = 50;
@@ -7,7 +8,7 @@ const MAX_BUFFERS: usize = 50;
 const MAX_BUFFER_BYTES: usize = 2 * crate::mux::copy::MAX_COPY;
 
 /// One text that can be pasted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasteBuffer {
     /// `buffer0`, or as it was named.
     pub name: String,
@@ -20,7 +21,7 @@ pub struct PasteBuffer {
 }
 
 /// The buffers, the newest last.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Buffers {
     list: Vec<PasteBuffer>,
     next: usize,

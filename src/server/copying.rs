@@ -129,11 +129,15 @@ impl Server {
             CopyVerb::PasteBuffer { target, buffer, delete } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let text = self.buffers.find(buffer.as_deref())?.text.clone();
-                self.paste(pane, text.as_bytes());
+                self.paste(pane, text.as_bytes())?;
                 if delete {
                     self.buffers.delete(buffer.as_deref())?;
                 }
                 silent()
+            }
+            CopyVerb::CancelPaste { target } => {
+                let pane = self.state.find_pane(target.target.as_deref(), origin)?;
+                self.cancel_paste(pane)
             }
         }
     }

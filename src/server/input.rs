@@ -25,7 +25,7 @@ use crate::{
 use std::{collections::BTreeMap, str::FromStr, time::Instant};
 
 /// Which keys: those without the prefix, or those behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Table {
     /// Without the prefix.
     Root,
@@ -183,6 +183,10 @@ impl Server {
         });
         for input in inputs {
             self.input(id, input);
+        }
+        // A long paste comes in parts, and all of them are for the panes that had the keys at its first.
+        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.decoder.is_pasting()) {
+            link.paste_to = None;
         }
     }
 
@@ -475,16 +479,21 @@ impl Server {
 
     fn write_or_tell(&mut self, pane: PaneId, bytes: Vec<u8>) {
         if let Err(why) = self.write(pane, bytes) {
-            let clients: Vec<ClientId> = self
-                .state
-                .clients
-                .keys()
-                .copied()
-                .filter(|c| self.state.focused_pane(*c) == Some(pane))
-                .collect();
-            for client in clients {
-                self.tell(client, why.clone());
-            }
+            self.tell_lookers(pane, &why);
+        }
+    }
+
+    /// A passing line for the clients whose keys go to a pane.
+    pub(super) fn tell_lookers(&mut self, pane: PaneId, words: &str) {
+        let clients: Vec<ClientId> = self
+            .state
+            .clients
+            .keys()
+            .copied()
+            .filter(|c| self.state.focused_pane(*c) == Some(pane))
+            .collect();
+        for client in clients {
+            self.tell(client, words);
         }
     }
 
@@ -501,16 +510,14 @@ impl Server {
             return;
         }
         if let Some(pane) = self.state.focused_pane(id).filter(|_| !self.only_watches(id)) {
-            for pane in self.typed_into(pane) {
-                self.paste(pane, text);
+            let typed_into = self.typed_into(pane);
+            let to = self.links.get_mut(&id).map(|link| link.paste_to.get_or_insert(typed_into).clone());
+            for pane in to.unwrap_or_default() {
+                if let Err(why) = self.paste(pane, text) {
+                    self.tell_lookers(pane, &why);
+                }
             }
         }
-    }
-
-    /// Pastes into a pane, bracketed when its process asked for that.
-    pub(super) fn paste(&mut self, pane: PaneId, text: &[u8]) {
-        let Some(modes) = self.modes(pane) else { return };
-        self.write_or_tell(pane, encode::encode_paste(text, modes.bracketed_paste));
     }
 
     fn focus_report(&mut self, id: ClientId, gained: bool) {

@@ -17,6 +17,7 @@ mod echo;
 mod environment;
 mod facts;
 mod following;
+pub mod handover;
 mod harness;
 mod hooks;
 mod input;
@@ -28,6 +29,7 @@ mod options;
 mod overlays;
 mod paint;
 mod panes;
+mod pasting;
 mod pipes;
 pub mod protocol;
 mod refusals;
@@ -259,6 +261,7 @@ pub struct Server {
     pub(crate) echo: echo::Echo,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
+    pub(crate) pastes: BTreeMap<PaneId, pasting::Pasting>,
     pub(crate) writers: changes::Writers,
     pub(crate) followers: Vec<following::Follower>,
     pub(crate) saved: String,
@@ -266,6 +269,9 @@ pub struct Server {
     pub(crate) git_due: BTreeMap<PathBuf, Instant>,
     pub(crate) git_busy: BTreeSet<PathBuf>,
     pub(crate) listeners: mpsc::Sender<tokio::net::UnixListener>,
+    /// The socket that is listened on, for the server that takes this one's place.
+    pub(crate) listening: Option<std::os::unix::net::UnixListener>,
+    pub(crate) handover: Option<handover::Handover>,
     pub(crate) ending: Option<Ending>,
 }
 
@@ -274,8 +280,10 @@ pub struct Server {
 pub enum Ending {
     /// The last session ended, or `kill-server`: nothing is kept.
     Kill,
-    /// `restart-server` or a signal: what is needed to rebuild is kept.
+    /// `restart-server --stop` or a signal: what is needed to rebuild is kept.
     Keep,
+    /// `restart-server`: another binary goes on with everything.
+    HandOver,
 }
 
 impl Server {

@@ -102,6 +102,11 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// Goes on reading a terminal that an earlier server had; false when that cannot be.
+    pub fn go_on(&self, pty: &Pty, readers: &Readers) -> bool {
+        pty.start(readers, self.emulator.clone(), self.sink.clone()).is_ok()
+    }
+
     /// Where a copy of everything that the process prints goes from now on.
     pub fn set_tap(&self, tap: Option<SyncSender<Vec<u8>>>) {
         *lock(&self.sink.tap) = tap;
@@ -161,6 +166,16 @@ impl Server {
             .unwrap_or_default()
     }
 
+    /// Where terminals are read.
+    pub(super) fn readers(&self) -> Readers {
+        Readers {
+            quiet: self.quiet_panes.clone(),
+            quiet_runtime: self.loop_runtime.clone(),
+            collecting: self.collecting_runtime.clone(),
+            busy: self.panes_runtime.clone(),
+        }
+    }
+
     /// The directory that a pane was started in; empty without such a pane.
     pub(crate) fn dir_of(&self, pane: PaneId) -> PathBuf {
         self.state.panes.get(&pane).map(|pane| pane.cwd.clone()).unwrap_or_default()
@@ -168,7 +183,7 @@ impl Server {
 
     /// Starts a process in a pane. A program that cannot be started leaves its error in the pane.
     pub(crate) fn start(&mut self, id: PaneId, launch: Launch) {
-        let base = self.env_of(id);
+        let (base, readers) = (self.env_of(id), self.readers());
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let agent_link = socket::agent_link(&self.paths.sockets, &self.name);
         let (mut env, removed) = environment::build(&environment::Pane {
@@ -208,12 +223,6 @@ impl Server {
             env: env.into_iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
             cols,
             rows,
-        };
-        let readers = Readers {
-            quiet: self.quiet_panes.clone(),
-            quiet_runtime: self.loop_runtime.clone(),
-            collecting: self.collecting_runtime.clone(),
-            busy: self.panes_runtime.clone(),
         };
         let spawned = spawn(spec).map_err(|e| e.to_string()).and_then(|pty| {
             pty.start(&readers, screen.emulator.clone(), screen.sink.clone()).map_err(|e| e.to_string())?;

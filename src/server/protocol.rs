@@ -97,6 +97,9 @@ pub struct Exit {
     pub code: i32,
     /// A last line for the terminal that was attached.
     pub message: String,
+    /// The words of a hello to come again with, when the server goes on under another binary; else empty.
+    #[serde(default)]
+    pub again: Vec<String>,
 }
 
 /// Reads one frame; `None` at a clean end.

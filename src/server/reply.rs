@@ -133,7 +133,7 @@ impl Reply {
         }
         // The queue of a command's connection is empty until its only answer; a client that went away is no error.
         let _ = out.try_send(Out::Frames(frames));
-        let _ = out.try_send(Out::Exit(Exit { code, message: String::new() }));
+        let _ = out.try_send(Out::Exit(Exit { code, message: String::new(), again: Vec::new() }));
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is needed to rebuild is saved at each change; after a restart every pane shows its card.
-use super::{Ending, Server, panes::STOP_GRACE, switching::Interrupted};
+use super::{Ending, Server, handover::LivePane, panes::STOP_GRACE, switching::Interrupted};
 use crate::{
     handoff::Conversation,
     mux::{PaneId, SessionId, WindowId, layout::Layout},
@@ -21,7 +21,7 @@ const WRITTEN: Duration = Duration::from_secs(1);
 
 /// Everything needed to rebuild. Environments are not in it: they hold secrets, and the attaching client has its own.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Saved {
+pub struct Saved {
     format: u32,
     sessions: Vec<SavedSession>,
     trusted: BTreeSet<PathBuf>,
@@ -70,7 +70,7 @@ struct SavedPane {
 }
 
 impl Server {
-    fn snapshot(&self) -> Saved {
+    pub(super) fn snapshot(&self) -> Saved {
         let pane = |id: PaneId| {
             let p = self.state.panes.get(&id)?;
             Some(SavedPane {
@@ -154,6 +154,11 @@ impl Server {
                 return;
             }
         };
+        self.rebuild(saved, &BTreeMap::new());
+    }
+
+    /// Rebuilds what was saved. A pane that is not among those that go on shows its card.
+    pub(super) fn rebuild(&mut self, saved: Saved, going_on: &BTreeMap<PaneId, LivePane>) {
         self.trusted.clone_from(&saved.trusted);
         self.left_to_harness.clone_from(&saved.left_to_harness);
         [self.state.next.session, self.state.next.window, self.state.next.pane] = saved.next;
@@ -173,7 +178,9 @@ impl Server {
             let mut windows = Vec::new();
             for window in session.windows {
                 for pane in window.panes {
-                    sweep(&pane);
+                    if !going_on.contains_key(&pane.id) {
+                        sweep(&pane);
+                    }
                     restored += 1;
                     let mut notes = Vec::new();
                     let mut pane = pane;
@@ -249,7 +256,8 @@ impl Server {
             );
         }
         self.resize_panes();
-        let panes: Vec<PaneId> = self.state.panes.keys().copied().collect();
+        let panes: Vec<PaneId> =
+            self.state.panes.keys().copied().filter(|id| !going_on.contains_key(id)).collect();
         for pane in panes {
             self.open_screen(pane);
             self.ended(pane, "restored after a restart of the server".into());
@@ -303,7 +311,7 @@ impl Server {
                 };
                 self.recorder.save_state(&serde_json::to_string(&trusted).unwrap_or_default());
             }
-            Ending::Keep => self.save(),
+            Ending::Keep | Ending::HandOver => self.save(),
         }
         let clients: Vec<_> = self.state.clients.keys().copied().collect();
         let message =

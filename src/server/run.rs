@@ -1,5 +1,9 @@
 //! The server's life: become a daemon, listen, loop, end.
-use super::{EVENT_QUEUE, Ending, Event, Server, Tasks, Wake, connection, input, socket};
+use super::{
+    EVENT_QUEUE, Ending, Event, Server, Tasks, Wake, connection,
+    handover::{self, TakeOver, Taken},
+    input, socket,
+};
 use crate::{
     config::{self, Paths, ServerPaths, Theme},
     gateway, record,
@@ -34,12 +38,13 @@ const SLOW_WORKERS: usize = 64;
 /// Orphans are reaped at most this often.
 const REAP_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs the server named `name` until it ends; the body of `inspan server`.
+/// Runs the server named `name` until it ends; the body of `inspan server`. With `take` it goes on with what the server
+/// before it handed over.
 ///
 /// # Errors
 /// When it cannot start; the reason was already told to the waiting client.
-pub fn run(name: &str) -> Result<()> {
-    let started = prepare(name);
+pub fn run(name: &str, take: Option<&TakeOver>) -> Result<()> {
+    let started = prepare(name, take);
     match started {
         Ok(prepared) => serve(prepared),
         Err(error) => {
@@ -66,6 +71,7 @@ struct Prepared {
     place: ServerPaths,
     listener: std::os::unix::net::UnixListener,
     locks: [fs::File; 2],
+    taken: Option<Taken>,
     _log: tracing_appender::non_blocking::WorkerGuard,
 }
 
@@ -80,7 +86,8 @@ fn private_dir(dir: &std::path::Path) -> Result<()> {
         .with_context(|| format!("cannot create {} for you alone", dir.display()))
 }
 
-fn prepare(name: &str) -> Result<Prepared> {
+fn prepare(name: &str, take: Option<&TakeOver>) -> Result<Prepared> {
+    let taken = take.map(handover::take).transpose().map_err(anyhow::Error::msg)?;
     // Already a session leader when started by hand from a shell's job control; that is as good.
     let _ = rustix::process::setsid();
     // Orphans of panes come to us, so that nothing outlives its pane unseen.
@@ -103,6 +110,18 @@ fn prepare(name: &str) -> Result<Prepared> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
     let _ = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter).try_init();
     let path = place.socket.clone();
+    if let Some(mut taken) = taken {
+        let (locks, listener) = taken.held().context("what was handed over was taken twice")?;
+        return Ok(Prepared {
+            name: name.to_owned(),
+            paths,
+            place,
+            listener,
+            locks,
+            taken: Some(taken),
+            _log: guard,
+        });
+    }
     let locks = [place.state.join("server.lock"), paths.sockets.join(format!("{name}.lock"))];
     let locks = take_locks(locks, &path)?;
     // We hold the lock, so whoever bound this socket is gone.
@@ -110,7 +129,7 @@ fn prepare(name: &str) -> Result<Prepared> {
     let listener = std::os::unix::net::UnixListener::bind(&path)
         .with_context(|| format!("cannot listen on {}", path.display()))?;
     listener.set_nonblocking(true)?;
-    Ok(Prepared { name: name.to_owned(), paths, place, listener, locks, _log: guard })
+    Ok(Prepared { name: name.to_owned(), paths, place, listener, locks, taken: None, _log: guard })
 }
 
 /// Takes the lock of the saved state, then that of the socket; ends this process when another server has one.
@@ -154,7 +173,7 @@ fn take_locks(
 }
 
 fn serve(prepared: Prepared) -> Result<()> {
-    let Prepared { name, paths, place, listener, locks, _log } = prepared;
+    let Prepared { name, paths, place, listener, locks, taken, _log } = prepared;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), server = name, "server starts");
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
     let panes_runtime = tokio::runtime::Builder::new_multi_thread()
@@ -183,8 +202,10 @@ fn serve(prepared: Prepared) -> Result<()> {
         vault.refer(&reference);
     }
     let routes = gateway::RouteTable::default();
+    let port = taken.as_ref().and_then(|taken| taken.gateway.clone());
     let rules = Arc::new(super::rules::FileRules::new(&paths));
-    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle(), &rules);
+    let runs = panes_runtime.handle();
+    let gateway = start_gateway(&routes, (&recorder, &vault), &events, runs, &rules, port);
     let scripted = super::scripted::Scripted::default();
     let keys = input::KeyTable::new(&settings, &scripted);
     let mut server = Server {
@@ -230,6 +251,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         echo: super::echo::Echo::default(),
         buffers: super::buffers::Buffers::default(),
         desk: super::composing::Desk::default(),
+        pastes: BTreeMap::new(),
         writers: super::changes::Writers::default(),
         followers: Vec::new(),
         saved: String::new(),
@@ -237,6 +259,8 @@ fn serve(prepared: Prepared) -> Result<()> {
         git_due: BTreeMap::new(),
         git_busy: BTreeSet::new(),
         listeners,
+        listening: None,
+        handover: None,
         ending: None,
         settings,
         paths,
@@ -259,12 +283,15 @@ fn serve(prepared: Prepared) -> Result<()> {
     server.recorder.listen(move |event| {
         let _ = heard.try_send(Event::Task(Box::new(move |server| server.follow(&event))));
     });
-    server.restore();
+    match taken {
+        Some(taken) => server.take_over(taken),
+        None => server.restore(),
+    }
     server.tidy();
     server.state.spend_today = server.gateway.as_ref().map_or(0.0, gateway::Gateway::spent_today);
     server.state.credits_per_usd = server.settings.credits_per_usd;
     let places = connection::Places::default();
-    panes_runtime.spawn(connection::accept(accepted, events.clone(), places.clone()));
+    let accepting = panes_runtime.spawn(connection::accept(accepted, events.clone(), places.clone()));
     server.listen_on(listener)?;
     say("ready");
     let ending = runtime.block_on(server.turn(queue, events, &mut quiet));
@@ -279,6 +306,18 @@ fn serve(prepared: Prepared) -> Result<()> {
             }
         });
     });
+    let ending = match ending {
+        Ending::HandOver => {
+            // Who comes from now on waits for the next server.
+            accepting.abort();
+            server.take_leave();
+            panes_runtime.block_on(places.emptied());
+            let error = server.hand_over(&locks);
+            tracing::error!(%error, "nothing could be handed over");
+            Ending::Keep
+        }
+        ending => ending,
+    };
     server.shut_down(ending);
     panes_runtime.block_on(places.emptied());
     let _ = fs::remove_file(&server.place.socket);
@@ -297,11 +336,11 @@ fn serve(prepared: Prepared) -> Result<()> {
 
 fn start_gateway(
     routes: &gateway::RouteTable,
-    recorder: &record::Recorder,
-    vault: &Arc<Vault>,
+    (recorder, vault): (&record::Recorder, &Arc<Vault>),
     events: &mpsc::Sender<Event>,
     runtime: &tokio::runtime::Handle,
     rules: &Arc<super::rules::FileRules>,
+    listener: Option<Arc<std::net::TcpListener>>,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
     let gateway = gateway::start(gateway::GatewayConfig {
@@ -310,6 +349,7 @@ fn start_gateway(
         recorder: recorder.clone(),
         events: sender,
         classify: Arc::new(crate::executors::classify),
+        listener,
         rules: Arc::clone(rules) as Arc<dyn gateway::Rules>,
     })?;
     let events = events.clone();
@@ -428,7 +468,8 @@ impl Server {
     }
 
     /// Accepts from this listener from now on.
-    fn listen_on(&self, listener: std::os::unix::net::UnixListener) -> Result<()> {
+    fn listen_on(&mut self, listener: std::os::unix::net::UnixListener) -> Result<()> {
+        self.listening = listener.try_clone().ok();
         let _inside = self.panes_runtime.enter();
         let listener = UnixListener::from_std(listener)?;
         self.listeners.try_send(listener).context("the one before is still being taken over")

@@ -1,6 +1,7 @@
 //! What scripts and keys changed while the server runs: options, bindings, hooks, channels, pipes. None of it is saved.
 use super::{input::Table, reply::Reply};
 use crate::mux::{PaneId, SessionId, WindowId, keys::Key};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Options of a person's own that are kept, over all scopes.
@@ -10,7 +11,7 @@ pub const MAX_USER_OPTIONS: usize = 4096;
 pub const MAX_WAITING: usize = 256;
 
 /// Whose option it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Owner {
     /// Everybody's.
     Global,
@@ -23,7 +24,7 @@ pub enum Owner {
 }
 
 /// A binding that was made or taken away since the start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bound {
     /// The words of its command; empty when the key is unbound.
     pub words: Vec<String>,

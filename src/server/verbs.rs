@@ -9,6 +9,7 @@ mod showing;
 
 use super::{
     Server,
+    handover::Restart,
     input::Table,
     listing, overlays,
     reply::{Failure, Reply},
@@ -227,9 +228,9 @@ impl Server {
                 self.kill_everything();
                 silent()
             }
-            Verb::RestartServer => {
-                self.ending = Some(super::Ending::Keep);
-                silent()
+            Verb::RestartServer { binary, dry_run, stop, wait, json } => {
+                let wait = std::time::Duration::from_secs(wait);
+                self.restart_server(Restart { binary, dry_run, stop, wait, json }, reply)
             }
             Verb::StartServer => silent(),
             Verb::SplitWindow { ref what, .. } | Verb::NewWindow { ref what, .. } if what.worktree => {
@@ -261,8 +262,7 @@ impl Server {
             Verb::Paste { target, text } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 for pane in self.typed_into(pane) {
-                    let bracketed = self.modes(pane).is_some_and(|modes| modes.bracketed_paste);
-                    self.write(pane, crate::term::encode::encode_paste(text.as_bytes(), bracketed))?;
+                    self.paste(pane, text.as_bytes())?;
                 }
                 silent()
             }

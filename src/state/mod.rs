@@ -253,7 +253,7 @@ impl ProgressKind {
 }
 
 /// When a pane goes away by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Closes {
     /// Never: the card says how it ended.
     #[default]
@@ -265,7 +265,7 @@ pub enum Closes {
 }
 
 /// How a pane's process ended and what may be pressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitCard {
     /// `exited 0`, `killed by SIGTERM`, `could not start: …`, `restored after a restart`.
     pub what: String,
@@ -316,7 +316,7 @@ pub struct Harness {
 pub const REQUESTS_SHOWN: usize = 5;
 
 /// One ended model request, as the panel lists it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestLine {
     /// Unix milliseconds at which it arrived.
     pub at_ms: i64,

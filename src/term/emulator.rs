@@ -384,6 +384,15 @@ impl Emulator {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// The bytes that make a blank terminal of the same size like this one: history, both screens, modes, and what of the
+    /// program's output is still torn. An open update is applied first.
+    pub fn carry(&mut self, out: &mut FeedOutput) -> Vec<u8> {
+        self.release(out);
+        let mut bytes = self.screen.carry().into_bytes();
+        bytes.extend(self.scanner.torn());
+        bytes
+    }
+
     /// Takes over the colours of the terminal that shows the pane; returns what must be told to the program.
     pub fn set_palette(&mut self, palette: Palette) -> Vec<u8> {
         let flipped = palette.is_light() != self.screen.colours.palette.is_light();

@@ -28,10 +28,16 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
-/// Bytes of input that wait for a program that does not read: a long paste fits, a stuck pane stays small.
+/// Bytes of typed input that wait for a program that does not read: more than anybody types ahead.
 pub const MAX_QUEUE: usize = 1024 * 1024;
+
+/// Bytes of pastes that wait beside it: the largest paste buffer fits, a stuck pane stays bounded.
+pub const MAX_PASTE: usize = 32 * 1024 * 1024;
+
+/// What ends a paste where the program asked for brackets, and what begins it.
+const BRACKETS: [&[u8]; 2] = [crate::term::input::PASTE_END, b"\x1b[200~"];
 
 /// Largest slice that is parsed under the emulator's lock: about a millisecond of work.
 pub const MAX_SLICE: usize = 64 * 1024;
@@ -106,7 +112,7 @@ pub struct ExitStatus {
 
 /// The queue is full: the program does not read its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the program does not read its input; {MAX_QUEUE} bytes wait already")]
+#[error("the program does not read its input, and as much waits already as may")]
 pub struct QueueFull;
 
 /// Who is told what a pty's program does. Called from the reader task; must not block.
@@ -129,6 +135,8 @@ struct Queue {
     bytes: Vec<u8>,
     /// Bytes at the front of `bytes` that were written already.
     written: usize,
+    /// Bytes of pastes since the queue was empty last: what is typed behind them has its own room.
+    pasted: usize,
     closed: bool,
 }
 
@@ -137,6 +145,9 @@ struct Shared {
     master: OwnedFd,
     queue: Mutex<Queue>,
     waiting: Notify,
+    /// Somebody wants the reading to stop and is told when it has.
+    halt: Mutex<Option<oneshot::Sender<()>>>,
+    halting: Notify,
     pid: Pid,
     mark: String,
     hint: Hint,
@@ -152,11 +163,40 @@ struct Hint {
     reader: AtomicWaker,
 }
 
+impl Shared {
+    fn new(master: OwnedFd, pid: Pid, mark: String, bytes: Vec<u8>) -> Arc<Self> {
+        Arc::new(Self {
+            master,
+            queue: Mutex::new(Queue { bytes, ..Queue::default() }),
+            waiting: Notify::new(),
+            halt: Mutex::default(),
+            halting: Notify::new(),
+            pid,
+            mark,
+            hint: Hint::default(),
+        })
+    }
+}
+
+/// A terminal on its way from one server to the one that takes its place. The process stays their child, as both are
+/// one process.
+#[derive(Debug)]
+pub struct Carried {
+    /// Our end of the terminal.
+    pub master: OwnedFd,
+    /// The process.
+    pub pid: i32,
+    /// The value of `MARK` in everything that it started.
+    pub mark: String,
+    /// Input that it has not read yet.
+    pub input: Vec<u8>,
+}
+
 /// A process in a pseudo-terminal. Dropping it hangs the terminal up once the tasks are through.
 #[derive(Debug)]
 pub struct Pty {
     shared: Arc<Shared>,
-    child: Mutex<Option<std::process::Child>>,
+    started: AtomicBool,
 }
 
 /// Locks even after a panic elsewhere: the data is replaced as a whole or not at all.
@@ -195,23 +235,12 @@ pub fn spawn(spec: SpawnSpec) -> Result<Pty, SpawnError> {
     let child = pair.slave.spawn_command(command).map_err(|e| system(format!("{e:#}")))?;
     // A kept slave would hide the end of the output.
     drop(pair.slave);
-    let child: Box<dyn portable_pty::Child> = child;
-    let child = child
-        .downcast::<std::process::Child>()
-        .map_err(|_| system("the process cannot be waited for".to_owned()))?;
-    let pid = i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
+    // It is waited for by its number: a process that was handed on has no more than that.
+    let pid = child
+        .process_id()
+        .and_then(|pid| Pid::from_raw(pid.cast_signed()))
         .ok_or_else(|| system("the process has no usable id".to_owned()))?;
-    let shared = Shared {
-        master,
-        queue: Mutex::new(Queue::default()),
-        waiting: Notify::new(),
-        pid,
-        mark,
-        hint: Hint::default(),
-    };
-    Ok(Pty { shared: Arc::new(shared), child: Mutex::new(Some(*child)) })
+    Ok(Pty { shared: Shared::new(master, pid, mark, Vec::new()), started: AtomicBool::new(false) })
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {
@@ -271,13 +300,84 @@ impl Pty {
         emulator: Arc<Mutex<Emulator>>,
         sink: Arc<dyn PaneSink>,
     ) -> io::Result<()> {
-        let Some(child) = lock(&self.child).take() else { return Ok(()) };
-        pump::start(readers, Arc::clone(&self.shared), child, emulator, sink)
+        if self.started.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        pump::start(readers, Arc::clone(&self.shared), emulator, sink)
+    }
+
+    /// A terminal that an earlier server had; `start` goes on reading.
+    pub fn adopt(carried: Carried) -> Option<Self> {
+        let Carried { master, pid, mark, input } = carried;
+        let shared = Shared::new(master, Pid::from_raw(pid)?, mark, input);
+        Some(Self { shared, started: AtomicBool::new(false) })
+    }
+
+    /// Stops reading and writing for good, once what was read is parsed; the receiver hears when. What the program prints
+    /// from then on waits in the kernel.
+    pub fn halt(&self) -> oneshot::Receiver<()> {
+        let (tell, told) = oneshot::channel();
+        *lock(&self.shared.halt) = Some(tell);
+        self.shared.halting.notify_one();
+        told
+    }
+
+    /// What the next server needs of a terminal that was halted.
+    ///
+    /// # Errors
+    /// When there is no descriptor left for it.
+    pub fn carried(&self) -> io::Result<Carried> {
+        let queue = lock(&self.shared.queue);
+        Ok(Carried {
+            master: self.shared.master.try_clone()?,
+            pid: self.pid(),
+            mark: self.shared.mark.clone(),
+            input: queue.bytes[queue.written..].to_vec(),
+        })
     }
 
     /// Sends input, at once if the program reads, else through the queue. Order is kept; all bytes or none.
     pub fn write(&self, bytes: Vec<u8>) -> Result<(), QueueFull> {
         self.shared.write(&bytes)
+    }
+
+    /// The same for a paste, of which more may wait.
+    pub fn paste(&self, bytes: &[u8]) -> Result<(), QueueFull> {
+        self.shared.enqueue(bytes, true)
+    }
+
+    /// Bytes of input that wait for the program.
+    pub fn waiting(&self) -> usize {
+        let queue = lock(&self.shared.queue);
+        queue.bytes.len() - queue.written
+    }
+
+    /// Takes back the input that waits, and says how many bytes that was. A paste that the program has the beginning of
+    /// is ended.
+    pub fn take_back(&self) -> usize {
+        let mut queue = lock(&self.shared.queue);
+        let from = queue.written;
+        let before = queue.bytes.len();
+        // A bracket of which the program has a part must go whole; another one tells whether a paste is open.
+        let torn = (1..BRACKETS[0].len()).find_map(|part| {
+            let start = from.checked_sub(part)?;
+            let bracket = queue.bytes.get(start..start + BRACKETS[0].len())?;
+            BRACKETS.contains(&bracket).then_some((BRACKETS[0].len() - part, bracket == BRACKETS[1]))
+        });
+        let (kept, opens) = torn.unwrap_or_default();
+        let next = memchr::memmem::find_iter(&queue.bytes[from + kept..], b"\x1b[20")
+            .map(|at| &queue.bytes[from + kept + at..])
+            .find(|rest| BRACKETS.iter().any(|bracket| rest.starts_with(bracket)));
+        let open = opens || next.is_some_and(|rest| rest.starts_with(BRACKETS[0]));
+        queue.bytes.truncate(from + kept);
+        let lost = before - queue.bytes.len();
+        if open && lost > 0 {
+            queue.bytes.extend_from_slice(BRACKETS[0]);
+        }
+        queue.bytes.shrink_to_fit();
+        drop(queue);
+        self.shared.waiting.notify_one();
+        lost
     }
 
     /// Blocks for at most `limit` until a quiet pane has output, which its reading then finds when it is polled next.
@@ -351,11 +451,20 @@ impl Drop for Pty {
 
 impl Shared {
     fn write(&self, bytes: &[u8]) -> Result<(), QueueFull> {
+        self.enqueue(bytes, false)
+    }
+
+    fn enqueue(&self, bytes: &[u8], paste: bool) -> Result<(), QueueFull> {
         let mut queue = lock(&self.queue);
         let pending = queue.bytes.len() - queue.written;
-        if pending + bytes.len() > MAX_QUEUE {
+        if pending == 0 {
+            queue.pasted = 0;
+        }
+        let room = if paste { MAX_PASTE } else { MAX_QUEUE + queue.pasted };
+        if pending + bytes.len() > room {
             return Err(QueueFull);
         }
+        queue.pasted += if paste { bytes.len() } else { 0 };
         // The common case: nothing waits and the program reads, so no other task is woken for a key.
         let direct = if pending == 0 { self.write_now(bytes) } else { 0 };
         if direct < bytes.len() {
@@ -391,9 +500,11 @@ impl Shared {
             // A long paste does not stay in memory.
             queue.bytes = Vec::new();
             queue.written = 0;
-        } else if queue.written > MAX_QUEUE {
-            let written = std::mem::take(&mut queue.written);
+        } else if queue.written > MAX_QUEUE.max(queue.bytes.len() / 2) {
+            // The end of a bracket that was torn just here may still be asked for.
+            let written = queue.written - BRACKETS[0].len();
             queue.bytes.drain(..written);
+            queue.written -= written;
         }
         (done, !queue.bytes.is_empty())
     }

@@ -96,6 +96,21 @@ impl Scanner {
         }
     }
 
+    /// The bytes that bring a new scanner to where this one is: the beginning of what has not ended yet.
+    pub fn torn(&self) -> Vec<u8> {
+        let introducer: &[u8] = match self.state {
+            State::Ground => return Vec::new(),
+            State::Partial | State::Character => b"",
+            State::Collecting(StringKind::Osc) => b"\x1b]",
+            State::Collecting(StringKind::Dcs) => b"\x1bP",
+            // What is skipped and what is swallowed come to the same.
+            State::Collecting(StringKind::Other) | State::SkippingString => b"\x1b_",
+            State::SkippingSequence => b"\x1b[",
+        };
+        let held = if self.spent { &[] } else { self.buf.as_slice() };
+        [introducer, held].concat()
+    }
+
     fn ground<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
         let end = memchr(ESC, bytes).unwrap_or(bytes.len());
         if end > 0 {

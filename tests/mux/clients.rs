@@ -269,3 +269,21 @@ fn nothing_is_drawn_on_a_terminal_that_was_given_back() {
         assert!(!after.contains("flood"), "carried: {carry}: {after:?}");
     }
 }
+
+#[test]
+fn a_paste_of_ten_megabytes_waits_for_its_program_and_can_be_taken_back() {
+    let sandbox = Sandbox::new();
+    let stuck = session(&sandbox, &["sh", "-c", "stty raw -echo; echo ready; exec sleep 1000"]);
+    let terminal = attach(&sandbox);
+    terminal.wait_for("ready");
+    terminal.paste(&"word ".repeat(2_000_000));
+    terminal.wait_for("reads slowly");
+    // Nothing else waits for it.
+    let other = sandbox.inspan(&["new-window", "--", "sh"]).ok().to_owned();
+    type_line(&sandbox, &other, "echo quick $((40+2))");
+    wait_for_capture(&sandbox, &other, "quick 42");
+    let back = sandbox.wait_output("all of it came", &["cancel-paste", "-t", &stuck], |output| {
+        output.stdout.contains(" MB that") && output.stdout.contains("are taken back")
+    });
+    assert!(!back.stdout.is_empty());
+}

@@ -89,7 +89,7 @@ fn a_harness_is_resumed_after_a_crash() {
 }
 
 #[test]
-fn a_restart_keeps_everything_but_the_processes() {
+fn a_restart_that_stops_keeps_everything_but_the_processes() {
     let sandbox = Sandbox::new();
     let first = stub_session(&sandbox, "claude");
     sandbox
@@ -99,7 +99,7 @@ fn a_restart_keeps_everything_but_the_processes() {
     let before = (panes(&sandbox), sandbox.json(&["list-windows"]), sandbox.server().unwrap());
     let terminal = attach(&sandbox);
     terminal.wait_for("2 logs*");
-    sandbox.inspan(&["restart-server"]).ok();
+    sandbox.inspan(&["restart-server", "--stop"]).ok();
     assert_eq!(terminal.exit_status(), Exit { code: 0, signal: None });
     assert_eq!(terminal.modes_restored(), Ok(()));
     for pid in before.0.iter().map(pid) {
@@ -206,4 +206,111 @@ fn a_conversation_that_cannot_be_read_again_is_said_on_the_card() {
     let rows = panes(&sandbox);
     let notes = rows[0]["notes"].to_string();
     assert!(notes.contains("what was said here could not be read again"), "{notes}");
+}
+
+/// The numbers that a counting pane shows, oldest first.
+fn counted(sandbox: &Sandbox, pane: &str) -> Vec<u32> {
+    let shown = sandbox.inspan(&["capture-pane", "-p", "-S", "-", "-t", pane]);
+    shown.ok().lines().filter_map(|line| line.strip_prefix("n ")?.parse().ok()).collect()
+}
+
+#[test]
+fn programs_screens_and_clients_go_on_through_a_restart() {
+    let sandbox = Sandbox::new();
+    let count = "i=0; while :; do i=$((i+1)); echo n $i; sleep 0.02; done";
+    let counting = session(&sandbox, &["sh", "-c", count]);
+    let app = r"printf '\033[?1049h\033[?2004h\033[2;3Hinside\033]2;titled\007'; exec cat";
+    let other =
+        sandbox.inspan(&["split-window", "-t", &counting, "-h", "--", "sh", "-c", app]).ok().to_owned();
+    sandbox.inspan(&["set-buffer", "-b", "mine", "kept text"]).ok();
+    sandbox.inspan(&["set-option", "@colour", "green"]).ok();
+    sandbox.inspan(&["bind-key", "F6", "display-message", "bound"]).ok();
+    let terminal = attach(&sandbox);
+    terminal.wait_for("inside");
+    let (before, server) = (panes(&sandbox), sandbox.server().unwrap().pid);
+    let outlook = sandbox.json(&["restart-server", "--dry-run"]);
+    assert_eq!(outlook["kept"], serde_json::json!([counting, other]));
+
+    let said = sandbox.inspan(&["restart-server"]);
+    assert!(said.ok().contains(&format!("kept running: {counting}, {other}")), "{said:?}");
+    let facts = ["id", "key", "pid", "cwd", "title", "width", "height", "status"];
+    let of = |rows: &[Value]| rows.iter().map(|row| facts.map(|f| row[f].clone())).collect::<Vec<_>>();
+    assert_eq!(of(&panes(&sandbox)), of(&before));
+    assert_eq!(sandbox.server().unwrap().pid, server, "the process is the same, its program is new");
+    // The client is back by itself, and its keys arrive.
+    terminal.send("typed\r");
+    terminal.wait_until("what is typed reaches the program of before", |screen| {
+        rows(screen).iter().any(|row| row.contains("typed"))
+    });
+    let seen = counted(&sandbox, &counting);
+    let last = *seen.last().unwrap();
+    sandbox.wait_output("it goes on counting", &["capture-pane", "-p", "-t", &counting], |output| {
+        output.stdout.contains(&format!("n {}", last + 20))
+    });
+    let all = counted(&sandbox, &counting);
+    assert_eq!(all, (1..=all.len() as u32).collect::<Vec<_>>(), "nothing is missing and nothing comes twice");
+    assert_eq!(sandbox.inspan(&["show-buffer", "-b", "mine"]).ok(), "kept text");
+    assert_eq!(sandbox.inspan(&["show-options", "-v", "@colour"]).ok(), "green");
+    terminal.keys("C-Space F6");
+    terminal.wait_for("bound");
+    // Its end is still noticed, with its code.
+    sandbox.inspan(&["send-keys", "-t", &other, "C-d"]).ok();
+    terminal.wait_for("exited 0");
+    detach(&terminal);
+    sandbox.inspan(&["kill-server"]).ok();
+    for pid in before.iter().map(pid) {
+        assert!(wait_gone(pid, Duration::from_secs(10)), "{pid} outlived its server");
+    }
+}
+
+#[test]
+fn a_binary_that_cannot_take_over_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let pane = shell_session(&sandbox);
+    let before = (panes(&sandbox), sandbox.server().unwrap().pid);
+    let terminal = attach(&sandbox);
+    wait_for_prompts(&terminal, 1);
+    for binary in ["/bin/false", "/nowhere/inspan"] {
+        let refused = sandbox.inspan(&["restart-server", "--binary", binary]);
+        assert!(refused.fails(1).contains("nothing was changed"), "{refused:?}");
+    }
+    assert_eq!(panes(&sandbox), before.0);
+    assert_eq!(sandbox.server().unwrap().pid, before.1);
+    type_line(&sandbox, &pane, "echo still $((40+2))");
+    terminal.wait_for("still 42");
+    detach(&terminal);
+}
+
+#[test]
+fn a_harness_works_on_through_a_restart() {
+    let sandbox = Sandbox::new();
+    let pane = stub_session(&sandbox, "claude");
+    crate::gateway::take_a_turn(&sandbox);
+    let before = panes(&sandbox);
+    sandbox.inspan(&["restart-server"]).ok();
+    let after = panes(&sandbox);
+    assert_eq!((pid(&after[0]), harness(&after[0])), (pid(&before[0]), harness(&before[0])));
+    // Port and token are those that the process was started with.
+    crate::gateway::take_a_turn(&sandbox);
+    type_line(&sandbox, &pane, "hello");
+    wait_for_capture(&sandbox, &pane, "heard hello");
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_restart_leaves_cards_and_nothing_running() {
+    let sandbox = Sandbox::new();
+    shell_session(&sandbox);
+    let (before, server) = (panes(&sandbox), sandbox.server().unwrap());
+    let mut restart = sandbox.command(&["restart-server"]);
+    let quiet = std::process::Stdio::null;
+    let mut restart = restart.stdout(quiet()).stderr(quiet()).spawn().unwrap();
+    server.kill(Signal::KILL);
+    restart.wait().unwrap();
+    let shell = pid(&before[0]);
+    let after = panes(&sandbox);
+    assert_eq!(after[0]["key"], before[0]["key"]);
+    if after[0]["pid"].is_null() {
+        assert_eq!(after[0]["status"], "exited");
+        assert!(wait_gone(shell, Duration::from_secs(10)), "{shell} is still there");
+    }
 }

@@ -222,6 +222,7 @@ impl Bench {
             recorder: recorder.clone(),
             events,
             classify: Arc::new(|_, _| Class::Main),
+            listener: None,
             // What each request of a real server pays for as well.
             rules: Arc::new(FileRules::new(&crate::cli::paths()?)),
         })?;

@@ -57,6 +57,7 @@ impl Lab {
             recorder: recorder.clone(),
             events: sender,
             classify,
+            listener: None,
             rules: rules(Arc::clone(&routes)),
         };
         Self { gateway: start_with(config, waits).unwrap(), recorder, events, routes, vault, dir }

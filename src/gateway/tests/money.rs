@@ -191,6 +191,7 @@ fn front_config(lab: &Lab) -> GatewayConfig {
         recorder: lab.recorder.clone(),
         events,
         classify: Arc::new(|_, _| Class::Main),
+        listener: None,
         rules: Arc::new(super::lab::Published(Arc::clone(&lab.routes))),
     }
 }

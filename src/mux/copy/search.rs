@@ -68,33 +68,49 @@ impl Pattern {
 
     /// The next match behind `from`, or before it; beyond the text's end the search goes on at its other end.
     pub fn find(&self, lines: &dyn Lines, from: Pos, back: bool) -> Option<(Pos, Tally)> {
-        let mut starts = Vec::new();
-        let mut joined = Joined::default();
-        let (mut line, count) = (0, lines.count());
+        // Counting needs only text; where in a line a match stands is looked at for the two lines that matter.
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let (mut line, count, mut of) = (0, lines.count(), 0);
         let mut text = String::new();
-        while line < count && starts.len() < MAX_MATCHES {
-            // Most lines have no match, so only their text is looked at.
+        while line < count && of < MAX_MATCHES {
             text.clear();
             let mut behind = line + 1;
             while lines.text(behind - 1, &mut text) && behind - line < MAX_JOINED && behind < count {
                 behind += 1;
             }
-            if !self.regex.is_match(&text) {
-                line = behind;
-                continue;
+            let matches = matches(&self.regex, &text).take(MAX_MATCHES - of).count();
+            if matches > 0 {
+                found.push((line, matches));
+                of += matches;
             }
-            let next = joined.read(lines, line);
-            starts.extend(joined.matches(&self.regex).map(|found| joined.pos(found.start)));
-            line = next;
+            line = behind;
         }
-        starts.truncate(MAX_MATCHES);
-        let last = starts.len().checked_sub(1)?;
-        let at = if back {
-            starts.partition_point(|start| *start < from).checked_sub(1).unwrap_or(last)
-        } else {
-            Some(starts.partition_point(|start| *start <= from)).filter(|at| *at <= last).unwrap_or(0)
+        let last = of.checked_sub(1)?;
+        let mut joined = Joined::default();
+        let mut starts = |(line, matches): (usize, usize)| -> Vec<Pos> {
+            joined.read(lines, line);
+            joined.matches(&self.regex).take(matches).map(|found| joined.pos(found.start)).collect()
         };
-        Some((starts[at], Tally { at: at + 1, of: starts.len() }))
+        // The line that the place is in is the only one that may have matches on both sides of it.
+        let above = found.partition_point(|(line, _)| *line <= from.line);
+        let here = above.checked_sub(1).map(|at| starts(found[at])).unwrap_or_default();
+        let before =
+            found[..above].iter().map(|(_, matches)| matches).sum::<usize>().saturating_sub(here.len());
+        let at = if back {
+            let number = before + here.partition_point(|start| *start < from);
+            number.checked_sub(1).unwrap_or(last)
+        } else {
+            Some(before + here.partition_point(|start| *start <= from)).filter(|at| *at <= last).unwrap_or(0)
+        };
+        let mut number = at;
+        let (line, nth) = found.iter().find_map(|(line, matches)| {
+            let there = number < *matches;
+            if !there {
+                number -= matches;
+            }
+            there.then_some(((*line, *matches), number))
+        })?;
+        Some((*starts(line).get(nth)?, Tally { at: at + 1, of }))
     }
 
     /// The first and the last character of the match that covers a place.
@@ -134,6 +150,11 @@ impl Pattern {
     }
 }
 
+/// Where a text matches, in order.
+fn matches(regex: &Regex, text: &str) -> impl Iterator<Item = Range<usize>> {
+    regex.find_iter(text).map(|found| found.range()).filter(|range| !range.is_empty())
+}
+
 /// Lines that only wrapping parted, as one.
 #[derive(Default)]
 struct Joined {
@@ -169,7 +190,7 @@ impl Joined {
     }
 
     fn matches(&self, regex: &Regex) -> impl Iterator<Item = Range<usize>> {
-        regex.find_iter(&self.text).map(|found| found.range()).filter(|range| !range.is_empty())
+        matches(regex, &self.text)
     }
 
     /// The part that a byte lies in, and the character there.

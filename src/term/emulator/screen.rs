@@ -2,6 +2,7 @@
 //!
 //! A `Handler` around the core's own: queries are answered here at their exact place in the stream, modes and stacks
 //! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
+mod carry;
 mod handler;
 mod margins;
 mod prompts;

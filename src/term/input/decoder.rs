@@ -99,6 +99,11 @@ impl Decoder {
         }
     }
 
+    /// Whether a paste has begun and not ended.
+    pub fn is_pasting(&self) -> bool {
+        self.state == State::Paste
+    }
+
     /// Gives up waiting and returns what is held: an ESC as the key, anything cut off as [`Reply::Unknown`].
     ///
     /// A paste is passed on as far as it came and goes on: typing its rest could run it.

@@ -195,6 +195,19 @@ fn wait(target: &Target, end: Instant, mut each: impl FnMut(&BTreeMap<i32, Proce
     }
 }
 
+/// The children of this process.
+pub fn children() -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    table().into_iter().filter(|(_, process)| process.parent == own).map(|(pid, _)| pid).collect()
+}
+
+/// Waits for children that nobody else waits for, one after the other, until all are gone.
+pub fn reap(children: &[i32]) {
+    for pid in children.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+    }
+}
+
 /// Reaps dead orphans that came to this process as their subreaper; returns how many. Children that were started here
 /// are left to whoever started them: those in this process's own session, and the session leaders named.
 pub fn reap_orphans(leaders: &[i32]) -> usize {

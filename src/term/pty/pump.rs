@@ -2,12 +2,11 @@
 use super::{DRAIN_TIME, ExitStatus, MAX_SLICE, PaneSink, RETRY, Shared, lock};
 use crate::term::emulator::{Emulator, FeedOutput};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, waitpid};
 use std::{
     io,
-    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
+    os::fd::OwnedFd,
     pin::Pin,
-    process::Child,
     sync::{Arc, Mutex, atomic::Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -82,12 +81,11 @@ impl Quiet {
 pub fn start(
     readers: &Readers,
     shared: Arc<Shared>,
-    child: Child,
     emulator: Arc<Mutex<Emulator>>,
     sink: Arc<dyn PaneSink>,
 ) -> io::Result<()> {
     let _inside = readers.busy.enter();
-    let exit = watch(&readers.busy, child, shared.pid);
+    let exit = watch(&readers.busy, shared.pid);
     let writer = readers.busy.spawn(write_queue(Arc::clone(&shared)));
     let pump = Pump {
         shared,
@@ -105,6 +103,8 @@ pub fn start(
         fed: Instant::now(),
     };
     let source = pump.source(false)?;
+    // A terminal that was handed on may have input waiting.
+    pump.shared.waiting.notify_one();
     pump.spawn(source);
     Ok(())
 }
@@ -118,7 +118,7 @@ fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Waits for the process without a thread where the kernel can, and tells its end.
-fn watch(runtime: &Handle, mut child: Child, pid: Pid) -> oneshot::Receiver<ExitStatus> {
+fn watch(runtime: &Handle, pid: Pid) -> oneshot::Receiver<ExitStatus> {
     let (tell, told) = oneshot::channel();
     let watched =
         pidfd_open(pid, PidfdFlags::NONBLOCK).ok().and_then(|fd| register(fd, Interest::READABLE).ok());
@@ -127,10 +127,10 @@ fn watch(runtime: &Handle, mut child: Child, pid: Pid) -> oneshot::Receiver<Exit
             runtime.spawn(async move {
                 let status = loop {
                     // Whoever is gone can be waited for without blocking.
-                    match child.try_wait() {
-                        Ok(Some(status)) => break convert(status),
+                    match waitpid(Some(pid), WaitOptions::NOHANG) {
+                        Ok(Some((_, status))) => break convert(status),
+                        Ok(None) | Err(rustix::io::Errno::INTR) => {}
                         Err(_) => break ExitStatus::default(),
-                        Ok(None) => {}
                     }
                     match fd.readable().await {
                         Ok(mut ready) => ready.clear_ready(),
@@ -142,15 +142,21 @@ fn watch(runtime: &Handle, mut child: Child, pid: Pid) -> oneshot::Receiver<Exit
         }
         None => {
             std::thread::spawn(move || {
-                let _ = tell.send(child.wait().map(convert).unwrap_or_default());
+                let ended = loop {
+                    match waitpid(Some(pid), WaitOptions::empty()) {
+                        Err(rustix::io::Errno::INTR) => {}
+                        ended => break ended.ok().flatten(),
+                    }
+                };
+                let _ = tell.send(ended.map(|(_, status)| convert(status)).unwrap_or_default());
             });
         }
     }
     told
 }
 
-fn convert(status: std::process::ExitStatus) -> ExitStatus {
-    ExitStatus { code: status.code(), signal: status.signal() }
+fn convert(status: WaitStatus) -> ExitStatus {
+    ExitStatus { code: status.exit_status(), signal: status.terminating_signal() }
 }
 
 async fn write_queue(shared: Arc<Shared>) {
@@ -327,6 +333,7 @@ impl Pump {
     }
 
     async fn run(mut self, mut source: Source) {
+        let shared = Arc::clone(&self.shared);
         while self.open || self.status.is_none() {
             let sync = lock(&self.emulator).sync_deadline().map(tokio::time::Instant::from_std);
             tokio::select! {
@@ -343,11 +350,7 @@ impl Pump {
                     {
                         // What is collected comes before what the other source reads.
                         if let Source::Collected(collected) = &mut source {
-                            collected.slices.close();
-                            while let Some((bytes, count)) = collected.slices.recv().await {
-                                self.slice = bytes;
-                                self.feed(count);
-                            }
+                            self.take_collected(collected).await;
                         }
                         return self.spawn(other);
                     }
@@ -361,6 +364,12 @@ impl Pump {
                     self.status = Some(ended.unwrap_or_default());
                     self.give_up = Some(tokio::time::Instant::now() + DRAIN_TIME);
                 }
+                () = shared.halting.notified() => {
+                    if let Source::Collected(collected) = &mut source {
+                        self.take_collected(collected).await;
+                    }
+                    return self.halt().await;
+                }
                 () = until(self.give_up), if self.open && self.give_up.is_some() => self.open = false,
             }
         }
@@ -369,6 +378,24 @@ impl Pump {
         self.tell();
         self.sink.output();
         self.sink.exited(self.status.unwrap_or_default());
+    }
+
+    /// Parses what was collected and ends the collecting.
+    async fn take_collected(&mut self, collected: &mut Collected) {
+        collected.slices.close();
+        while let Some((bytes, count)) = collected.slices.recv().await {
+            self.slice = bytes;
+            self.feed(count);
+        }
+    }
+
+    /// Leaves the terminal as it is to whoever comes next.
+    async fn halt(mut self) {
+        self.writer.abort();
+        let _ = (&mut self.writer).await;
+        if let Some(tell) = lock(&self.shared.halt).take() {
+            let _ = tell.send(());
+        }
     }
 
     /// Counts what was just read and says which readers the pane belongs to.

@@ -285,6 +285,26 @@ fn what_outlives_its_leader_is_found_by_its_mark() {
 }
 
 #[test]
+fn a_paste_that_is_not_read_waits_and_can_be_taken_back() {
+    let slept = Pane::sh("stty raw -echo; echo ready; sleep 60");
+    slept.until_text("ready");
+    let paste = [b"\x1b[200~", &vec![b'x'; 10_000_000][..], b"\x1b[201~"].concat();
+    slept.pty.paste(&paste).unwrap();
+    assert!(slept.pty.waiting() > 9_000_000);
+    slept.pty.write(b"typed behind it".to_vec()).unwrap();
+    slept.pty.paste(&paste).unwrap();
+    slept.pty.paste(&paste).unwrap();
+    assert_eq!(slept.pty.paste(&paste), Err(QueueFull));
+    let waited = slept.pty.waiting();
+    assert_eq!(slept.pty.take_back(), waited);
+    // The program has the beginning of the first paste.
+    let queue = lock(&slept.pty.shared.queue);
+    assert_eq!(&queue.bytes[queue.written..], b"\x1b[201~");
+    drop(queue);
+    assert_eq!(slept.pty.take_back(), 6);
+}
+
+#[test]
 fn dropping_the_handle_types_nothing_into_the_program() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("out");
@@ -294,9 +314,9 @@ fn dropping_the_handle_types_nothing_into_the_program() {
     let pty = spawn(spec).unwrap();
     let pid = pty.pid();
     pty.write(b"draft".to_vec()).unwrap();
-    let mut child = lock(&pty.child).take().unwrap();
+    let child = rustix::process::Pid::from_raw(pid);
     drop(pty);
-    child.wait().unwrap();
+    rustix::process::waitpid(child, rustix::process::WaitOptions::empty()).unwrap();
     assert!(!out.exists(), "the draft of {pid} was submitted");
 }
 

@@ -181,7 +181,7 @@ impl Screen {
 
     /// Does something with the main screen, also while the other one is shown. The core has no way to a screen that is
     /// not shown, and blanks the other one when it comes back.
-    fn on_main<T>(&mut self, then: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn on_main<T>(&mut self, then: impl FnOnce(&mut Self) -> T) -> T {
         if !self.mode().contains(TermMode::ALT_SCREEN) {
             return then(self);
         }

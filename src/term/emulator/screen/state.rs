@@ -49,7 +49,7 @@ pub struct Extra {
 /// What DECSC keeps beside what the core keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
-    origin: bool,
+    pub(super) origin: bool,
 }
 
 impl Screen {
