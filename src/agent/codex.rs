@@ -31,6 +31,10 @@ use tokio_tungstenite::{
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Between two attempts.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// How often it is asked for the TUI's thread, as long as that is not known, …
+const LOOK: Duration = Duration::from_millis(500);
+/// … and how many times: a dialog before the first thread may stand for a minute.
+const LOOKS: u32 = 120;
 /// One message: a turn's items with the output of its commands.
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
@@ -104,8 +108,14 @@ async fn speak(
     let lost = |e: tokio_tungstenite::tungstenite::Error| format!("its app-server ended: {e}");
     let packed = |message: &Value| Message::text(message.to_string());
     far.send(packed(&thread.hello())).await.map_err(lost)?;
+    let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
+    let mut left = LOOKS;
     loop {
         tokio::select! {
+            _ = looks.tick(), if left > 0 && thread.misses_thread() => {
+                left -= 1;
+                far.send(packed(&thread.look_again())).await.map_err(lost)?;
+            }
             message = near.next() => {
                 let message = message.ok_or("its app-server ended")?.map_err(lost)?;
                 let Ok(text) = message.to_text() else { continue };

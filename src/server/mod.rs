@@ -13,6 +13,7 @@ mod connection;
 mod controlling;
 mod copying;
 mod due;
+mod echo;
 mod environment;
 mod facts;
 mod following;
@@ -254,6 +255,8 @@ pub struct Server {
     pub(crate) collecting_runtime: tokio::runtime::Handle,
     /// Where panes go that the loop reads itself.
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
+    /// What is known of how soon keys are echoed.
+    pub(crate) echo: echo::Echo,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
     pub(crate) writers: changes::Writers,

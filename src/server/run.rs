@@ -227,6 +227,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         loop_runtime: runtime.handle().clone(),
         collecting_runtime: collecting.handle().clone(),
         quiet_panes,
+        echo: super::echo::Echo::default(),
         buffers: super::buffers::Buffers::default(),
         desk: super::composing::Desk::default(),
         writers: super::changes::Writers::default(),
@@ -347,16 +348,19 @@ impl Server {
             }
             tokio::select! {
                 biased;
+                event = std::future::poll_fn(|context| self.poll_terminals(context)) => {
+                    self.dispatch(event);
+                    if self.is_still() && self.await_echo() {
+                        std::future::poll_fn(|context| {
+                            quiet.poll(context);
+                            Poll::Ready(())
+                        })
+                        .await;
+                    }
+                }
                 event = queue.recv() => {
                     let Some(event) = event else { return Ending::Keep };
                     self.dispatch(event);
-                }
-                event = std::future::poll_fn(|context| self.poll_terminals(context)) => {
-                    self.dispatch(event);
-                    if self.is_still() {
-                        // The key is with its program: the sooner we sleep, the sooner its echo comes.
-                        continue;
-                    }
                 }
                 // Ends never; what it reads wakes the next branch.
                 () = read(quiet) => {}

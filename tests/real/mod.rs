@@ -6,6 +6,7 @@ mod furnished;
 mod install;
 mod interrupted;
 mod rides;
+mod sdks;
 mod switches;
 mod thinking;
 mod turns;

@@ -250,7 +250,11 @@ fn another_thread_in_the_tui_is_followed() {
 #[test]
 fn a_thread_that_is_there_before_us_is_known_though_nothing_of_it_is_written_down() {
     let (mut thread, heard) = greeted(None, None);
-    let listed = thread.heard(&json!({ "id": heard.say[1]["id"], "result": { "data": [MAIN] } }));
+    assert!(!thread.misses_thread(), "it was asked for");
+    thread.heard(&json!({ "id": heard.say[1]["id"], "result": { "data": [] } }));
+    assert!(thread.misses_thread());
+    let again = thread.look_again();
+    let listed = thread.heard(&json!({ "id": again["id"], "result": { "data": [MAIN] } }));
     let ask = &listed.say[0];
     assert_eq!(ask["method"], "thread/resume");
     let error = json!({ "code": -32600, "message": "no rollout found" });
@@ -259,6 +263,6 @@ fn a_thread_that_is_there_before_us_is_known_though_nothing_of_it_is_written_dow
     let now = json!({ "id": MAIN, "threadSource": "user", "status": { "type": "idle" }, "model": "m" });
     let told = thread.heard(&json!({ "id": refused.say[0]["id"], "result": { "thread": now } })).tell;
     assert_eq!(told, [Event::Attached, Event::Session { id: MAIN.into(), model: Some("m".into()) }]);
-    assert!(thread.order(&Order::Prompt("x".into())).is_ok());
+    assert!(!thread.misses_thread() && thread.order(&Order::Prompt("x".into())).is_ok());
     assert_eq!(thread.heard(&status(MAIN, "active", &[])).say[0]["method"], "thread/resume");
 }

@@ -155,6 +155,17 @@ impl Thread {
         self.subscribed.contains(thread) || self.asked.values().any(asks)
     }
 
+    /// Whether it is time to ask again for the TUI's thread: one that was begun while we said hello was announced to
+    /// others alone.
+    pub fn misses_thread(&self) -> bool {
+        self.main.is_none() && !self.asked.values().any(|what| matches!(what, Asked::Hello | Asked::Loaded))
+    }
+
+    /// Asks once more which threads there are.
+    pub fn look_again(&mut self) -> Value {
+        self.request(Asked::Loaded, "thread/loaded/list", &json!({}))
+    }
+
     /// Takes a message in.
     pub fn heard(&mut self, message: &Value) -> Heard {
         let mut heard = Heard::default();
@@ -181,7 +192,7 @@ impl Thread {
                 heard.say.push(json!({ "method": "initialized" }));
                 match self.wanted.clone() {
                     Some(thread) => heard.say.push(self.subscribe(&thread)),
-                    None => heard.say.push(self.request(Asked::Loaded, "thread/loaded/list", &json!({}))),
+                    None => heard.say.push(self.look_again()),
                 }
             }
             // A thread without a turn is not written down yet and cannot be subscribed to; its status is heard anyway.
