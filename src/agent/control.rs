@@ -3,7 +3,7 @@
 //! A protocol client (one for each vendor, beside this file) turns what it hears into [`Event`]s and carries out
 //! [`Order`]s. [`Standing`] folds the events into a status and the questions that are open. Must not know: the server's
 //! loop, panes.
-use super::codex;
+use super::{codex, opencode};
 use crate::{
     router::LimitWindow,
     state::{Status, StatusReport, StatusSource},
@@ -25,6 +25,8 @@ const WHAT_MAX: usize = 300;
 pub enum Endpoint {
     /// The app-server beside a Codex.
     Codex(codex::Attach),
+    /// The server beside OpenCode's TUI, in the same process.
+    OpenCode(opencode::Access),
 }
 
 impl Endpoint {
@@ -33,6 +35,16 @@ impl Endpoint {
     pub fn follows_tui(&self) -> bool {
         match self {
             Self::Codex(_) => true,
+            Self::OpenCode(_) => false,
+        }
+    }
+
+    /// Whether it is a side of the TUI's own process: that comes up after it, goes on without it, and keeps to its own
+    /// choice of a model.
+    pub fn is_tuis_own(&self) -> bool {
+        match self {
+            Self::Codex(_) => false,
+            Self::OpenCode(_) => true,
         }
     }
 
@@ -41,6 +53,7 @@ impl Endpoint {
     pub async fn run(self, orders: mpsc::Receiver<Ordered>, tell: mpsc::Sender<Event>) {
         match self {
             Self::Codex(attach) => codex::run(attach, orders, tell).await,
+            Self::OpenCode(access) => opencode::run(access, orders, tell).await,
         }
     }
 }

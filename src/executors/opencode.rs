@@ -16,6 +16,7 @@ use super::{
     screen::{line_with, report},
 };
 use crate::{
+    agent::{control::Endpoint, opencode::Access},
     handoff::Conversation,
     router::{Dialect, ExecutorId},
     state::{Effort, Permission, Status, StatusReport, StatusSource},
@@ -23,6 +24,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -110,6 +112,32 @@ fn permission(request: &LaunchRequest<'_>, agent: Option<&str>, plan: &mut Launc
     plan.env_set.insert("OPENCODE_PERMISSION".into(), rules.to_string());
 }
 
+/// Has it serve beside its TUI, on the loopback and for who knows the pane's password. Its commands inherit that: a
+/// CLI takes it from its environment alone.
+fn serve(plan: &mut LaunchPlan) {
+    let Some(port) = free_port() else {
+        plan.notes.push("no port is free for OpenCode's own server: its screen alone tells its state".into());
+        return;
+    };
+    let password = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    plan.argv.push(format!("--port={port}"));
+    plan.env_set.insert("OPENCODE_SERVER_PASSWORD".into(), password.clone());
+    plan.env_remove.push("OPENCODE_SERVER_USERNAME".into());
+    plan.control = Some(Endpoint::OpenCode(Access { port, password, session: plan.session.clone() }));
+}
+
+/// A port that is free now. Outgoing connections are given ones above these, so that it is likely to stay so until the
+/// CLI has come up.
+fn free_port() -> Option<u16> {
+    const FIRST: u16 = 20_000;
+    const MANY: u16 = 12_000;
+    const TRIES: usize = 64;
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    let start = u16::from_be_bytes([bytes[0], bytes[1]]) % MANY;
+    let ports = (0..MANY).map(|n| FIRST + (start + n) % MANY).take(TRIES);
+    ports.into_iter().find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+}
+
 impl Executor for OpenCode {
     fn id(&self) -> ExecutorId {
         ExecutorId::OPENCODE
@@ -155,6 +183,10 @@ impl Executor for OpenCode {
 
     fn flags(&self) -> &'static [&'static str] {
         &["--model", "--session", "--prompt", "--agent"]
+    }
+
+    fn control_flag(&self) -> Option<&'static str> {
+        Some("--port")
     }
 
     /// The providers that it holds a login or a key for.
@@ -279,6 +311,9 @@ impl Executor for OpenCode {
         if let SessionChoice::Resume(id) = &request.session {
             plan.argv.push(format!("--session={}", plain_word("session", id)?));
             plan.session = Some(id.clone());
+        }
+        if request.control {
+            serve(&mut plan);
         }
         // Beside a session that goes on, the flag is not heard: then it is typed.
         let fresh = matches!(request.session, SessionChoice::New(_));

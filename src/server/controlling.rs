@@ -43,6 +43,8 @@ pub(crate) enum Control {
 pub(crate) struct Spoken {
     /// Which client: what an earlier one still says is not listened to.
     run: u64,
+    /// It is a side of the TUI's own process.
+    tuis_own: bool,
     handle: Handle,
     standing: Standing,
     /// When the question that is first in line came to be so.
@@ -81,7 +83,13 @@ impl Server {
         self.controls += 1;
         let run = self.controls;
         let (handle, orders) = Handle::new();
-        let spoken = Spoken { run, handle, standing: Standing::default(), asked: None };
+        let spoken = Spoken {
+            run,
+            tuis_own: endpoint.is_tuis_own(),
+            handle,
+            standing: Standing::default(),
+            asked: None,
+        };
         runtime.control = Control::Spoken(Box::new(spoken));
         self.tasks.speak(endpoint, orders, move |server, event| server.control_event(id, run, event));
     }
@@ -145,10 +153,11 @@ impl Server {
 
     /// The protocol ended. With a process that lives on, the pane says so and what to do.
     fn control_lost(&mut self, id: PaneId, run: u64, why: String) {
+        let tuis_own = self.control_is_tuis_own(id);
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         let spoke = runtime.control.standing().is_some_and(|standing| standing.report().is_some());
         tracing::info!(pane = %id, why, spoke, "typed control ended");
-        if !spoke {
+        if !spoke || tuis_own {
             // The CLI runs by itself, as it does without.
             runtime.control = Control::Lost(why);
             self.note_question(id);
@@ -218,6 +227,9 @@ impl Server {
 
     /// Has the thread name another model from its next request on; false where there is no protocol.
     pub(super) fn control_model(&mut self, id: PaneId, wire: &str) -> bool {
+        if self.control_is_tuis_own(id) {
+            return false;
+        }
         let model = wire.to_owned();
         self.order(id, Order::Model(wire.to_owned()), move |server, how| match how {
             Ok(()) => {
@@ -228,6 +240,12 @@ impl Server {
             }
             Err(why) => server.tell_all(&format!("{id} did not take the model: {why}")),
         })
+    }
+
+    /// Whether the protocol is a side of the TUI's own process.
+    pub(super) fn control_is_tuis_own(&self, id: PaneId) -> bool {
+        let control = self.harnesses.get(&id).map(|runtime| &runtime.control);
+        matches!(control, Some(Control::Spoken(spoken)) if spoken.tuis_own)
     }
 
     /// Whether a harness takes orders.

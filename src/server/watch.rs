@@ -84,6 +84,18 @@ impl Server {
             {
                 Some(shown)
             }
+            // One that is there before its TUI takes no prompt yet; the first one may be on its way.
+            (Some(typed), None)
+                if typed.status == Status::Idle
+                    && self.control_is_tuis_own(id)
+                    && self
+                        .state
+                        .panes
+                        .get(&id)
+                        .is_some_and(|pane| pane.status.status == Status::Starting) =>
+            {
+                None
+            }
             (Some(typed), _) => Some(typed),
             (None, shown) => shown,
         }

@@ -1,6 +1,6 @@
-//! Codex on its app-server: what it asks is answered from outside, and its thread takes prompts, interruptions and
-//! models beside its TUI.
-use super::{CODEX, Stage, is_idle};
+//! Codex on its app-server and OpenCode with its own server: what they ask is answered from outside, and their sessions
+//! take prompts beside the TUI.
+use super::{CODEX, Cli, OPENCODE, Stage, is_idle};
 use serde_json::Value;
 use std::path::Path;
 
@@ -10,31 +10,40 @@ fn explained(stage: &Stage, status: &str) -> Value {
     })
 }
 
-/// Has it ask about a command outside its sandbox, and answers.
-fn asked(stage: &Stage, pane: &str, file: &Path, verb: &str) {
-    let prompt = format!("[[outside: echo asked > {}]]", file.display());
+/// Has it ask about a command, and answers.
+fn asked(stage: &Stage, pane: &str, cli: Cli, file: &Path, verb: &str) {
+    let prompt = format!("[[{}: echo asked > {}]]", cli.asks, file.display());
     stage.sandbox.inspan(&["prompt", "-t", pane, &prompt]).ok();
     let asking = explained(stage, "needs-you");
     assert!(asking["question"].as_str().unwrap().contains("echo asked >"), "{asking}");
     assert!(!file.exists(), "it wrote before it was allowed to");
     // The TUI asks the same, and stops asking when it was answered elsewhere.
-    stage.wait_screen(pane, CODEX.question);
+    stage.wait_screen(pane, cli.question);
     assert!(stage.sandbox.inspan(&[verb, "-t", pane]).ok().contains("echo asked >"));
     stage.wait_pane(pane, "the turn is over", is_idle);
-    stage.wait_screen(pane, CODEX.takes_prompts);
+    stage.wait_screen(pane, cli.takes_prompts);
 }
 
 #[test]
 fn what_codex_asks_is_answered_by_a_verb() {
+    is_answered_by_a_verb(CODEX);
+}
+
+#[test]
+fn what_opencode_asks_is_answered_by_a_verb() {
+    is_answered_by_a_verb(OPENCODE);
+}
+
+fn is_answered_by_a_verb(cli: Cli) {
     let stage = Stage::new();
-    let pane = stage.rehearse("ride", CODEX, "ask");
-    stage.wait_idle(&pane, CODEX);
+    let pane = stage.rehearse("ride", cli, "ask");
+    stage.wait_idle(&pane, cli);
     assert_eq!(explained(&stage, "idle")["control"], "typed control is on");
 
     let (denied, approved) = (stage.repo.join("denied.txt"), stage.repo.join("approved.txt"));
-    asked(&stage, &pane, &denied, "deny");
+    asked(&stage, &pane, cli, &denied, "deny");
     assert!(!denied.exists(), "a denied command ran");
-    asked(&stage, &pane, &approved, "approve");
+    asked(&stage, &pane, cli, &approved, "approve");
     assert_eq!(std::fs::read_to_string(&approved).unwrap(), "asked\n");
 
     let answer = stage.ask(&pane, "Who are you?");

@@ -361,6 +361,27 @@ fn agents_of_oh_my_opencode_lead_in_opencodes_own_tui() {
 }
 
 #[test]
+fn its_server_stands_on_the_loopback_behind_a_password_of_the_pane() {
+    let furnished = Furnished::new();
+    let plan = |control, session: &SessionChoice| {
+        furnished.plan_with("opencode", Home::Users, true, None, |request| {
+            (request.control, request.session) = (control, session.clone());
+        })
+    };
+    let resumed = SessionChoice::Resume("ses_1".into());
+    let alone = plan(false, &resumed);
+    assert!(alone.control.is_none() && !alone.argv.iter().any(|a| a.starts_with("--port")));
+    let (one, two) = (plan(true, &resumed), plan(true, &resumed));
+    let Some(Endpoint::OpenCode(access)) = &one.control else { panic!("it is not served") };
+    assert_eq!(access.session.as_deref(), Some("ses_1"));
+    assert!(one.argv.contains(&format!("--port={}", access.port)));
+    assert_eq!(one.env_set["OPENCODE_SERVER_PASSWORD"], access.password);
+    assert!(access.password.len() >= 32 && !one.argv.join(" ").contains(&access.password));
+    assert!(!format!("{access:?}").contains(&access.password));
+    assert_ne!(one.env_set["OPENCODE_SERVER_PASSWORD"], two.env_set["OPENCODE_SERVER_PASSWORD"]);
+}
+
+#[test]
 fn without_the_users_things_each_of_them_is_switched_off_by_name() {
     let furnished = Furnished::new();
     let plan = furnished.plan("opencode", Home::Empty, true);

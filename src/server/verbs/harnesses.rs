@@ -222,7 +222,7 @@ impl Server {
         if as_json {
             return Ok(pretty(&json!({
                 "pane": id.to_string(), "route": route, "served_model": harness.served_model,
-                "usage": harness.usage, "permission": harness.permission,
+                "usage": harness.usage, "permission": harness.permission, "manner": harness.manner,
                 "key": self.key_missing(route).map_or("here", |_| "missing"), "session": harness.session,
                 "pool": self.pool(route).iter().map(|(key, state)| json!({ "key": key, "state": state })).collect::<Vec<_>>(),
             })));
@@ -241,6 +241,12 @@ impl Server {
         for line in route_lines(route) {
             text.push_str(&line);
             text.push('\n');
+        }
+        if let Some(agent) = &harness.manner.agent {
+            text.push_str(&format!("led by its agent {agent}\n"));
+        }
+        if let Some(effort) = harness.manner.effort {
+            text.push_str(&format!("effort {}\n", effort.as_str()));
         }
         if let Some(why) = self.key_missing(route) {
             text.push_str(&format!("{why}\n"));
