@@ -2,12 +2,14 @@
 //! transcript. One file per executor.
 //!
 //! Must not know: panes on a screen, clients, the loop, our own database.
+mod account;
 mod claude;
 mod codex;
 #[cfg(test)]
 mod contract;
 mod declared;
 mod detect;
+pub mod equip;
 #[cfg(test)]
 mod furnished;
 mod gemini;
@@ -24,6 +26,7 @@ mod screen;
 mod types;
 mod versions;
 
+pub use account::{Account, account};
 pub use declared::declare;
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};
 pub use install::{InstallError, InstallOptions, Installed, Progress, back, install};

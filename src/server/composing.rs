@@ -59,6 +59,8 @@ impl Server {
             WorkVerb::Compose { target, to, text } => {
                 self.send_composed(&target, &to, &text.join(" "), origin)
             }
+            WorkVerb::Login { target, executor } => self.login_verb(&target, &executor, origin),
+            WorkVerb::CopyLink { target, code } => self.copy_link(&target, code, origin),
             WorkVerb::Changes { .. } => self.changes_verb(verb, origin, reply),
             WorkVerb::MergeWorktree { target, yes, remove, json } => {
                 self.merge_worktree(&target, yes, remove, json, origin, reply)

@@ -13,6 +13,7 @@ mod connection;
 mod copying;
 mod due;
 mod environment;
+mod equipping;
 mod facts;
 mod following;
 mod harness;
@@ -187,6 +188,8 @@ pub struct Server {
     pub(crate) vault: Arc<Vault>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
+    /// The pane whose start has just asked programs for the secrets of its MCP servers.
+    pub(crate) asked_secrets: Option<PaneId>,
     pub(crate) versions: Arc<crate::executors::Versions>,
     pub(crate) proven: BTreeSet<(String, String)>,
     pub(crate) known_facts: Vec<facts::Known>,

@@ -1,6 +1,7 @@
 //! A stage for real CLIs: a sandbox that finds the installed ones, a repository, and waiting for what panes do.
 mod agents;
 mod crossing;
+mod equipped;
 mod furnished;
 mod install;
 mod interrupted;

@@ -53,6 +53,7 @@ fn plan(
             prompt: request.prompt,
             env: request.env,
             trusted: true,
+            equipment: request.equipment,
         };
         change(&mut asked);
         planned = Some(declared.launch(&asked));
