@@ -370,6 +370,8 @@ impl Server {
             plan.notes.push(format!("this CLI holds the key {short} itself: its requests are not metered"));
         }
         plan.notes.extend(plan.unmapped.iter().map(|what| format!("not given: {what}")));
+        // What a workspace tried to allow, or cannot be read, is said where it would have mattered.
+        plan.notes.extend(self.rules.faults(&pane.cwd));
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);

@@ -12,6 +12,7 @@ mod composing;
 mod connection;
 mod copying;
 mod due;
+mod echo;
 mod environment;
 mod equipping;
 mod facts;
@@ -31,6 +32,7 @@ pub mod protocol;
 mod refusals;
 mod reply;
 mod restore;
+mod rules;
 mod run;
 mod scripted;
 pub mod socket;
@@ -50,6 +52,7 @@ pub use environment::is_utf8;
 pub use hooks::EVENTS;
 pub use input::check as check_settings;
 pub use reply::refusal_text;
+pub use rules::FileRules;
 pub use run::run;
 
 use crate::{
@@ -186,6 +189,7 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) rules: Arc<rules::FileRules>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
     /// The pane whose start has just asked programs for the secrets of its MCP servers.
@@ -211,6 +215,8 @@ pub struct Server {
     pub(crate) collecting_runtime: tokio::runtime::Handle,
     /// Where panes go that the loop reads itself.
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
+    /// What is known of how soon keys are echoed.
+    pub(crate) echo: echo::Echo,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
     pub(crate) writers: changes::Writers,
