@@ -118,12 +118,13 @@ const GATEWAY: [(&str, Want); 11] = [
 const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
 const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const EXECUTOR: [(&str, Want); 5] = [
+const EXECUTOR: [(&str, Want); 6] = [
     ("permission", Want::Permission),
     ("args", Want::List),
     ("effort", Want::Effort),
     ("auto_install", Want::AutoInstall),
     ("inject", Want::Inject),
+    ("control", Want::Flag),
 ];
 /// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
 const DECLARED: [(&str, Want); 12] = [
@@ -447,7 +448,7 @@ mod tests {
         }
         assert!(uncommented.contains(
             "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
-             inject = \"gateway\"\n"
+             inject = \"gateway\"\ncontrol = true\n"
         ));
         assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);

@@ -133,6 +133,7 @@ impl Furnished {
             route: &route,
             permission: Permission::Ask,
             effort: None,
+            agent: None,
             cwd: &self.cwd,
             pane_dir: &self.pane,
             gateway: (home != Home::Users).then_some(&gateway),
@@ -142,6 +143,7 @@ impl Furnished {
             env: &self.env,
             trusted,
             equipment: &self.equipment,
+            control: false,
         };
         change(&mut request);
         executor.launch(&request).unwrap()

@@ -259,8 +259,8 @@ impl Account {
             asked_bytes: self.asked_bytes,
             reserved: self.reserved.take(),
             stopping: self.front.stopping.load(Ordering::Relaxed),
-            _place: self.place.take(),
         })));
+        self.place = None;
     }
 
     fn elapsed_ms(&self) -> u64 {

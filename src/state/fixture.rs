@@ -50,6 +50,7 @@ pub fn harness(route: Route) -> Harness {
         session: None,
         parked: Default::default(),
         rehearse: false,
+        manner: Default::default(),
         served_model: None,
         usage: Usage::default(),
         budgets: Vec::new(),
@@ -76,6 +77,7 @@ pub fn pane(id: u32, harness: Option<Harness>, status: Status) -> Pane {
         refusal: None,
         notes: Vec::new(),
         input_off: false,
+        question: None,
         popup: false,
         closes: Default::default(),
         label: None,
@@ -130,6 +132,7 @@ fn ready(
         install_mb: version.is_none().then_some(354),
         login: (executor == "claude").then(|| "Claude Max".to_owned()),
         route,
+        typed: executor == "codex",
         readiness: words.into(),
     }
 }

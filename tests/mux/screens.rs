@@ -52,7 +52,10 @@ fn a_harness_with_its_panel_at_each_size() {
         terminal.wait_for("main");
         terminal.keys("C-Space r");
         terminal.wait_for("router");
-        terminal.wait_for("agents   gpt-5.4       install");
+        terminal.wait_until("every executor was looked at", |screen| {
+            let text = screen.contents();
+            text.lines().any(|line| line.contains("agents   gpt-5.4 ") && line.contains(" install"))
+        });
         screen!(terminal, format!("panel_{name}"));
     }
 }

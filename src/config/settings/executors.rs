@@ -27,6 +27,9 @@ pub struct ExecutorSettings {
     /// What happens when it is to start and is not there.
     #[serde(default)]
     pub auto_install: AutoInstall,
+    /// Whether it is driven by its typed protocol as well, where it has one; so where nothing is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<bool>,
     /// What makes it an executor, where the catalogue does not know it.
     #[serde(flatten)]
     pub declared: Declaration,

@@ -45,6 +45,7 @@ fn plan(
             route: &route,
             permission: request.permission,
             effort: None,
+            agent: None,
             cwd: Path::new("/srv/{model}"),
             pane_dir: request.pane_dir,
             gateway: request.gateway,
@@ -54,6 +55,7 @@ fn plan(
             env: request.env,
             trusted: true,
             equipment: request.equipment,
+            control: false,
         };
         change(&mut asked);
         planned = Some(declared.launch(&asked));

@@ -146,9 +146,12 @@ impl Server {
         self.tasks.spawn(
             move || {
                 recorder.flush();
-                pty.map(|pty| pty.stop_blocking(STOP_GRACE).left).unwrap_or_default()
+                pty.map(|pty| pty.stop_blocking(STOP_GRACE)).unwrap_or_default()
             },
-            move |server, left| server.harness_stopped(id, &left),
+            move |server, stopped| {
+                server.tell_killed(id, &stopped);
+                server.harness_stopped(id, &stopped.left);
+            },
         );
     }
 
@@ -203,6 +206,7 @@ impl Server {
                 auth: harness.route.auth,
                 seen_requests: seen,
                 model: harness.route.model.clone(),
+                manner: harness.manner.clone(),
             };
             harness.parked.insert(harness.route.executor.clone(), parked);
         }
@@ -223,6 +227,7 @@ impl Server {
                 rehearse: plan.rehearse,
                 trusted: plan.trusted,
                 install: false,
+                manner: plan.manner.clone(),
             },
         );
         // A start that failed has put its card up and ended the switch already.

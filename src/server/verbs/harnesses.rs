@@ -43,7 +43,10 @@ impl Server {
                 return Err(Failure::from(Refusal {
                     rule: "prompt.needs-you".into(),
                     reason: format!("{id} waits for an answer: {what}"),
-                    remedies: vec![format!("inspan send-keys -t {id} Enter  or  Escape")],
+                    remedies: match self.state.panes.get(&id).is_some_and(|pane| pane.question.is_some()) {
+                        true => vec![format!("inspan approve -t {id}  or  inspan deny -t {id}")],
+                        false => vec![format!("inspan send-keys -t {id} Enter  or  Escape")],
+                    },
                 }));
             }
             Some((Status::Idle | Status::Done | Status::Limited, _)) => {
@@ -106,7 +109,11 @@ impl Server {
             .get(&id)
             .and_then(|p| p.harness.as_ref())
             .is_some_and(|h| h.route.auth == AuthMode::Login);
-        let how = if login {
+        let wire = self.state.panes.get(&id).and_then(|p| p.harness.as_ref()?.route.wire_model.clone());
+        let told = wire.is_some_and(|wire| self.control_model(id, &wire));
+        let how = if login && told {
+            "told to its thread; no restart".into()
+        } else if login {
             self.change_model_by_login(id)?
         } else {
             "from its next request on; no restart".into()
@@ -137,7 +144,7 @@ impl Server {
             .executor_of(id)
             .is_some_and(|executor| matches!(executor.change_model("x"), ModelChange::Relaunch(_)));
         let busy = matches!(pane.status.status, Status::Working | Status::Retrying | Status::NeedsYou);
-        if !(login && relaunches && busy) {
+        if !(login && relaunches && busy) || self.is_controlled(id) {
             return Ok(());
         }
         Err(Failure::from(Refusal {
@@ -170,7 +177,10 @@ impl Server {
                     let Some(pty) = server.screens.get_mut(&id).and_then(|s| s.pty.take()) else { return };
                     server.tasks.spawn(
                         move || pty.stop_blocking(STOP_GRACE),
-                        move |server, _| server.start_again(id),
+                        move |server, stopped| {
+                            server.tell_killed(id, &stopped);
+                            server.start_again(id);
+                        },
                     );
                 });
                 Ok(how)
@@ -195,6 +205,7 @@ impl Server {
             prompt: None,
             rehearse: harness.rehearse,
             install: false,
+            manner: harness.manner,
         };
         self.start_harness(id, start);
     }
@@ -266,6 +277,7 @@ impl Server {
         let pane = self.state.panes.get(&id).ok_or("no pane")?;
         let empty = std::collections::BTreeMap::new();
         let observed = self.harnesses.get(&id).map_or(&empty, |r| &r.observed);
+        let control = self.harnesses.get(&id).and_then(|r| r.control.words());
         let now = Self::now();
         if as_json {
             let sources: Vec<Value> = observed
@@ -277,6 +289,7 @@ impl Server {
             return Ok(pretty(&json!({
                 "pane": id.to_string(), "status": pane.status.status.as_str(), "source": pane.status.source,
                 "detail": pane.status.detail, "since": pane.status_since, "sources": sources,
+                "control": control, "question": pane.question,
             })));
         }
         let name =
@@ -296,6 +309,9 @@ impl Server {
                 now.saturating_sub(*at),
                 report.detail
             ));
+        }
+        if let Some(control) = control {
+            text.push_str(&format!("{control}\n"));
         }
         Ok(Outcome::Done(text))
     }
