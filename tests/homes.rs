@@ -1,6 +1,8 @@
 //! Whose home a harness runs in, who pays, and what it is told: from outside, with CLIs that only note how they were started.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is test code")]
 mod common;
+#[path = "homes/equipped.rs"]
+mod equipped;
 use common::{Sandbox, Terminal};
 use serde_json::Value;
 use std::{fs, path::Path};

@@ -27,6 +27,16 @@ pub fn instructions(settings: &Settings) -> String {
             " You are asked for a plan: find out what is needed and present the steps; change nothing.",
         );
     }
+    if !settings.skills.is_empty() {
+        text.push_str("\n\nSkills, each a file to read when its description fits what you are asked:\n");
+        for skill in &settings.skills {
+            let file = skill.dir.join("SKILL.md");
+            text.push_str(&format!("- {}: {} ({})\n", skill.name, skill.description, file.display()));
+        }
+    }
+    if let Some(context) = &settings.context {
+        text.push_str(&format!("\n\nWhat the person wants you to know:\n\n{context}"));
+    }
     if settings.trusted {
         // Cut where it may be, a character included: its beginning still counts.
         let mut own = Vec::new();

@@ -1,5 +1,10 @@
 //! What a model wants to do with a tool, and whether it may: decided from the words of the call alone.
-use crate::state::Permission;
+use super::servers::parts;
+use crate::{
+    config::equipment::{Act, Rule},
+    router::glob,
+    state::Permission,
+};
 use serde::Deserialize;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -50,6 +55,15 @@ pub enum Intent {
         /// Which.
         path: String,
     },
+    /// Call a tool of an MCP server.
+    Mcp {
+        /// `mcp__server__tool`.
+        name: String,
+        /// What it is given, as JSON.
+        arguments: String,
+        /// Both, for the person.
+        label: String,
+    },
 }
 
 /// Lines of a file that are read when the model names no number.
@@ -76,6 +90,12 @@ impl Intent {
     /// A sentence for the model: what it has to do differently.
     pub fn read(name: &str, arguments: &str) -> Result<Self, String> {
         let text = if arguments.trim().is_empty() { "{}" } else { arguments };
+        if let Some((server, tool)) = parts(name) {
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+                .map_err(|e| format!("the arguments of {name} are no JSON object: {e}"))?;
+            let label = format!("{server}/{tool} {text}");
+            return Ok(Self::Mcp { name: name.into(), arguments: text.into(), label });
+        }
         let given: Arguments = serde_json::from_str(text)
             .map_err(|e| format!("the arguments of {name} are not what its schema says: {e}"))?;
         let need = |value: Option<String>, what: &str| {
@@ -113,7 +133,7 @@ impl Intent {
     /// The file or directory that it is about.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::Shell { .. } => None,
+            Self::Shell { .. } | Self::Mcp { .. } => None,
             Self::Read { path, .. }
             | Self::Write { path, .. }
             | Self::Edit { path, .. }
@@ -129,6 +149,7 @@ impl Intent {
             Self::Write { .. } => "write",
             Self::Edit { .. } => "edit",
             Self::List { .. } => "list",
+            Self::Mcp { .. } => "mcp",
         }
     }
 
@@ -136,13 +157,14 @@ impl Intent {
     pub fn subject(&self) -> &str {
         match self {
             Self::Shell { command, .. } => command,
+            Self::Mcp { label, .. } => label,
             other => other.path().unwrap_or_default(),
         }
     }
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Shell { .. } => Kind::Run,
+            Self::Shell { .. } | Self::Mcp { .. } => Kind::Run,
             Self::Read { .. } | Self::List { .. } => Kind::Look,
             Self::Write { .. } | Self::Edit { .. } => Kind::Change,
         }
@@ -172,14 +194,56 @@ pub enum Verdict {
 pub struct Agreed {
     commands: BTreeSet<String>,
     edits: bool,
+    rules: Vec<Rule>,
 }
 
 impl Agreed {
+    /// What the person's settings say already.
+    pub fn with(rules: Vec<Rule>) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
+    /// The rule that decides about a call: one that denies, else one that allows. What chains commands or puts one into
+    /// another is allowed by none, and denied when any part of it begins so.
+    fn rule(&self, intent: &Intent) -> Option<&Rule> {
+        let fits = |rule: &&Rule| match (rule.act, intent) {
+            (Act::Run, Intent::Shell { command, .. }) => {
+                let chains = |c: char| ";|&<>$`(){}\n".contains(c);
+                let begins = |part: &str| {
+                    let mut words = part.split_whitespace();
+                    rule.pattern.split_whitespace().all(|word| words.next() == Some(word))
+                };
+                if rule.allow {
+                    !command.contains(chains) && begins(command)
+                } else {
+                    command.split(chains).any(begins)
+                }
+            }
+            (Act::Edit, Intent::Write { path, .. } | Intent::Edit { path, .. })
+            | (Act::Read, Intent::Read { path, .. } | Intent::List { path }) => {
+                let path = path.trim_start_matches("./");
+                let plain = !path.split('/').any(|part| part == "..");
+                rule.pattern.is_empty() || (plain || !rule.allow) && glob(&rule.pattern, path)
+            }
+            (Act::Mcp, Intent::Mcp { name, .. }) => match (rule.server(), parts(name)) {
+                (("", _), _) => true,
+                ((server, tool), Some((of, called))) => {
+                    server == of && tool.is_none_or(|tool| tool == called)
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        let found = |allow: bool| self.rules.iter().filter(|rule| rule.allow == allow).find(fits);
+        found(false).or_else(|| found(true))
+    }
+
     /// Takes note that calls like this one need not ask again.
     pub fn remember(&mut self, intent: &Intent) {
         match intent {
             Intent::Shell { command, .. } => drop(self.commands.insert(command.clone())),
             Intent::Write { .. } | Intent::Edit { .. } => self.edits = true,
+            Intent::Mcp { name, .. } => drop(self.commands.insert(name.clone())),
             Intent::Read { .. } | Intent::List { .. } => {}
         }
     }
@@ -188,6 +252,7 @@ impl Agreed {
     pub fn offer(intent: &Intent, outside: bool) -> Option<&'static str> {
         match intent {
             Intent::Shell { .. } => Some("yes, always this command"),
+            Intent::Mcp { .. } => Some("yes, always this tool"),
             Intent::Write { .. } | Intent::Edit { .. } if !outside => Some("yes, all edits here"),
             _ => None,
         }
@@ -202,7 +267,17 @@ pub fn decide(permission: Permission, intent: &Intent, outside: bool, agreed: &A
             word(permission)
         ))
     };
+    let rule = agreed.rule(intent);
+    if let Some(rule) = rule.filter(|rule| !rule.allow) {
+        return Verdict::No(format!(
+            "not allowed: the person's settings say {rule:?}",
+            rule = rule.to_string()
+        ));
+    }
+    let allowed =
+        rule.is_some() && !outside && !matches!(permission, Permission::Plan | Permission::Readonly);
     match (permission, intent.kind()) {
+        _ if allowed => Verdict::Go,
         (Permission::Full, _) => Verdict::Go,
         (Permission::Readonly, Kind::Look) if outside => no("which reads nothing outside the workspace"),
         (_, Kind::Look) if outside => Verdict::Ask,
@@ -213,7 +288,11 @@ pub fn decide(permission: Permission, intent: &Intent, outside: bool, agreed: &A
         (Permission::Ask, Kind::Change) if !outside && agreed.edits => Verdict::Go,
         (_, Kind::Change) => Verdict::Ask,
         (_, Kind::Run) => match intent {
-            Intent::Shell { command, .. } if agreed.commands.contains(command) => Verdict::Go,
+            Intent::Shell { command: known, .. } | Intent::Mcp { name: known, .. }
+                if agreed.commands.contains(known) =>
+            {
+                Verdict::Go
+            }
             _ => Verdict::Ask,
         },
     }
@@ -286,6 +365,43 @@ mod tests {
             });
             assert_eq!(said.join(" "), wanted, "{permission:?}");
         }
+    }
+
+    #[test]
+    fn the_persons_rules_deny_first_and_allow_nothing_that_chains() {
+        let origin = crate::config::Place { file: "config.toml".into(), line: 1, column: 1 };
+        let rule =
+            |allow, act, pattern: &str| Rule { allow, act, pattern: pattern.into(), origin: origin.clone() };
+        let agreed = Agreed::with(vec![
+            rule(true, Act::Run, "git status"),
+            rule(false, Act::Run, "rm -rf"),
+            rule(true, Act::Edit, "src/*"),
+            rule(true, Act::Mcp, "bells"),
+            rule(false, Act::Mcp, "bells/melt"),
+        ]);
+        let mcp = |name: &str| Intent::read(name, "{}").unwrap();
+        let edit = |path: &str| Intent::Write { path: path.into(), content: String::new() };
+        let said = |intent: &Intent, permission| match decide(permission, intent, false, &agreed) {
+            Verdict::Go => "go",
+            Verdict::Ask => "ask",
+            Verdict::No(_) => "no",
+        };
+        for (intent, wanted) in [
+            (shell("git status -s"), "go"),
+            (shell("git statusx"), "ask"),
+            (shell("git status; rm -rf /"), "no"),
+            (shell("git status > x"), "ask"),
+            (shell("true && rm -rf x"), "no"),
+            (edit("./src/a.rs"), "go"),
+            (edit("src/../../a.rs"), "ask"),
+            (mcp("mcp__bells__ring"), "go"),
+            (mcp("mcp__bells__melt"), "no"),
+            (mcp("mcp__other__ring"), "ask"),
+        ] {
+            assert_eq!(said(&intent, Permission::Ask), wanted, "{intent:?}");
+        }
+        assert_eq!(said(&shell("git status"), Permission::Readonly), "no");
+        assert_eq!(said(&shell("rm -rf x"), Permission::Full), "no");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     protocol::{Heard, How, Say, Start},
     runtime::{FromRuntime, Runtime},
     screen::Screen,
+    servers::{Reached, Servers, below, reach},
     settings::{Settings, permission_words},
     store,
     talk::{ARMED_AFTER, Asking, Call, Running, Talk},
@@ -29,7 +30,7 @@ use std::{
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
     time::sleep_until,
 };
 
@@ -80,6 +81,8 @@ struct Pane {
     editor: Editor,
     screen: Screen,
     place: Place,
+    servers: Servers,
+    reaching: Option<JoinHandle<Reached>>,
     runtime: Runtime,
     heard: UnboundedReceiver<FromRuntime>,
     input: Receiver<Vec<u8>>,
@@ -97,19 +100,9 @@ struct Pane {
 impl Pane {
     fn start(settings: Settings, helper: PathBuf) -> Result<Self, String> {
         let (runtime, heard) = Runtime::start(&settings)?;
-        runtime.say(Say::Start(Start {
-            base_url: settings.base_url.clone(),
-            token: settings.token.clone(),
-            model: settings.model.clone(),
-            effort: settings.effort.clone(),
-            session: settings.session.clone(),
-            database: settings.database.to_string_lossy().into_owned(),
-            instructions: instructions(&settings),
-            tools: tools::declared(),
-            max_retries: MAX_RETRIES,
-            first_delay: FIRST_DELAY,
-        }));
+        let reaching = tokio::spawn(reach(settings.servers.clone(), settings.cwd.clone()));
         let mut talk = Talk::new(settings.permission, settings.model.clone());
+        talk.agreed = Agreed::with(settings.rules.clone());
         if settings.resumed {
             match store::conversation(&settings.database, &settings.session) {
                 Some(conversation) => talk.recall(&conversation),
@@ -132,6 +125,8 @@ impl Pane {
         let colours = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Ok(Self {
             place: Place::new(settings.cwd.clone()),
+            servers: Servers::default(),
+            reaching: Some(reaching),
             settings,
             helper,
             talk,
@@ -178,8 +173,11 @@ impl Pane {
                     None => self.leaving = Some(0),
                 },
                 Some(from) = self.heard.recv() => self.runtime_said(from),
+                reached = ended(&mut self.reaching) => self.begin(reached),
                 Some(bytes) = self.live.1.recv() => self.talk.output(&bytes),
-                outcome = ended(&mut self.tool) => self.tool_done(outcome),
+                outcome = ended(&mut self.tool) => self.tool_done(outcome.unwrap_or_else(|error| {
+                    Outcome::refused(format!("the tool failed: {error}"), "failed")
+                })),
                 _ = resized.recv() => self.resized(),
                 _ = terminate.recv() => self.leaving = Some(0),
                 _ = hangup.recv() => self.leaving = Some(0),
@@ -410,6 +408,32 @@ impl Pane {
 
     // ── what the runtime does ──
 
+    /// The servers are reached, or not: the runtime may begin.
+    fn begin(&mut self, reached: Result<Reached, JoinError>) {
+        let mut tools = tools::declared();
+        match reached {
+            Ok(reached) => {
+                self.servers = reached.servers;
+                tools.extend(reached.tools);
+                reached.notes.into_iter().for_each(|note| self.talk.add(Entry::Note(note)));
+            }
+            Err(error) => self.talk.add(Entry::Note(format!("MCP servers: {error}"))),
+        }
+        let settings = &self.settings;
+        self.runtime.say(Say::Start(Start {
+            base_url: settings.base_url.clone(),
+            token: settings.token.clone(),
+            model: settings.model.clone(),
+            effort: settings.effort.clone(),
+            session: settings.session.clone(),
+            database: settings.database.to_string_lossy().into_owned(),
+            instructions: instructions(settings),
+            tools,
+            max_retries: MAX_RETRIES,
+            first_delay: FIRST_DELAY,
+        }));
+    }
+
     fn runtime_said(&mut self, from: FromRuntime) {
         match from {
             FromRuntime::Heard(Heard::ToolCall { id, name, arguments }) => self.called(id, &name, &arguments),
@@ -462,8 +486,14 @@ impl Pane {
                 return;
             }
         };
+        let skills: Vec<PathBuf> = self.settings.skills.iter().map(|skill| skill.dir.clone()).collect();
         let target = match intent.path() {
-            Some(path) => self.place.resolve(path).map(|to| (to.path, to.outside)),
+            Some(path) => self.place.resolve(path).map(|to| {
+                // What the person gave may be read.
+                let given =
+                    matches!(intent, Intent::Read { .. } | Intent::List { .. }) && below(&to.path, &skills);
+                (to.path, to.outside && !given)
+            }),
             None => self.place.claim().map(|dir| (dir.to_owned(), false)),
         };
         match target {
@@ -497,13 +527,16 @@ impl Pane {
     }
 
     fn carry_out(&mut self, call: Call) {
-        let work = tools::carry_out(
-            call.intent.clone(),
-            call.target.clone(),
-            self.helper.clone(),
-            self.live.0.clone(),
-        );
-        self.tool = Some(tokio::spawn(work));
+        self.tool = Some(match &call.intent {
+            Intent::Mcp { name, arguments, .. } => {
+                let arguments = serde_json::from_str(arguments).unwrap_or_default();
+                tokio::spawn(self.servers.clone().call(name.clone(), arguments))
+            }
+            intent => {
+                let (target, live) = (call.target.clone(), self.live.0.clone());
+                tokio::spawn(tools::carry_out(intent.clone(), target, self.helper.clone(), live))
+            }
+        });
         self.talk.running = Some(Running { call, since: Instant::now(), tail: String::new() });
     }
 
@@ -520,12 +553,12 @@ impl Pane {
     }
 }
 
-/// The end of the tool that runs; never while none does.
-async fn ended(tool: &mut Option<JoinHandle<Outcome>>) -> Outcome {
-    let outcome = match tool {
+/// The end of what runs; never while nothing does.
+async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    let outcome = match task {
         Some(running) => running.await,
         None => std::future::pending().await,
     };
-    *tool = None;
-    outcome.unwrap_or_else(|error| Outcome::refused(format!("the tool failed: {error}"), "failed"))
+    *task = None;
+    outcome
 }

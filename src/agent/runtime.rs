@@ -133,7 +133,7 @@ async fn listen(
 }
 
 /// The last lines that are printed until the end.
-async fn quote(errors: impl AsyncRead + Unpin) -> String {
+pub(super) async fn quote(errors: impl AsyncRead + Unpin) -> String {
     let mut lines = BufReader::new(errors);
     let mut last: VecDeque<String> = VecDeque::new();
     let mut line = Vec::new();

@@ -1,5 +1,6 @@
 //! What a launch writes down for the program in the pane: one private file, since it holds the pane's token.
-use crate::state::Permission;
+use super::servers::Named;
+use crate::{config::equipment::Rule, state::Permission};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -52,6 +53,29 @@ pub struct Settings {
     pub trusted: bool,
     /// The first prompt.
     pub prompt: Option<String>,
+    /// MCP servers.
+    #[serde(default)]
+    pub servers: Vec<Named>,
+    /// What the person allows and denies.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Skills.
+    #[serde(default)]
+    pub skills: Vec<GivenSkill>,
+    /// What the person's context files say.
+    #[serde(default)]
+    pub context: Option<String>,
+}
+
+/// A skill that the model may read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenSkill {
+    /// Its name.
+    pub name: String,
+    /// What it says of itself.
+    pub description: String,
+    /// Its directory.
+    pub dir: PathBuf,
 }
 
 impl Settings {

@@ -96,6 +96,7 @@ pub async fn carry_out(
         Intent::Write { content, .. } => files::write(&target, content),
         Intent::Edit { old, new, all, .. } => files::edit(&target, old, new, *all),
         Intent::List { .. } => files::list(&target),
+        Intent::Mcp { name, .. } => Err(format!("there is no tool {name:?}")),
     };
     done.unwrap_or_else(|why| Outcome { shown: why.clone(), ..Outcome::refused(why, "failed") })
 }

@@ -3,6 +3,7 @@
 //! Must not know: how the server carries a verb out.
 mod bench;
 mod config;
+mod equipping;
 mod git;
 mod install;
 mod machine;
@@ -140,6 +141,8 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
             policy::run(action, executor.as_deref(), model.as_deref(), json)
         }
         LocalVerb::Vault { action } => vault::run(name, action),
+        LocalVerb::Mcp { action } => equipping::mcp(action),
+        LocalVerb::Skills { action } => equipping::skills(action),
         LocalVerb::Executors { json } => machine::executors(json),
         LocalVerb::Agents { executor, json } => machine::agents(executor.as_deref(), json),
         LocalVerb::Doctor { json } => machine::doctor(name, json),

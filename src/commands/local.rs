@@ -1,6 +1,9 @@
 //! Verbs that run in the calling process and need no server.
 use super::args::{Assume, BenchWhat, ConfigAction, PolicyAction};
-use super::vaults::VaultAction;
+use super::{
+    equipping::{McpAction, SkillsAction},
+    vaults::VaultAction,
+};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -59,6 +62,26 @@ pub enum LocalVerb {
         /// What to do.
         #[command(subcommand)]
         action: VaultAction,
+    },
+    /// List or try out the MCP servers that harnesses are given.
+    #[command(
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  inspan mcp list\n  inspan mcp test\n  inspan mcp test github --json"
+    )]
+    Mcp {
+        /// What to do.
+        #[command(subcommand)]
+        action: McpAction,
+    },
+    /// List or fetch skills: who each comes from, and which executors see it.
+    #[command(
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  inspan skills list --json\n  inspan skills fetch team --yes"
+    )]
+    Skills {
+        /// What to do.
+        #[command(subcommand)]
+        action: SkillsAction,
     },
     /// List executors: binary and why that one, version, login, route, readiness.
     #[command(after_help = "Example:\n  inspan executors --json")]

@@ -5,6 +5,7 @@
 mod args;
 mod arranging;
 mod copying;
+mod equipping;
 mod local;
 mod money;
 mod scripting;
@@ -16,6 +17,7 @@ mod work;
 pub use args::*;
 pub use arranging::ArrangeVerb;
 pub use copying::CopyVerb;
+pub use equipping::{McpAction, SkillsAction};
 pub use local::LocalVerb;
 pub use money::MoneyVerb;
 pub use scripting::{Scope, ScriptVerb, Setting};

@@ -569,7 +569,7 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Trust a directory's hooks and MCP servers, so that harnesses do not ask.
+    /// Trust a directory's hooks and MCP servers, so that harnesses do not ask, and agree to its .inspan.toml.
     #[command(
         after_help = "Examples:\n  inspan trust .\n  inspan trust --ask .     # each harness asks its own question\n  \
         inspan trust --forget .  # inspan asks again"
@@ -583,6 +583,9 @@ pub enum Verb {
         /// Let each harness ask its own question instead.
         #[arg(long, conflicts_with = "forget")]
         ask: bool,
+        /// The contents of workspace files that the trust dialog showed.
+        #[arg(long, hide = true, value_name = "HASH")]
+        shown: Vec<String>,
         /// What the trust dialog goes on with.
         #[arg(last = true, hide = true, value_name = "CMD")]
         then: Vec<String>,

@@ -72,6 +72,25 @@ pub enum WorkVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Open the vendor's own login of an executor in a window.
+    #[command(after_help = "Example:\n  inspan login claude")]
+    Login {
+        #[command(flatten)]
+        /// The session that gets the window.
+        target: Target,
+        /// claude, codex, gemini, opencode or grok.
+        executor: String,
+    },
+    /// Copy the newest address, or the newest code to be typed, that stands on a pane's screen.
+    #[command(after_help = "Examples:\n  inspan copy-link -t %1\n  inspan copy-link --code -t %1")]
+    CopyLink {
+        #[command(flatten)]
+        /// The pane.
+        target: Target,
+        /// The code instead of the address.
+        #[arg(long)]
+        code: bool,
+    },
     /// List an executor's own sessions of this directory over the pane; Enter resumes one.
     #[command(after_help = "Example:\n  inspan resume-dialog --executor claude")]
     ResumeDialog {

@@ -6,7 +6,7 @@ pub use read::{Fault, read};
 
 use super::Place;
 use crate::router::{Credential, ExecutorId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -100,7 +100,7 @@ pub struct SkillSource {
 }
 
 /// What a rule is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
     /// Running a command; the pattern is how it begins.
@@ -127,7 +127,7 @@ impl Act {
 }
 
 /// One line of `allow` or `deny`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// True for `allow`.
     pub allow: bool,
@@ -183,10 +183,10 @@ impl McpServer {
     }
 }
 
-/// The reference that a value ends in.
+/// The reference that a value is, or ends in: a command has words of its own.
 pub fn reference(value: &str) -> Option<&str> {
     let last = value.rsplit(' ').next().unwrap_or(value);
-    last.parse::<Credential>().is_ok().then_some(last)
+    [value, last].into_iter().find(|text| text.parse::<Credential>().is_ok())
 }
 
 /// `file line 7`, as a person is told where something was written.
@@ -208,7 +208,11 @@ impl Location {
             let path = base.join(&self.written);
             let real = path.canonicalize().map_err(|e| format!("{} cannot be read: {e}", self.written))?;
             let inside = base.canonicalize().is_ok_and(|base| real.starts_with(base));
-            return if inside { Ok(path) } else { Err(format!("{} leads out of the workspace", self.written)) };
+            return if inside {
+                Ok(path)
+            } else {
+                Err(format!("{} leads out of the workspace", self.written))
+            };
         }
         match (self.written.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => Ok(home.join(rest)),
@@ -220,7 +224,8 @@ impl Location {
 
 /// Whether a path that a workspace wrote stays below its directory, as far as its words tell.
 fn stays_inside(path: &str) -> bool {
-    !path.starts_with('~') && Path::new(path).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+    !path.starts_with('~')
+        && Path::new(path).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
 }
 
 impl Equipment {
@@ -262,10 +267,9 @@ impl Equipment {
             format!("MCP server {} {verb} {}{}", server.name, server.target(), secrets(server))
         });
         let skills = self.skill_dirs.iter().map(|dir| format!("skills in {}", dir.written));
-        let sources = self
-            .skill_sources
-            .iter()
-            .map(|source| format!("skills of {} at {}", source.git, source.commit.get(..12).unwrap_or_default()));
+        let sources = self.skill_sources.iter().map(|source| {
+            format!("skills of {} at {}", source.git, source.commit.get(..12).unwrap_or_default())
+        });
         let context = self.context.iter().map(|file| format!("context file {}", file.written));
         let rules = self.rules.iter().map(ToString::to_string);
         servers.chain(skills).chain(sources).chain(context).chain(rules).collect()

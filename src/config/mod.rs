@@ -1,6 +1,8 @@
 //! Owns settings, paths and themes: defaults embedded as commented TOML, load, check.
 //!
 //! Must not know: panes, clients, what a key's command does, or any secret (credentials appear as references only).
+pub mod agreed;
+pub mod equipment;
 mod lenient;
 mod load;
 pub mod paths;

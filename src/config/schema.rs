@@ -57,7 +57,7 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 31] = [
+const TOP: [(&str, Want); 35] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -89,6 +89,11 @@ const TOP: [(&str, Want); 31] = [
     ("providers", Want::Table),
     ("gateways", Want::Table),
     ("executors", Want::Table),
+    // Read by a reader of their own, which a workspace's file shares.
+    ("mcp", Want::Table),
+    ("skills", Want::Table),
+    ("context", Want::Table),
+    ("permissions", Want::Table),
 ];
 
 const PROVIDER: [(&str, Want); 4] = [
@@ -409,9 +414,10 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let example: toml::Table = EXAMPLE.parse().unwrap();
-        for (name, _) in
-            TOP.iter().filter(|(name, _)| !["providers", "gateways", "executors", "hooks"].contains(name))
-        {
+        for (name, _) in TOP.iter().filter(|(name, _)| {
+            !["providers", "gateways", "executors", "hooks"].contains(name)
+                && !crate::config::equipment::TABLES.contains(name)
+        }) {
             assert!(example.contains_key(*name), "{name}");
         }
         for (name, _) in PROVIDER.iter().chain(&GATEWAY).chain(&EXECUTOR).chain(&BUDGETS) {
@@ -431,6 +437,9 @@ mod tests {
                 || bare.starts_with("[providers.")
                 || bare == "[[hooks]]"
                 || bare.starts_with("[gateways.")
+                || crate::config::equipment::TABLES
+                    .iter()
+                    .any(|table| bare.starts_with(&format!("[{table}.")) || bare == format!("[{table}]"))
                 || bare
                     .split_once(" = ")
                     .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
@@ -446,5 +455,8 @@ mod tests {
         assert_eq!(problems, []);
         assert_eq!(settings.byok.len(), 4);
         assert_eq!(settings.gateways.len(), 1);
+        let given = settings.equipment;
+        assert_eq!((given.servers.len(), given.skill_sources.len(), given.rules.len()), (2, 1, 5));
+        assert_eq!((given.skill_dirs.len(), given.context.len(), given.builtin_skill), (1, 1, Some(true)));
     }
 }

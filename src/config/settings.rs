@@ -4,7 +4,7 @@ mod merge;
 
 pub use executors::{AutoInstall, Declaration, ExecutorSettings, Inject, Submit};
 
-use super::{EXAMPLE, Problem, schema};
+use super::{EXAMPLE, Problem, equipment::Equipment, schema};
 use crate::router::{
     Budget, Catalogue, Credential, Declaration as GatewayDeclaration, Endpoint, ExecutorId, Facts, Gateway,
     GatewayFault, Policy, Provider, Span, nearest,
@@ -90,13 +90,16 @@ pub struct Settings {
     /// What is set for an executor.
     #[serde(default)]
     pub executors: BTreeMap<ExecutorId, ExecutorSettings>,
+    /// What every harness is given beside its model.
+    #[serde(skip)]
+    pub equipment: Equipment,
     /// Where each value that is not a default was set, by dotted key.
     #[serde(skip)]
     pub origins: BTreeMap<String, Place>,
 }
 
 /// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file.
     pub file: String,
@@ -204,10 +207,11 @@ impl Settings {
         for (file, text) in texts {
             merge.text(file, text);
         }
-        let Merge { table, mut problems, origins } = merge;
+        let Merge { table, mut problems, origins, equipment } = merge;
         match table.try_into::<Self>() {
             Ok(mut settings) => {
                 settings.origins = origins;
+                settings.equipment = equipment;
                 problems.extend(settings.gateway_faults());
                 settings.keys.retain(|_, command| !command.trim().is_empty());
                 settings.root_keys.retain(|_, command| !command.trim().is_empty());

@@ -2,7 +2,12 @@
 //!
 //! Whoever can write into a checkout wrote it, so nothing in it is believed beyond what it forbids, and nothing in it
 //! runs before the person agreed to this very text ([`WorkspaceFile::hash`]).
-use super::{Problem, lenient::readable, load::whole};
+use super::{
+    Place, Problem,
+    equipment::{self, Equipment},
+    lenient::readable,
+    load::whole,
+};
 use crate::router::{
     Policy, nearest,
     policy::{Layer, Origin},
@@ -25,7 +30,10 @@ use toml::{
 pub const NAME: &str = ".inspan.toml";
 
 /// The tables that it may have.
-const TABLES: [&str; 1] = [POLICY];
+const TABLES: [&str; 5] = {
+    let [mcp, skills, context, permissions] = equipment::TABLES;
+    [POLICY, mcp, skills, context, permissions]
+};
 
 /// Rules that tighten those of the person and of the administrator.
 const POLICY: &str = "policy";
@@ -42,6 +50,8 @@ pub struct WorkspaceFile {
     pub hash: String,
     /// Its rules; what cannot be understood closes what it names.
     pub policy: Policy,
+    /// What harnesses are given here once the person agreed to it.
+    pub equipment: Equipment,
     /// What is wrong in it. The readers of other tables add to it.
     pub problems: Vec<Problem>,
     text: String,
@@ -83,7 +93,8 @@ impl WorkspaceFile {
         let (readable, faults) = readable(&text);
         let (policy, problems) = (Policy::default(), Vec::new());
         let readable = readable.unwrap_or_default();
-        let mut file = Self { path: path.to_owned(), hash, policy, problems, text, readable };
+        let equipment = Equipment::default();
+        let mut file = Self { path: path.to_owned(), hash, policy, equipment, problems, text, readable };
         for (span, fault) in &faults {
             file.report(span, "", fault.clone(), None);
         }
@@ -103,6 +114,7 @@ impl WorkspaceFile {
             path: path.to_owned(),
             hash: String::new(),
             policy: Policy::closed(&name, Layer::Workspace, fault),
+            equipment: Equipment::default(),
             problems: vec![whole(name, message)],
             text: String::new(),
             readable: String::new(),
@@ -113,6 +125,15 @@ impl WorkspaceFile {
         let (text, readable) = (self.text.clone(), self.readable.clone());
         let Ok(root) = DeTable::parse(&readable) else { return };
         let name = self.path.display().to_string();
+        let place = |offset| {
+            let (line, column) = position(&text, offset);
+            Place { file: name.clone(), line, column }
+        };
+        let (equipment, faults) = equipment::read(root.get_ref(), &place, true);
+        self.equipment = equipment;
+        for fault in faults {
+            self.report(&fault.span, &fault.key, fault.message, fault.nearest.as_deref());
+        }
         for (key, value) in root.get_ref() {
             let (written, span) = (key.get_ref().as_ref(), key.span());
             match (written, value.get_ref()) {

@@ -1,6 +1,7 @@
 //! Claude Code: its flags, its overlay, its requests and its state file.
 //!
 //! Must not know: the gateway's routing, panes on a screen.
+mod equip;
 mod history;
 mod overlay;
 #[cfg(test)]
@@ -135,6 +136,18 @@ impl Executor for Claude {
         token.then(|| "token in CLAUDE_CODE_OAUTH_TOKEN".into())
     }
 
+    fn login_ends(&self, env: &BTreeMap<String, String>) -> Option<i64> {
+        let text = read_text(&home(env)?.join(".credentials.json"))?;
+        let stored: Value = serde_json::from_str(&text).ok()?;
+        let oauth = stored.get("claudeAiOauth")?;
+        let renews = oauth["refreshToken"].as_str().is_some_and(|token| !token.is_empty());
+        if renews { oauth["refreshTokenExpiresAt"].as_i64() } else { oauth["expiresAt"].as_i64() }
+    }
+
+    fn login_arguments(&self) -> Option<&'static [&'static str]> {
+        Some(&["auth", "login"])
+    }
+
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         home(env)
     }
@@ -159,6 +172,7 @@ impl Executor for Claude {
             Home::Overlay { inherit_user } => overlay::furnish(request, &mut plan, inherit_user)?,
             Home::Empty => overlay::furnish(request, &mut plan, false)?,
         }
+        equip::equip(request, &mut plan);
         permission(request, &mut plan);
         if let Some(model) = &request.route.wire_model {
             plan.argv.extend(["--model".into(), plain_word("model", model)?.into()]);

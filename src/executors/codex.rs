@@ -2,6 +2,7 @@
 //!
 //! Must not know: the gateway's routing, panes on a screen.
 mod beside;
+mod equip;
 mod history;
 mod overlay;
 #[cfg(test)]
@@ -126,6 +127,17 @@ impl Executor for Codex {
         filled(stored.get("OPENAI_API_KEY")).then(|| "API key".into())
     }
 
+    fn login_ends(&self, env: &BTreeMap<String, String>) -> Option<i64> {
+        let stored: Value = serde_json::from_str(&read_text(&home(env)?.join("auth.json"))?).ok()?;
+        let tokens = stored.get("tokens")?;
+        let renews = tokens["refresh_token"].as_str().is_some_and(|token| !token.is_empty());
+        if renews { None } else { super::account::token_ends(tokens["access_token"].as_str()?) }
+    }
+
+    fn login_arguments(&self) -> Option<&'static [&'static str]> {
+        Some(&["login"])
+    }
+
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         home(env)
     }
@@ -166,6 +178,7 @@ impl Executor for Codex {
         match request.home {
             Home::Users => {
                 plan.config_home = home(request.env).ok_or("HOME is not set: Codex has no home to run in")?;
+                equip::arguments(request, &mut plan);
             }
             Home::Overlay { inherit_user } => overlay::furnish(request, &mut plan, inherit_user)?,
             Home::Empty => overlay::furnish(request, &mut plan, false)?,

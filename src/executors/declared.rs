@@ -221,6 +221,9 @@ impl Executor for Declared {
         if request.gateway.is_some() {
             bypass_proxy(&mut plan, request.env);
         }
+        request
+            .equipment
+            .leave_all_out(&mut plan, "a declared executor takes what its command and args name");
         Ok(plan)
     }
 

@@ -2,14 +2,19 @@
 //! every executor; each compiles it into its CLI's own form, in the pane's directory.
 //!
 //! Must not know: any one CLI's file names, who agreed to what.
+mod fetch;
 mod prepare;
 mod skills;
 
-pub use prepare::Look;
-pub use skills::{Layer, SKILLS_DIR, Skill, source_dir};
+pub use fetch::fetch;
+pub use prepare::{Look, resolved, secret};
+pub use skills::{Layer, SKILLS_DIR, Skill, native_skills, sees, source_dir};
 
 use super::{GeneratedLink, LaunchPlan, LaunchRequest, launch::put};
-use crate::config::equipment::{Act, Rule};
+use crate::{
+    agent::mcp::Endpoint,
+    config::equipment::{Act, Rule},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -61,6 +66,19 @@ pub enum Kind {
         /// Headers by name.
         headers: BTreeMap<String, Header>,
     },
+}
+
+impl Kind {
+    /// Where a client of ours reaches it.
+    pub fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Stdio { command, env } => Endpoint::Stdio { command: command.clone(), env: env.clone() },
+            Self::Http { url, headers } => {
+                let headers = headers.iter().map(|(name, header)| (name.clone(), header.value.clone()));
+                Endpoint::Http { url: url.clone(), headers: headers.collect() }
+            }
+        }
+    }
 }
 
 /// A header of an MCP server.
@@ -129,15 +147,39 @@ pub(super) fn lay(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) -> Laid {
 impl Equipped {
     /// All context files as one text, each under its name.
     pub fn context_text(&self) -> Option<String> {
-        let part = |context: &Context| format!("# {}\n\n{}\n", context.path.display(), context.text.trim_end());
+        let part =
+            |context: &Context| format!("# {}\n\n{}\n", context.path.display(), context.text.trim_end());
         let parts: Vec<String> = self.context.iter().map(part).collect();
         (!parts.is_empty()).then(|| parts.join("\n"))
     }
 
     /// Rules about `act`, those that refuse behind those that allow.
     pub(super) fn rules(&self, act: Act) -> impl Iterator<Item = &Rule> {
-        let of = move |allow: bool| self.rules.iter().filter(move |rule| rule.act == act && rule.allow == allow);
+        let of =
+            move |allow: bool| self.rules.iter().filter(move |rule| rule.act == act && rule.allow == allow);
         of(true).chain(of(false))
+    }
+
+    /// Says of everything that this CLI is not given it; inspan's own skill was asked for by nobody.
+    pub(super) fn leave_all_out(&self, plan: &mut LaunchPlan, why: &str) {
+        plan.notes.extend(self.notes.iter().cloned());
+        self.leave_out(plan, why);
+        for rule in &self.rules {
+            plan.leave_out(&rule.to_string(), why);
+        }
+        for context in &self.context {
+            plan.leave_out(&format!("context file {}", context.path.display()), why);
+        }
+    }
+
+    /// The same of servers and skills alone.
+    pub(super) fn leave_out(&self, plan: &mut LaunchPlan, why: &str) {
+        for server in &self.servers {
+            plan.leave_out(&format!("MCP server {}", server.name), why);
+        }
+        for skill in self.skills.iter().filter(|skill| skill.layer != Layer::BuiltIn) {
+            plan.leave_out(&format!("skill {}", skill.name), why);
+        }
     }
 
     /// Where rules were written, for the file that holds them.

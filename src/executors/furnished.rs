@@ -20,6 +20,7 @@ pub(super) struct Furnished {
     pub(super) pane: PathBuf,
     pub(super) cwd: PathBuf,
     pub(super) env: BTreeMap<String, String>,
+    pub(super) equipment: equip::Equipped,
 }
 
 pub(super) fn write(path: &Path, text: &str) {
@@ -93,7 +94,7 @@ impl Furnished {
             ("HTTPS_PROXY", "http://proxy.invalid"),
         ];
         let env = env.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        Self { _dir: dir, home, pane, cwd, env }
+        Self { _dir: dir, home, pane, cwd, env, equipment: equip::Equipped::default() }
     }
 
     pub(super) fn plan(&self, executor: &str, home: Home, trusted: bool) -> LaunchPlan {
@@ -141,13 +142,14 @@ impl Furnished {
             prompt,
             env: &self.env,
             trusted,
+            equipment: &self.equipment,
             control: false,
         };
         change(&mut request);
         executor.launch(&request).unwrap()
     }
 
-    fn photograph(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(super) fn photograph(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         all_files(&self.home).into_iter().map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
     }
 }

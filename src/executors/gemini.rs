@@ -1,6 +1,7 @@
 //! Gemini CLI: its flags, its overlay, its requests and its title.
 //!
 //! Must not know: the gateway's routing, panes on a screen.
+mod equip;
 mod history;
 mod overlay;
 #[cfg(test)]
@@ -136,6 +137,17 @@ impl Executor for Gemini {
         (filled("refresh_token") || filled("access_token")).then(|| "Google account".into())
     }
 
+    fn login_ends(&self, env: &BTreeMap<String, String>) -> Option<i64> {
+        let stored: Value = serde_json::from_str(&read_text(&home(env)?.join("oauth_creds.json"))?).ok()?;
+        let renews = stored["refresh_token"].as_str().is_some_and(|token| !token.is_empty());
+        if renews { None } else { stored["expiry_date"].as_i64() }
+    }
+
+    /// It asks when it starts.
+    fn login_arguments(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
+
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         home(env)
     }
@@ -158,6 +170,7 @@ impl Executor for Gemini {
             Home::Overlay { inherit_user } => overlay::furnish(request, &mut plan, inherit_user)?,
             Home::Empty => overlay::furnish(request, &mut plan, false)?,
         }
+        equip::arguments(request, &mut plan);
         permission(request, &mut plan);
         if let Some(model) = &request.route.wire_model {
             plan.argv.push(format!("--model={}", plain_word("model", model)?));

@@ -1,6 +1,7 @@
 //! Grok Build: its flags, its overlay, its requests and its screen.
 //!
 //! Must not know: the gateway's routing, panes on a screen.
+mod equip;
 mod history;
 mod overlay;
 #[cfg(test)]
@@ -119,6 +120,19 @@ impl Executor for Grok {
         Some(account["email"].as_str().filter(|e| !e.is_empty()).map_or("xAI account".into(), str::to_owned))
     }
 
+    fn login_ends(&self, env: &BTreeMap<String, String>) -> Option<i64> {
+        let stored: Value = serde_json::from_str(&read_text(&home(env)?.join("auth.json"))?).ok()?;
+        let account =
+            stored.as_object()?.values().find(|e| e["key"].as_str().is_some_and(|key| !key.is_empty()))?;
+        let renews = account["refresh_token"].as_str().is_some_and(|token| !token.is_empty());
+        let ends = account["expires_at"].as_str().filter(|_| !renews)?;
+        ends.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+    }
+
+    fn login_arguments(&self) -> Option<&'static [&'static str]> {
+        Some(&["login"])
+    }
+
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         home(env)
     }
@@ -135,6 +149,7 @@ impl Executor for Grok {
             Home::Overlay { inherit_user } => overlay::furnish(request, &mut plan, inherit_user)?,
             Home::Empty => overlay::furnish(request, &mut plan, false)?,
         }
+        equip::arguments(request, &mut plan);
         permission(request, &mut plan);
         if let Some(model) = &request.route.wire_model {
             plan.argv.push(format!("--model={}", plain_word("model", model)?));

@@ -54,7 +54,7 @@ impl Machine<'_> {
         facts.attached = self.vault.attached(names.map(str::to_owned));
         for executor in all() {
             facts.present.insert(executor.id(), find(executor, self.path, self.data_dir).is_some());
-            facts.logins.insert(executor.id(), executor.login(self.env).is_some());
+            facts.logins.insert(executor.id(), self.account(executor).valid);
         }
         facts
     }
@@ -105,7 +105,7 @@ impl Machine<'_> {
                     origin: found.as_ref().map(|f| self.origin(&f.binary, f.why)).unwrap_or_default(),
                     install_mb: if found.is_none() { package.map(|p| p.size_mb) } else { None },
                     binary: found.map(|f| f.binary),
-                    login: executor.and_then(|e| e.login(self.env)),
+                    login: executor.and_then(|e| self.account(e).words),
                     route,
                     typed,
                     readiness,
@@ -134,6 +134,11 @@ impl Machine<'_> {
         };
         let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
         listed.map(|e| (e.id.clone(), choices(&e.id))).collect()
+    }
+
+    /// The executor's own login, now.
+    fn account(&self, executor: &dyn super::Executor) -> super::Account {
+        super::account(executor, self.env, jiff::Timestamp::now().as_millisecond())
     }
 
     /// The version that our own installation's directory is named after.

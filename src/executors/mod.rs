@@ -2,6 +2,7 @@
 //! transcript. One file per executor.
 //!
 //! Must not know: panes on a screen, clients, the loop, our own database.
+mod account;
 mod agents;
 mod claude;
 mod codex;
@@ -9,6 +10,7 @@ mod codex;
 mod contract;
 mod declared;
 mod detect;
+pub mod equip;
 #[cfg(test)]
 mod furnished;
 mod gemini;
@@ -25,6 +27,7 @@ mod screen;
 mod types;
 mod versions;
 
+pub use account::{Account, account};
 pub use agents::{AgentPlaces, OwnAgent, check_agent};
 pub use declared::declare;
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};

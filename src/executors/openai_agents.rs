@@ -8,12 +8,13 @@ use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, Registry,
     RequestFacts, SessionChoice, Signals, SubmitStep,
     agents::chosen,
+    equip::{Server, Skill, lay},
     launch::{bypass_proxy, pasted, plain_word, put, scrub},
     screen::report,
 };
 use crate::{
-    agent::{self, store},
-    config::Paths,
+    agent::{self, servers::Named, store},
+    config::{Paths, equipment::Act},
     handoff::Conversation,
     router::{Dialect, ExecutorId},
     state::{Permission, Status, StatusReport, StatusSource},
@@ -28,6 +29,33 @@ const DIR: &str = "openai-agents";
 
 /// The executor `openai-agents`.
 pub struct OpenAiAgents;
+
+/// Servers and skills for the program in the pane; it is ours and takes all of them.
+fn equip(
+    request: &LaunchRequest<'_>,
+    plan: &mut LaunchPlan,
+    file: &Path,
+    settings: agent::Settings,
+) -> agent::Settings {
+    let laid = lay(request, plan);
+    let equipped = request.equipment;
+    equipped.server_sources(file, plan);
+    equipped.rule_sources(file, plan);
+    for rule in equipped.rules(Act::Web) {
+        plan.leave_out(&rule.to_string(), "the runtime has no tool of its own for the web");
+    }
+    let named = |server: &Server| Named { name: server.name.clone(), endpoint: server.kind.endpoint() };
+    let skill = |skill: &Skill| agent::GivenSkill {
+        name: skill.name.clone(),
+        description: skill.description.clone(),
+        dir: laid.dir.join("skills").join(&skill.name),
+    };
+    agent::Settings {
+        servers: equipped.servers.iter().map(named).collect(),
+        skills: equipped.skills.iter().map(skill).collect(),
+        ..settings
+    }
+}
 
 /// Where sessions are kept for all panes.
 fn shared(env: &BTreeMap<String, String>) -> Option<PathBuf> {
@@ -102,7 +130,7 @@ impl Executor for OpenAiAgents {
             SessionChoice::New(id) => (id.to_string(), false),
             SessionChoice::Resume(id) => (plain_word("session", id)?.to_owned(), true),
         };
-        let runner = dir.join("runner.py");
+        let (runner, file) = (dir.join("runner.py"), dir.join("settings.json"));
         let settings = agent::Settings {
             program: request.binary.to_owned(),
             runner: runner.clone(),
@@ -117,10 +145,14 @@ impl Executor for OpenAiAgents {
             permission: request.permission,
             trusted: request.trusted,
             prompt: request.prompt.filter(|prompt| !prompt.trim().is_empty()).map(str::to_owned),
+            servers: Vec::new(),
+            rules: request.equipment.rules.clone(),
+            skills: Vec::new(),
+            context: request.equipment.context_text(),
         };
+        let settings = equip(request, &mut plan, &file, settings);
         let text =
             serde_json::to_string_pretty(&settings).map_err(|e| format!("cannot write its settings: {e}"))?;
-        let file = dir.join("settings.json");
         plan.argv = vec![own.display().to_string(), agent::ARGUMENT.into(), file.display().to_string()];
         put(&mut plan, runner, agent::RUNNER);
         put(&mut plan, file, text);

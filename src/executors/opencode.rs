@@ -1,6 +1,7 @@
 //! OpenCode: its flags, its overlay, its requests and its screen.
 //!
 //! Must not know: the gateway's routing, panes on a screen.
+mod equip;
 mod history;
 mod omo;
 mod overlay;
@@ -21,7 +22,7 @@ use crate::{
     router::{Dialect, ExecutorId},
     state::{Effort, Permission, Status, StatusReport, StatusSource},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, TcpListener},
@@ -77,13 +78,13 @@ fn permission(request: &LaunchRequest<'_>, agent: Option<&str>, plan: &mut Launc
         rules.extend(reads.iter().map(|tool| ((*tool).to_owned(), Value::from("allow"))));
         rules
     };
-    let rules: Value = match request.permission {
-        Permission::Ask if request.home == Home::Users => return,
-        Permission::Ask => with_reads("ask").into(),
+    let mut rules = match request.permission {
+        Permission::Ask if request.home == Home::Users => serde_json::Map::new(),
+        Permission::Ask => with_reads("ask"),
         Permission::Edits => {
             let mut rules = with_reads("ask");
             rules.insert("edit".into(), "allow".into());
-            rules.into()
+            rules
         }
         Permission::Plan if let Some(agent) = agent => {
             plan.notes.push(format!(
@@ -91,24 +92,29 @@ fn permission(request: &LaunchRequest<'_>, agent: Option<&str>, plan: &mut Launc
             ));
             let mut rules = with_reads("ask");
             rules.insert("edit".into(), "deny".into());
-            rules.into()
+            rules
         }
         Permission::Plan => {
             plan.argv.push("--agent=plan".into());
             plan.notes.push(
                 "plan: OpenCode starts its plan agent, which edits nothing and asks for commands".into(),
             );
-            json!({ "bash": "ask" })
+            serde_json::Map::from_iter([("bash".to_owned(), Value::from("ask"))])
         }
         Permission::Readonly => {
             plan.notes.push("readonly: OpenCode is denied every tool that is not known to only read".into());
-            with_reads("deny").into()
+            with_reads("deny")
         }
         Permission::Full => {
             plan.argv.push("--auto".into());
-            return;
+            serde_json::Map::new()
         }
     };
+    equip::permissions(request, &mut rules, plan);
+    if rules.is_empty() {
+        return;
+    }
+    let rules = Value::Object(rules);
     plan.env_set.insert("OPENCODE_PERMISSION".into(), rules.to_string());
 }
 
@@ -211,6 +217,10 @@ impl Executor for OpenCode {
         }
     }
 
+    fn login_arguments(&self) -> Option<&'static [&'static str]> {
+        Some(&["auth", "login"])
+    }
+
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         home(env)
     }
@@ -267,6 +277,7 @@ impl Executor for OpenCode {
             Home::Users => {
                 plan.config_home =
                     home(request.env).ok_or("HOME is not set: OpenCode has no home to run in")?;
+                overlay::at_home(request, &mut plan);
                 ""
             }
             Home::Overlay { inherit_user } => {

@@ -169,6 +169,29 @@ pub(super) fn link_entries(plan: &mut LaunchPlan, from: &Path, overlay: &Path, n
     }
 }
 
+/// Shows each of the skills that were laid out for this launch in another directory of ours.
+pub(super) fn link_laid(plan: &mut LaunchPlan, laid: &Path, into: &Path) {
+    let of_skill = |path: &Path| {
+        path.strip_prefix(laid).ok()?.components().next().map(|name| PathBuf::from(name.as_os_str()))
+    };
+    let links = plan.links.iter().map(|link| link.path.as_path());
+    let names: Vec<PathBuf> =
+        links.chain(plan.files.iter().map(|file| file.path.as_path())).filter_map(of_skill).collect();
+    plan.dirs.push(into.to_owned());
+    for name in names {
+        let path = into.join(&name);
+        plan.links.retain(|known| known.path != path);
+        let sources: Vec<String> = plan
+            .sources
+            .iter()
+            .filter(|(of, _)| *of == laid.join(&name))
+            .map(|(_, source)| source.clone())
+            .collect();
+        plan.sources.extend(sources.into_iter().map(|source| (path.clone(), source)));
+        plan.links.push(GeneratedLink { path, target: laid.join(&name) });
+    }
+}
+
 /// Sets `value` at a path of keys, making objects on the way and replacing what is not one.
 pub(super) fn set(root: &mut Value, keys: &[&str], value: Value) {
     let mut at = root;

@@ -1,5 +1,6 @@
 //! The contract that every executor fulfils.
 use super::agents::{AgentPlaces, OwnAgent};
+use super::equip::Equipped;
 use crate::{
     agent::control::Endpoint,
     handoff::Conversation,
@@ -72,6 +73,8 @@ pub struct LaunchRequest<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The user answered inspan's own trust question for `cwd` with yes (always so for rehearsal).
     pub trusted: bool,
+    /// What the harness is given beside its model.
+    pub equipment: &'a Equipped,
     /// It may be driven by its typed protocol as well, beside its TUI, where it has one.
     pub control: bool,
 }
@@ -119,6 +122,10 @@ pub struct LaunchPlan {
     pub prompt_delivered: bool,
     /// What the person should know: variables removed, permissions that could not be mapped.
     pub notes: Vec<String>,
+    /// Where what a generated path holds was written, `config.toml:12`; a path may have several.
+    pub sources: Vec<(PathBuf, String)>,
+    /// What the person wrote and this CLI cannot be given, with the reason.
+    pub unmapped: Vec<String>,
     /// Where its typed protocol is spoken.
     pub control: Option<Endpoint>,
 }
@@ -294,6 +301,14 @@ pub trait Executor: Send + Sync {
     /// The words of its own login as found in the user's home (`Claude Max`, `logged in`), without reading secrets
     /// into memory longer than needed.
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String>;
+    /// When that login ends, in Unix milliseconds; `None` where it renews itself or does not say.
+    fn login_ends(&self, _env: &BTreeMap<String, String>) -> Option<i64> {
+        None
+    }
+    /// The arguments with which the CLI asks for its login; `None` where it has none of its own.
+    fn login_arguments(&self) -> Option<&'static [&'static str]> {
+        None
+    }
     /// The user's own configuration home, where its sessions are under `login`.
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf>;
     /// Its own agents that can lead a session, the workspace's before the user's.

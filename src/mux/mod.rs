@@ -7,6 +7,7 @@ pub mod format;
 pub mod ids;
 pub mod keys;
 pub mod layout;
+pub mod links;
 pub mod presets;
 pub mod target;
 

@@ -197,7 +197,7 @@ impl Planning<'_> {
     }
 
     fn how_to_log_in(&self) -> String {
-        format!("log in: run `{}` in a shell pane once", self.executor.id)
+        format!("log in, in a window of its own: inspan login {}", self.executor.id)
     }
 
     fn how_to_add_byok(&self, native: Provider) -> String {

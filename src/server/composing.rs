@@ -60,6 +60,8 @@ impl Server {
             WorkVerb::Compose { target, to, text } => {
                 self.send_composed(&target, &to, &text.join(" "), origin)
             }
+            WorkVerb::Login { target, executor } => self.login_verb(&target, &executor, origin),
+            WorkVerb::CopyLink { target, code } => self.copy_link(&target, code, origin),
             WorkVerb::Approve { target, session } => {
                 let verdict = if session { Verdict::ApproveForSession } else { Verdict::Approve };
                 self.verdict(&target, verdict, origin, reply)

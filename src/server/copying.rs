@@ -295,7 +295,7 @@ impl Server {
     }
 
     /// A text was copied: it becomes the newest buffer, and the clipboard of the client's terminal.
-    fn copied(&mut self, client: ClientId, text: String, cut: bool) {
+    pub(super) fn copied(&mut self, client: ClientId, text: String, cut: bool) {
         use base64::Engine as _;
         if text.is_empty() {
             self.tell(client, "nothing is there to copy");

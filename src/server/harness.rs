@@ -79,7 +79,9 @@ pub struct Runtime {
     /// The wire id that the harness names, as far as it is known.
     pub launched: Option<String>,
     /// Files that the launch generated.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Generated>,
+    /// What the person wrote and its CLI cannot be given.
+    pub unmapped: Vec<String>,
     /// Why the newest `Main` request failed, until another begins.
     pub failed: Option<String>,
     /// When it failed: a CLI that tries again says so a moment later.
@@ -92,6 +94,31 @@ pub struct Runtime {
     pub resumed: Option<String>,
     /// Its typed protocol, where it has one.
     pub(super) control: Control,
+}
+
+/// A file or link that a launch generated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it leads to, when it is a link.
+    pub target: Option<PathBuf>,
+    /// Where what it holds was written; empty for what the launch itself needs.
+    pub sources: Vec<String>,
+}
+
+impl Generated {
+    /// Everything that a plan generates.
+    fn of(plan: &executors::LaunchPlan) -> Vec<Self> {
+        let made = |path: &PathBuf, target: Option<PathBuf>| {
+            let mut sources: Vec<String> =
+                plan.sources.iter().filter(|(of, _)| of == path).map(|(_, source)| source.clone()).collect();
+            sources.dedup();
+            Self { path: path.clone(), target, sources }
+        };
+        let files = plan.files.iter().map(|file| made(&file.path, None));
+        files.chain(plan.links.iter().map(|link| made(&link.path, Some(link.target.clone())))).collect()
+    }
 }
 
 /// A command that waits until its prompt was answered.
@@ -282,6 +309,22 @@ impl Server {
             }
             None => {}
         }
+        let Some(cwd) = self.state.panes.get(&id).map(|pane| pane.cwd.clone()) else { return };
+        let equipment = self.equipment_of(&cwd);
+        let slow = self.slow_secrets(&equipment.0, &start);
+        if !slow.is_empty() {
+            let vault = self.vault.clone();
+            let asked = self.asked_secrets.replace(id);
+            if asked != Some(id) {
+                self.tasks.spawn(
+                    move || slow.iter().for_each(|reference| drop(vault.resolve(reference))),
+                    move |server, ()| server.start_harness(id, start),
+                );
+                return;
+            }
+        }
+        self.asked_secrets = None;
+        let equipped = self.equipped(equipment, &start, &env);
         let mut held = None;
         if start.route.inject {
             let (vault, credential) = (self.vault.clone(), start.route.credential.clone());
@@ -327,6 +370,7 @@ impl Server {
             prompt: start.prompt.as_deref(),
             env: &env,
             trusted: start.trusted,
+            equipment: &equipped,
             control: false,
         };
         let own = self.settings.executor(&start.route.executor).args;
@@ -362,6 +406,7 @@ impl Server {
             let short = short_credential(&start.route.credential);
             plan.notes.push(format!("this CLI holds the key {short} itself: its requests are not metered"));
         }
+        plan.notes.extend(plan.unmapped.iter().map(|what| format!("not given: {what}")));
         // What a workspace tried to allow, or cannot be read, is said where it would have mattered.
         plan.notes.extend(self.rules.faults(&pane.cwd));
         pane.notes.clone_from(&plan.notes);
@@ -379,17 +424,13 @@ impl Server {
                 started: Some(SystemTime::now()),
                 pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
+                files: Generated::of(&plan),
+                unmapped: plan.unmapped,
                 resumed: match start.session {
                     SessionChoice::Resume(session) => Some(session),
                     SessionChoice::New(_) => None,
                 },
                 control: plan.control.take().map_or(Control::None, Control::Planned),
-                files: plan
-                    .files
-                    .iter()
-                    .map(|f| f.path.clone())
-                    .chain(plan.links.iter().map(|l| l.path.clone()))
-                    .collect(),
                 ended_with: Arc::clone(&conversation),
                 conversation,
                 ..Runtime::default()

@@ -1,11 +1,22 @@
 //! Harnesses on their own login: no request passes the gateway, so session and conversation are read from the CLI's own
 //! records, on threads, whenever a turn begins or ends.
-use super::Server;
+use super::{
+    Server,
+    harness::missing,
+    reply::Failure,
+    verbs::{Answer, silent},
+};
 use crate::{
-    executors::{Running, SessionChoice},
+    commands::Target,
+    config::AutoInstall,
+    executors::{self, Running, SessionChoice},
     handoff::{Conversation, Role},
-    mux::PaneId,
+    mux::{
+        PaneId,
+        links::{newest_code, newest_link},
+    },
     router::AuthMode,
+    state::target::Origin,
 };
 use std::{sync::Arc, time::SystemTime};
 
@@ -16,6 +27,48 @@ struct Looked {
 }
 
 impl Server {
+    /// The verb `login`: the vendor's own, in the person's own home and environment.
+    pub(super) fn login_verb(&mut self, target: &Target, executor: &str, origin: &Origin) -> Answer {
+        let executor = executors::by_id(&executor.into()).map_err(Failure::Usage)?;
+        let Some(arguments) = executor.login_arguments() else {
+            return Err(Failure::Failed(format!("{} has no login of its own", executor.title())));
+        };
+        let session = self.state.find_session(target.target.as_deref(), origin)?;
+        let env = self.session_env.get(&session).cloned().unwrap_or_default();
+        let path = self.login_path(&env);
+        let Some(found) = executors::find(executor, &path, &self.paths.data) else {
+            return Err(missing(&executor.id(), AutoInstall::Ask).into());
+        };
+        let mut words =
+            ["new-window", "-t", &session.to_string(), "-n", "login", "--"].map(str::to_owned).to_vec();
+        words.push(found.binary.display().to_string());
+        words.extend(arguments.iter().map(|word| (*word).to_owned()));
+        let verb = crate::commands::parse(&words).map_err(|e| Failure::Failed(e.to_string()))?;
+        self.new_window(verb, origin, &env)
+    }
+
+    /// The verb `copy-link`: what a login wants to be opened or typed elsewhere.
+    pub(super) fn copy_link(&mut self, target: &Target, code: bool, origin: &Origin) -> Answer {
+        let id = self.state.find_pane(target.target.as_deref(), origin)?;
+        let Some(screen) = self.screens.get(&id) else { return silent() };
+        let (text, columns) = {
+            let emulator = super::panes::lock(&screen.emulator);
+            (emulator.capture(None, None, false, true), usize::from(emulator.size().0))
+        };
+        let found = if code { newest_code(&text) } else { newest_link(&text, columns) };
+        let what = if code { "code" } else { "address" };
+        let Some(found) = found else {
+            return Err(Failure::Failed(format!("no {what} stands on the screen of {id}")));
+        };
+        match origin.client {
+            Some(client) => {
+                self.copied(client, found, false);
+                silent()
+            }
+            None => super::verbs::line(found),
+        }
+    }
+
     /// Reads which native session a harness on its login is in and what was said there, then goes on with `then`,
     /// which is told whether more was said than before. Other harnesses go on at once.
     pub(super) fn look_at_login(

@@ -15,6 +15,7 @@ mod copying;
 mod due;
 mod echo;
 mod environment;
+mod equipping;
 mod facts;
 mod following;
 pub mod handover;
@@ -234,6 +235,8 @@ pub struct Server {
     pub(crate) rules: Arc<rules::FileRules>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
+    /// The pane whose start has just asked programs for the secrets of its MCP servers.
+    pub(crate) asked_secrets: Option<PaneId>,
     pub(crate) versions: Arc<crate::executors::Versions>,
     pub(crate) proven: BTreeSet<(String, String)>,
     pub(crate) known_facts: Vec<facts::Known>,

@@ -230,6 +230,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         rules,
         trusted: BTreeSet::new(),
         left_to_harness: BTreeSet::new(),
+        asked_secrets: None,
         versions: Arc::new(crate::executors::Versions::load(&paths.data)),
         proven: BTreeSet::new(),
         known_facts: Vec::new(),

@@ -2,6 +2,7 @@
 //! what the directory brings. Under `login` the vendor's own question appears, and nothing is answered for it.
 use super::{
     Server,
+    equipping::waiting_lines,
     harness::home_of,
     refusals,
     reply::Failure,
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::{
     commands::Verb,
+    config::agreed::Agreed,
     executors::{self, Home},
     mux::ClientId,
     router::{PlanRequest, plan},
@@ -51,6 +53,7 @@ impl Server {
         &mut self,
         dir: &Path,
         (forget, ask): (bool, bool),
+        shown: &[String],
         then: &[String],
         origin: &Origin,
     ) -> Answer {
@@ -59,6 +62,12 @@ impl Server {
             return Err(Failure::Failed(format!("{} is not a directory", dir.display())));
         }
         self.trust(&dir, !forget && !ask);
+        // What was shown in the dialog is what is agreed to; by hand it is what stands there.
+        let only = (origin.client.is_some() && !then.is_empty()).then_some(shown);
+        let files = crate::config::workspace::workspace_files(&dir);
+        Agreed::answer(&self.paths.state, &files, !forget && !ask, only).map_err(|e| {
+            Failure::Failed(format!("the answer cannot be kept in {}: {e}", self.paths.state.display()))
+        })?;
         if ask {
             self.left_to_harness.insert(dir.clone());
         }
@@ -85,24 +94,26 @@ impl Server {
         env: &BTreeMap<String, String>,
     ) -> bool {
         let Some(wish) = self.wish(verb, origin) else { return false };
-        if self.is_trusted(&wish.dir) || self.left_to_harness.contains(&wish.dir) {
+        let (equipment, shown) = waiting_lines(self, &wish.dir);
+        let trusted = self.is_trusted(&wish.dir) && equipment.is_empty();
+        if trusted || self.left_to_harness.contains(&wish.dir) {
             return false;
         }
         let facts = self.facts(env, &wish.dir);
         // A refusal is the verb's own to show, and other homes are asked by the vendor or hold nothing of the person's.
         let overlay = plan(&wish.request, &facts)
             .is_ok_and(|route| matches!(home_of(&route, self.settings.inherit_user), Home::Overlay { .. }));
-        if !overlay {
+        if !overlay && equipment.is_empty() {
             return false;
         }
         let (dir, words, executor) = (wish.dir, words.to_vec(), wish.request.executor);
         self.tasks.spawn(
             move || {
-                let loads = executors::project_loads(&dir);
-                (dir, loads)
+                let loads = if overlay { executors::project_loads(&dir) } else { Vec::new() };
+                (dir, equipment.into_iter().chain(loads).collect())
             },
             move |server, (dir, loads)| {
-                let trust = Trust { dir, executor: executor.to_string(), loads, command: words };
+                let trust = Trust { dir, executor: executor.to_string(), loads, shown, command: words };
                 server.open(client, Overlay::Trust(trust));
             },
         );

@@ -330,7 +330,9 @@ impl Server {
             Verb::Events { target, count, follow, kind, json } => {
                 self.events_verb(&target, count, (follow, json), kind, origin, reply)
             }
-            Verb::Trust { dir, forget, ask, then } => self.trust_verb(&dir, (forget, ask), &then, origin),
+            Verb::Trust { dir, forget, ask, shown, then } => {
+                self.trust_verb(&dir, (forget, ask), &shown, &then, origin)
+            }
             Verb::ListKeys { json, overlay, table, key, .. } => match origin.client {
                 Some(client) if overlay => {
                     self.open(client, overlays::keys());

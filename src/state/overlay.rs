@@ -220,6 +220,8 @@ pub struct Trust {
     pub executor: String,
     /// What would load, a line for each file: `.mcp.json: 2 MCP servers`.
     pub loads: Vec<String>,
+    /// The contents of workspace files that these lines tell, by their hashes: what is agreed to.
+    pub shown: Vec<String>,
     /// The command that started it, and that goes on after the answer.
     pub command: Vec<String>,
 }

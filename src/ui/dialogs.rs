@@ -223,7 +223,13 @@ pub(super) fn trust(pen: &mut Pen<'_>, trust: &Trust, area: Rect) {
     // The answers stay in sight when the list is longer than the screen.
     let room = usize::from(inner.height);
     let (said, answers) = lines.split_at(lines.len() - ways.len());
-    let shown = said.iter().take(room.saturating_sub(answers.len())).chain(answers);
+    let room = room.saturating_sub(answers.len());
+    let hidden = said.len().saturating_sub(room);
+    // What is agreed to is seen, or known to be more than is seen.
+    let more = vec![seg(format!("… and {} more lines: read the files first", hidden + 1), Role::Warn)];
+    let more = (hidden > 0).then_some(&more);
+    let shown =
+        said.iter().take(if hidden > 0 { room.saturating_sub(1) } else { room }).chain(more).chain(answers);
     for (y, line) in (inner.y..inner.bottom()).zip(shown) {
         pen.segs(inner.x + 1, y, inner.width.saturating_sub(2), line);
     }

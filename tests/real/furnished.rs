@@ -335,7 +335,7 @@ fn furnish(stage: &Stage, cli: Cli, foreign: &str) {
 }
 
 /// An MCP server with one tool; its first argument is a file that shows that it ran.
-const MCP: &str = r#"
+pub const MCP: &str = r#"
 require('fs').writeFileSync(process.argv[2], 'ran');
 const tool = { name: 'ring_the_tower_bell', description: 'Rings the bell', inputSchema: { type: 'object', properties: {} } };
 const answers = {

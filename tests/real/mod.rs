@@ -2,6 +2,7 @@
 mod agents;
 mod controlling;
 mod crossing;
+mod equipped;
 mod furnished;
 mod install;
 mod interrupted;

@@ -1,5 +1,7 @@
 //! Reads the tables of equipment from TOML; what is wrong is named with its place and left out, the rest holds.
-use super::{Act, Equipment, Location, McpServer, Place, Rule, SkillSource, TABLES, Transport, reference, stays_inside};
+use super::{
+    Act, Equipment, Location, McpServer, Place, Rule, SkillSource, TABLES, Transport, reference, stays_inside,
+};
 use crate::router::{Credential, ExecutorId, is_name, nearest};
 use std::{collections::BTreeMap, ops::Range};
 use toml::{
@@ -59,12 +61,21 @@ pub fn read(root: &DeTable<'_>, place: &dyn Fn(usize) -> Place, confined: bool) 
 
 fn texts(value: &Value<'_>) -> Option<Vec<(Range<usize>, String)>> {
     let items = value.get_ref().as_array()?;
-    items.iter().take(MAX_ENTRIES).map(|item| Some((item.span(), item.get_ref().as_str()?.to_owned()))).collect()
+    items
+        .iter()
+        .take(MAX_ENTRIES)
+        .map(|item| Some((item.span(), item.get_ref().as_str()?.to_owned())))
+        .collect()
 }
 
 impl Reader<'_> {
     fn fault(&mut self, span: &Range<usize>, key: &str, message: impl Into<String>) {
-        self.faults.push(Fault { span: span.clone(), key: key.into(), message: message.into(), nearest: None });
+        self.faults.push(Fault {
+            span: span.clone(),
+            key: key.into(),
+            message: message.into(),
+            nearest: None,
+        });
     }
 
     /// An unknown key of a table.
@@ -80,12 +91,20 @@ impl Reader<'_> {
             let (name, span) = (key.get_ref().to_string(), key.span());
             let path = format!("mcp.{name}");
             if !is_name(&name) || name.contains('.') {
-                self.fault(&span, &path, "a server's name has letters, digits, - and _ only; it has no effect");
+                self.fault(
+                    &span,
+                    &path,
+                    "a server's name has letters, digits, - and _ only; it has no effect",
+                );
                 continue;
             }
             match value.get_ref().as_table() {
                 Some(table) => self.server(&name, &path, span, table),
-                None => self.fault(&value.span(), &path, "wants a table with `command` or `url`; it has no effect"),
+                None => self.fault(
+                    &value.span(),
+                    &path,
+                    "wants a table with `command` or `url`; it has no effect",
+                ),
             }
         }
     }
@@ -100,18 +119,28 @@ impl Reader<'_> {
         for (key, value) in table {
             let (word, at) = (key.get_ref().as_ref(), format!("{path}.{}", key.get_ref()));
             match word {
-                "command" => match texts(value).filter(|words| words.first().is_some_and(|(_, w)| !w.is_empty())) {
-                    Some(words) => command = Some(words.into_iter().map(|(_, word)| word).collect::<Vec<_>>()),
-                    None => self.fault(&value.span(), &at, "wants a list: the program and its arguments"),
-                },
+                "command" => {
+                    match texts(value).filter(|words| words.first().is_some_and(|(_, w)| !w.is_empty())) {
+                        Some(words) => {
+                            command = Some(words.into_iter().map(|(_, word)| word).collect::<Vec<_>>())
+                        }
+                        None => self.fault(&value.span(), &at, "wants a list: the program and its arguments"),
+                    }
+                }
                 "url" => match value.get_ref().as_str().filter(|url| is_address(url)) {
                     Some(text) => url = Some(text.to_owned()),
-                    None => self.fault(&value.span(), &at, "wants an address that begins with https:// or http://"),
+                    None => self.fault(
+                        &value.span(),
+                        &at,
+                        "wants an address that begins with https:// or http://",
+                    ),
                 },
                 "env" => env = self.values(value, &at, is_variable),
                 "headers" => headers = self.values(value, &at, is_header),
                 "executors" => match texts(value) {
-                    Some(names) => executors = names.iter().map(|(_, name)| ExecutorId::from(name.as_str())).collect(),
+                    Some(names) => {
+                        executors = names.iter().map(|(_, name)| ExecutorId::from(name.as_str())).collect()
+                    }
                     None => self.fault(&value.span(), &at, "wants a list of executors"),
                 },
                 "enabled" => match value.get_ref().as_bool() {
@@ -199,7 +228,11 @@ impl Reader<'_> {
         let path = format!("skills.sources.{name}");
         let table = value.get_ref().as_table();
         let text = |key: &str| table.and_then(|table| table.get(key)?.get_ref().as_str());
-        for key in table.into_iter().flat_map(|table| table.keys()).filter(|key| !KNOWN.contains(&key.get_ref().as_ref())) {
+        for key in table
+            .into_iter()
+            .flat_map(|table| table.keys())
+            .filter(|key| !KNOWN.contains(&key.get_ref().as_ref()))
+        {
             self.unknown(&key.span(), &format!("{path}.{}", key.get_ref()), &KNOWN);
         }
         let git = text("git").filter(|url| is_repository(url));
@@ -245,7 +278,11 @@ impl Reader<'_> {
         let mut found = Vec::new();
         for (span, written) in items {
             if written.is_empty() || (self.confined && !stays_inside(&written)) {
-                self.fault(&span, path, "a workspace's paths lead into the workspace only; this one has no effect");
+                self.fault(
+                    &span,
+                    path,
+                    "a workspace's paths lead into the workspace only; this one has no effect",
+                );
                 continue;
             }
             found.push(Location { written, origin: (self.place)(span.start), confined: self.confined });
@@ -265,7 +302,11 @@ impl Reader<'_> {
                 }
             };
             let Some(items) = texts(value) else {
-                self.fault(&value.span(), &at, "wants a list of rules such as \"run git status\"; it has no effect");
+                self.fault(
+                    &value.span(),
+                    &at,
+                    "wants a list of rules such as \"run git status\"; it has no effect",
+                );
                 continue;
             };
             for (span, text) in items {
@@ -312,7 +353,9 @@ fn rule(text: &str) -> Result<(Act, String), String> {
 fn is_address(url: &str) -> bool {
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     // What stands before an @ would be a secret on show.
-    host.is_some_and(|host| !host.is_empty() && !host.contains([' ', '@']) && !host.contains(char::is_control))
+    host.is_some_and(|host| {
+        !host.is_empty() && !host.contains([' ', '@']) && !host.contains(char::is_control)
+    })
 }
 
 /// What git fetches from without a helper program of its own; a dash would be an option.
@@ -334,7 +377,8 @@ fn is_header(name: &str) -> bool {
 fn holds_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let words: Vec<&str> = name.split('_').collect();
-    let secret = ["key", "apikey", "token", "secret", "password", "passwd", "authorization", "cookie", "credential"];
+    let secret =
+        ["key", "apikey", "token", "secret", "password", "passwd", "authorization", "cookie", "credential"];
     words.iter().any(|word| secret.contains(word))
 }
 
@@ -382,7 +426,9 @@ deny = ["run rm -rf *", "web"]
         let (found, faults) = parse(GOOD, true);
         assert_eq!(faults, [""; 0]);
         assert_eq!((found.servers[0].origin.line, found.servers[1].origin.line), (1, 6));
-        assert!(found.servers[0].is_for(&ExecutorId::CLAUDE) && !found.servers[0].is_for(&ExecutorId::GEMINI));
+        assert!(
+            found.servers[0].is_for(&ExecutorId::CLAUDE) && !found.servers[0].is_for(&ExecutorId::GEMINI)
+        );
         assert!(found.servers[1].is_for(&ExecutorId::GEMINI));
         assert_eq!(found.rules[3].pattern, "rm -rf");
         assert_eq!(found.rules[2].server(), ("bells", Some("ring")));
@@ -439,7 +485,10 @@ deny = ["run rm -rf *", "web"]
         let text = "[mcp.bells]\ncommand = [\"x\"]\nenv = { A = \"file:~/key\" }\n[context]\nfiles = [\"~/in.md\"]\n";
         let (mut own, faults) = parse(text, false);
         assert_eq!(faults, [""; 0]);
-        assert_eq!(own.context[0].resolve(Some("/home/me".as_ref())).unwrap(), std::path::Path::new("/home/me/in.md"));
+        assert_eq!(
+            own.context[0].resolve(Some("/home/me".as_ref())).unwrap(),
+            std::path::Path::new("/home/me/in.md")
+        );
         own.lay(parse(GOOD, true).0);
         assert_eq!(own.servers.iter().map(|s| s.target()).collect::<Vec<_>>()[0], "node bells.js");
         assert_eq!((own.servers.len(), own.context.len()), (2, 2));

@@ -31,6 +31,47 @@ fn rows(rows: &[(&str, Want)]) -> Value {
     closed(rows.iter().map(schema).collect())
 }
 
+/// A table whose keys hold lists of texts.
+fn lists(names: &[&str]) -> Value {
+    closed(names.iter().map(|name| ((*name).to_owned(), Want::List.json())).collect())
+}
+
+/// An MCP server.
+fn server() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "command": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+            "env": open(&json!({ "type": "string" })),
+            "url": Want::Url.json(),
+            "headers": open(&json!({ "type": "string" })),
+            "executors": Want::List.json(),
+            "enabled": Want::Flag.json(),
+        },
+        "oneOf": [{ "required": ["command"] }, { "required": ["url"] }],
+    })
+}
+
+/// Skills.
+fn skills() -> Value {
+    let source = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["git", "commit"],
+        "properties": {
+            "git": { "type": "string" },
+            "commit": { "type": "string", "pattern": "^[0-9a-fA-F]{40}$" },
+            "path": { "type": "string" },
+        },
+    });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": { "dirs": Want::List.json(), "builtin": Want::Flag.json(), "sources": open(&source) },
+    })
+}
+
 /// The JSON schema of the settings; each key with the comment of the example.
 pub fn json_schema() -> Value {
     let defaults: toml::Table = EXAMPLE.parse().unwrap_or_default();
@@ -54,10 +95,14 @@ pub fn json_schema() -> Value {
             "gateways" => open(&rows(&GATEWAY)),
             // A person may declare executors of their own.
             "executors" => open(&rows(&[&EXECUTOR[..], &DECLARED[..]].concat())),
+            "mcp" => open(&server()),
+            "skills" => skills(),
+            "context" => lists(&["files"]),
+            "permissions" => lists(&["allow", "deny"]),
             _ => want.json(),
         };
         if let Some(schema) = schema.as_object_mut() {
-            if let Some(about) = comment(name) {
+            if let Some(about) = comment(name).or_else(|| given(name).map(str::to_owned)) {
                 schema.insert("description".into(), about.into());
             }
             if let Some(default) = defaults.get(*name).filter(|value| !value.is_table())
@@ -74,6 +119,17 @@ pub fn json_schema() -> Value {
         top.insert("title".into(), "inspan's config.toml".into());
     }
     schema
+}
+
+/// What the tables of equipment hold; in the example all of them are comments.
+fn given(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "mcp" => "MCP servers that every harness is given.",
+        "skills" => "Directories and sources of skills that every harness is given.",
+        "context" => "Files that every harness reads before it begins.",
+        "permissions" => "What needs no question, and what may not be done at all.",
+        _ => return None,
+    })
 }
 
 /// The comment that stands above a key in the example.

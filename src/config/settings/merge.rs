@@ -1,7 +1,10 @@
 //! Lays texts over the defaults: what is broken in them is named and left out, the rest holds.
 use super::{Place, Problem, schema};
 use crate::{
-    config::lenient::readable,
+    config::{
+        equipment::{self, Equipment},
+        lenient::readable,
+    },
     router::{nearest, position},
 };
 use std::{collections::BTreeMap, ops::Range};
@@ -16,6 +19,7 @@ pub(super) struct Merge {
     pub(super) table: Table,
     pub(super) problems: Vec<Problem>,
     pub(super) origins: BTreeMap<String, Place>,
+    pub(super) equipment: Equipment,
 }
 
 /// The text being read.
@@ -34,6 +38,15 @@ impl Merge {
         // What is readable was read once already.
         if let Some(Ok(root)) = readable.as_deref().map(DeTable::parse) {
             self.table(&source, &[], root.get_ref());
+            let place = |offset| {
+                let (line, column) = position(text, offset);
+                Place { file: file.to_owned(), line, column }
+            };
+            let (found, faults) = equipment::read(root.get_ref(), &place, false);
+            self.equipment.lay(found);
+            for fault in faults {
+                self.report(&source, &fault.span, &fault.key, fault.message, fault.nearest.as_deref());
+            }
         }
     }
 
@@ -56,6 +69,9 @@ impl Merge {
             let written = key.get_ref().as_ref();
             let dashed = written.replace('-', "_");
             let name = if schema::free_names(above) { written } else { dashed.as_str() };
+            if above.is_empty() && equipment::TABLES.contains(&name) {
+                continue;
+            }
             let path = [above, &[name]].concat();
             let dotted = path.join(".");
             let declares = |inner: &DeTable<'_>| inner.keys().any(|key| key.get_ref() == "command");

@@ -26,8 +26,10 @@ pub(super) fn servers(request: &LaunchRequest<'_>) -> Map<String, Value> {
                 "env": env,
             }),
             Kind::Http { url, headers } => {
-                let headers: Map<String, Value> =
-                    headers.iter().map(|(name, header)| (name.clone(), header.value.as_str().into())).collect();
+                let headers: Map<String, Value> = headers
+                    .iter()
+                    .map(|(name, header)| (name.clone(), header.value.as_str().into()))
+                    .collect();
                 json!({ "type": "http", "url": url, "headers": headers })
             }
         };

@@ -74,10 +74,15 @@ pub(super) fn furnish(
         }
     }
     put(plan, overlay.join("settings.json"), settings.to_string());
+    if request.home != Home::Empty {
+        for (name, server) in super::equip::servers(request) {
+            set(&mut state, &["mcpServers", &name], server);
+        }
+    }
     put(plan, overlay.join(".claude.json"), state.to_string());
 
     // Above a project's own settings, whose `env` would otherwise send requests elsewhere.
-    let launch = request.pane_dir.join("claude-launch.json");
+    let launch = super::equip::launch_file(request);
     let mut ours = json!({
         "env": {
             "ANTHROPIC_BASE_URL": gateway.base_url,
@@ -108,6 +113,7 @@ pub(super) fn furnish(
     } else if request.trusted {
         set(&mut ours, &["enableAllProjectMcpServers"], true.into());
     }
+    super::equip::permissions(request, &mut ours);
     put(plan, launch, ours.to_string());
 
     for (name, value) in [

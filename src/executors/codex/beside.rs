@@ -26,7 +26,11 @@ pub(super) fn stands(request: &LaunchRequest<'_>, forks: bool) -> bool {
         return false;
     }
     match request.home {
-        Home::Users => answered(request),
+        // What it is given in the person's own home stands in the arguments of a Codex by itself.
+        Home::Users => {
+            let given = request.equipment;
+            answered(request) && given.servers.is_empty() && given.context.is_empty()
+        }
         Home::Overlay { .. } | Home::Empty => request.trusted,
     }
 }

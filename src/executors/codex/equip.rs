@@ -4,7 +4,7 @@ use crate::{
     config::equipment::{Act, Rule},
     executors::{
         Home, LaunchPlan, LaunchRequest,
-        equip::{Header, Kind, Laid, Server, lay, wrapped},
+        equip::{Header, Kind, Laid, Layer, Server, lay, wrapped},
         launch::put,
         overlay::{put_in, read_text, table},
     },
@@ -43,8 +43,10 @@ fn server(request: &LaunchRequest<'_>, plan: &mut LaunchPlan, server: &Server) -
         Kind::Http { url, headers } => {
             let mut made = table([("url", url.as_str().into())]);
             if private {
-                let plain: Table =
-                    headers.iter().map(|(name, header)| (name.clone(), header.value.as_str().into())).collect();
+                let plain: Table = headers
+                    .iter()
+                    .map(|(name, header)| (name.clone(), header.value.as_str().into()))
+                    .collect();
                 if !plain.is_empty() {
                     put_in(&mut made, "http_headers", Value::Table(plain));
                 }
@@ -86,7 +88,8 @@ fn named(
     plan: &LaunchPlan,
     headers: &BTreeMap<String, Header>,
 ) -> bool {
-    let passed = |variable: &String| request.env.contains_key(variable) && !plan.env_remove.contains(variable);
+    let passed =
+        |variable: &String| request.env.contains_key(variable) && !plan.env_remove.contains(variable);
     let (mut plain, mut looked_up) = (Table::new(), Table::new());
     for (name, header) in headers {
         match crate::config::equipment::reference(&header.written).map(str::parse) {
@@ -128,7 +131,9 @@ fn say_unmapped(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
             Act::Run if rule.pattern.is_empty() => "Codex has rules about how a command begins only",
             Act::Run if request.home == Home::Users => NO_HOME,
             Act::Run | Act::Mcp => continue,
-            Act::Edit | Act::Read | Act::Web => "Codex has no such rule; its sandbox decides about files and network",
+            Act::Edit | Act::Read | Act::Web => {
+                "Codex has no such rule; its sandbox decides about files and network"
+            }
         };
         plan.leave_out(&rule.to_string(), why);
     }
@@ -179,7 +184,7 @@ fn link_skills(plan: &mut LaunchPlan, laid: &Laid, overlay: &std::path::Path) {
 
 /// Arguments for the person's own home; they add to its config.
 pub(super) fn arguments(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
-    for skill in &request.equipment.skills {
+    for skill in request.equipment.skills.iter().filter(|skill| skill.layer != Layer::BuiltIn) {
         plan.leave_out(&format!("skill {}", skill.name), NO_HOME);
     }
     let equipped = request.equipment;

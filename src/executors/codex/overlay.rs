@@ -19,7 +19,7 @@ pub(super) const PROVIDER: &str = "inspan";
 
 /// What is read from the user's directory through a link.
 const LINKED: &[&str] =
-    &["AGENTS.md", "AGENTS.override.md", "prompts", "rules", "agents", "themes", "hooks.json", "hooks"];
+    &["AGENTS.md", "AGENTS.override.md", "prompts", "agents", "themes", "hooks.json", "hooks"];
 
 /// Where sessions live; shared, so that history is one.
 pub(super) const SHARED: &[&str] = &["sessions", "archived_sessions", "history.jsonl", "session_index.jsonl"];
@@ -62,6 +62,11 @@ pub(super) fn furnish(
     let mut config = Table::new();
     if inherit_user && let Some(user) = super::home(request.env) {
         config = inherit(plan, &user, &overlay);
+        if super::equip::has_rules(request) {
+            link_entries(plan, &user, &overlay, "rules");
+        } else {
+            link(plan, &user, &overlay, "rules");
+        }
     }
     let mut provider = table([
         ("name", "inspan".into()),
@@ -108,6 +113,7 @@ pub(super) fn furnish(
             plan.argv.push("--dangerously-bypass-hook-trust".into());
         }
     }
+    super::equip::furnish(request, plan, &mut config);
     let text = toml::to_string(&config).map_err(|e| format!("cannot write Codex's config: {e}"))?;
     put(plan, overlay.join("config.toml"), text);
     plan.env_set.insert("CODEX_HOME".into(), overlay.to_string_lossy().into_owned());

@@ -54,6 +54,7 @@ fn plan(
             prompt: request.prompt,
             env: request.env,
             trusted: true,
+            equipment: request.equipment,
             control: false,
         };
         change(&mut asked);

@@ -3,7 +3,9 @@ use super::{Context, Equipped, Header, Kind, Layer, Server, skills};
 use crate::{
     config::equipment::{Equipment, Location, McpServer, Transport, line_of, reference},
     executors::overlay::read_text,
-    router::ExecutorId,
+    router::{Credential, ExecutorId},
+    state::Permission,
+    vault::Vault,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -16,17 +18,45 @@ pub struct Look<'a> {
     pub home: Option<&'a Path>,
     /// Our data directory.
     pub data: &'a Path,
+    /// The harness runs in a home of ours, where it is given inspan's own skill.
+    pub builtin: bool,
     /// The secret behind a reference; the words say why there is none.
     pub resolve: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
+/// The secret behind a reference of an MCP server. A variable is looked up where the person attached.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn secret(vault: &Vault, env: &BTreeMap<String, String>, reference: &str) -> Result<String, String> {
+    if let Ok(Credential::Env(name)) = reference.parse()
+        && let Some(value) = env.get(&name).filter(|value| !value.is_empty())
+    {
+        return Ok(value.clone());
+    }
+    vault.resolve(reference).map(|secret| secret.expose().to_owned()).map_err(|why| why.to_string())
+}
+
 impl Equipped {
     /// Prepares what an executor is given. What is missing is left out with a note.
-    pub fn prepare(equipment: &Equipment, executor: &ExecutorId, look: &Look<'_>) -> Self {
+    pub fn prepare(
+        equipment: &Equipment,
+        executor: &ExecutorId,
+        permission: Permission,
+        look: &Look<'_>,
+    ) -> Self {
         let mut equipped = Self { rules: equipment.rules.clone(), ..Self::default() };
+        if matches!(permission, Permission::Plan | Permission::Readonly)
+            && equipped.rules.iter().any(|rule| rule.allow)
+        {
+            equipped.rules.retain(|rule| !rule.allow);
+            equipped.notes.push("your `allow` rules rest while the permission is plan or readonly".into());
+        }
         let denied = |server: &McpServer| {
             equipment.rules.iter().any(|rule| {
-                !rule.allow && rule.act == crate::config::equipment::Act::Mcp && ["", &server.name].contains(&rule.pattern.as_str())
+                !rule.allow
+                    && rule.act == crate::config::equipment::Act::Mcp
+                    && ["", &server.name].contains(&rule.pattern.as_str())
             })
         };
         for server in equipment.servers.iter().filter(|server| server.is_for(executor)) {
@@ -45,7 +75,9 @@ impl Equipped {
                 Ok((context, cut)) => {
                     if cut {
                         let size = MAX_CONTEXT / 1024;
-                        equipped.notes.push(format!("{}: only its first {size} KiB are given", location.written));
+                        equipped
+                            .notes
+                            .push(format!("{}: only its first {size} KiB are given", location.written));
                     }
                     equipped.context.push(context);
                 }
@@ -58,14 +90,15 @@ impl Equipped {
     /// Skills of all layers; where two have a name, the nearer to the workspace wins.
     fn find_skills(&mut self, equipment: &Equipment, look: &Look<'_>) {
         let mut found = Vec::new();
-        if equipment.builtin_skill.unwrap_or(true) {
+        if look.builtin && equipment.builtin_skill.unwrap_or(true) {
             found.push(skills::built_in());
         }
         for source in &equipment.skill_sources {
             let root = skills::source_dir(look.data, &source.name, &source.commit);
             let dir = root.join(&source.path);
             if !root.is_dir() {
-                self.notes.push(format!("skills of {}: not fetched yet: inspan skills fetch {0}", source.name));
+                self.notes
+                    .push(format!("skills of {}: not fetched yet: inspan skills fetch {0}", source.name));
                 continue;
             }
             match skills::scan(&dir, Some(&root), Layer::Public, &line_of(&source.origin)) {
@@ -87,14 +120,21 @@ impl Equipped {
         let mut by_name = BTreeMap::new();
         for skill in found {
             if let Some(hidden) = by_name.insert(skill.name.clone(), skill) {
-                self.notes.push(format!("skill {}: the one of {} is hidden by another", hidden.name, hidden.source));
+                self.notes.push(format!(
+                    "skill {}: the one of {} is hidden by another",
+                    hidden.name, hidden.source
+                ));
             }
         }
         self.skills = by_name.into_values().collect();
     }
 }
 
-fn resolved(server: &McpServer, look: &Look<'_>) -> Result<Server, String> {
+/// A server with its secrets.
+///
+/// # Errors
+/// The secret that is missing.
+pub fn resolved(server: &McpServer, look: &Look<'_>) -> Result<Server, String> {
     let value = |written: &String| match reference(written) {
         Some(found) => {
             let secret = (look.resolve)(found)?;

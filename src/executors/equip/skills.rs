@@ -1,6 +1,7 @@
 //! Skills: directories with a `SKILL.md`, from the workspace, from the person, from others, and inspan's own.
 use super::super::overlay::read_text;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -52,11 +53,22 @@ pub fn source_dir(data: &Path, name: &str, commit: &str) -> PathBuf {
 /// inspan's own.
 pub(super) fn built_in() -> Skill {
     let description = front(BUILT_IN, "description").unwrap_or_default();
-    Skill { name: "inspan".into(), description, layer: Layer::BuiltIn, place: None, source: "built in".into() }
+    Skill {
+        name: "inspan".into(),
+        description,
+        layer: Layer::BuiltIn,
+        place: None,
+        source: "built in".into(),
+    }
 }
 
 /// The skills of a directory: one below each entry, or the directory itself. With `within` none may lead out of that.
-pub(super) fn scan(dir: &Path, within: Option<&Path>, layer: Layer, source: &str) -> Result<Vec<Skill>, String> {
+pub(super) fn scan(
+    dir: &Path,
+    within: Option<&Path>,
+    layer: Layer,
+    source: &str,
+) -> Result<Vec<Skill>, String> {
     let skill = |place: PathBuf| {
         let text = read_text(&place.join("SKILL.md"))?;
         let name = place.file_name()?.to_str().filter(|name| crate::router::is_name(name))?.to_owned();
@@ -66,12 +78,16 @@ pub(super) fn scan(dir: &Path, within: Option<&Path>, layer: Layer, source: &str
     if dir.join("SKILL.md").is_file() {
         return Ok(skill(dir.to_owned()).into_iter().collect());
     }
-    let entries = fs::read_dir(dir).map_err(|e| format!("skills in {} cannot be read: {e}", dir.display()))?;
+    let entries =
+        fs::read_dir(dir).map_err(|e| format!("skills in {} cannot be read: {e}", dir.display()))?;
     let mut places: Vec<PathBuf> = entries.flatten().take(MAX_SKILLS).map(|entry| entry.path()).collect();
     places.sort();
     let inside = |place: &PathBuf| {
         within.is_none_or(|root| {
-            place.join("SKILL.md").canonicalize().is_ok_and(|real| root.canonicalize().is_ok_and(|r| real.starts_with(r)))
+            place
+                .join("SKILL.md")
+                .canonicalize()
+                .is_ok_and(|real| root.canonicalize().is_ok_and(|r| real.starts_with(r)))
         })
     };
     Ok(places.into_iter().filter(inside).filter_map(skill).collect())
@@ -86,4 +102,54 @@ fn front(text: &str, key: &str) -> Option<String> {
         (name.trim() == key).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
     })?;
     Some(line).filter(|line| !line.is_empty())
+}
+
+/// Directories that CLIs themselves look into for skills, and who does, as measured: in the workspace and its
+/// repository's root, and in the home.
+const NATIVE: &[(&str, &[&str])] = &[
+    (".claude/skills", &["claude", "opencode", "grok"]),
+    (".agents/skills", &["codex", "gemini", "opencode", "grok"]),
+    (".codex/skills", &["codex"]),
+    (".gemini/skills", &["gemini"]),
+    (".opencode/skills", &["opencode"]),
+    (".grok/skills", &["grok"]),
+];
+
+fn by(executor: &str, when: Option<&str>) -> Value {
+    json!({ "executor": executor, "when": when })
+}
+
+/// Who is given a skill of ours, and when.
+pub fn sees(skill: &Skill) -> Vec<Value> {
+    let ours = Some("not under login");
+    // Under login these take flags; the others read their homes, which are the person's.
+    let flags = if skill.layer == Layer::BuiltIn { ours } else { None };
+    vec![
+        by("claude", flags),
+        by("codex", ours),
+        by("gemini", ours),
+        by("opencode", flags),
+        by("grok", ours),
+        by("openai-agents", None),
+    ]
+}
+
+/// The skills that CLIs find by themselves, and who finds each.
+pub fn native_skills(dir: &Path, home: Option<&Path>) -> Vec<(Skill, Vec<Value>)> {
+    let root = super::super::launch::git_root(dir);
+    let mut found = Vec::new();
+    let mut places = vec![(dir, Layer::Team)];
+    if root != dir {
+        places.push((root, Layer::Team));
+    }
+    places.extend(home.map(|home| (home, Layer::User)));
+    for (place, layer) in places {
+        for (name, executors) in NATIVE {
+            let source = place.join(name);
+            let Ok(skills) = scan(&source, None, layer, &source.display().to_string()) else { continue };
+            let seen: Vec<Value> = executors.iter().map(|executor| by(executor, None)).collect();
+            found.extend(skills.into_iter().map(|skill| (skill, seen.clone())));
+        }
+    }
+    found
 }

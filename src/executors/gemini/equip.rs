@@ -22,7 +22,12 @@ const DENIES: i64 = 900;
 const NO_HOME: &str = "Gemini CLI takes it from its home only, which is yours under login";
 
 /// Adds to the settings of a home of ours.
-pub(super) fn furnish(request: &LaunchRequest<'_>, plan: &mut LaunchPlan, overlay: &Path, settings: &mut Value) {
+pub(super) fn furnish(
+    request: &LaunchRequest<'_>,
+    plan: &mut LaunchPlan,
+    overlay: &Path,
+    settings: &mut Value,
+) {
     let laid = lay(request, plan);
     let file = overlay.join("settings.json");
     for server in &request.equipment.servers {
@@ -33,8 +38,10 @@ pub(super) fn furnish(request: &LaunchRequest<'_>, plan: &mut LaunchPlan, overla
                 "env": env,
             }),
             Kind::Http { url, headers } => {
-                let headers: Map<String, Value> =
-                    headers.iter().map(|(name, header)| (name.clone(), header.value.as_str().into())).collect();
+                let headers: Map<String, Value> = headers
+                    .iter()
+                    .map(|(name, header)| (name.clone(), header.value.as_str().into()))
+                    .collect();
                 json!({ "httpUrl": url, "headers": headers })
             }
         };
@@ -115,10 +122,8 @@ pub(super) fn arguments(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
         return;
     }
     plan.notes.extend(equipped.notes.iter().cloned());
-    let servers = equipped.servers.iter().map(|server| format!("MCP server {}", server.name));
-    let skills = equipped.skills.iter().map(|skill| format!("skill {}", skill.name));
-    let context = equipped.context.iter().map(|context| format!("context file {}", context.path.display()));
-    for what in servers.chain(skills).chain(context).collect::<Vec<_>>() {
-        plan.leave_out(&what, NO_HOME);
+    equipped.leave_out(plan, NO_HOME);
+    for context in &equipped.context {
+        plan.leave_out(&format!("context file {}", context.path.display()), NO_HOME);
     }
 }

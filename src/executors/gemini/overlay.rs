@@ -3,23 +3,14 @@
 use crate::executors::{
     LaunchPlan, LaunchRequest,
     launch::{bypass_proxy, competes, put},
-    overlay::{link, read_json, read_text, set, share, unset, user_dir},
+    overlay::{link, link_entries, read_json, read_text, set, share, unset, user_dir},
 };
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// What is read from the user's directory through a link.
-const LINKED: &[&str] = &[
-    "GEMINI.md",
-    "agents",
-    "commands",
-    "extensions",
-    "hooks",
-    "keybindings.json",
-    "policies",
-    "skills",
-    "themes",
-];
+const LINKED: &[&str] =
+    &["GEMINI.md", "agents", "commands", "extensions", "hooks", "keybindings.json", "policies", "themes"];
 
 /// Where sessions and the names of projects live; shared, so that history is one.
 pub(super) const SHARED: &[&str] = &["tmp", "history"];
@@ -52,6 +43,7 @@ pub(super) fn furnish(
     // user's own history, which is shared here.
     set(&mut settings, &["general", "sessionRetention", "enabled"], false.into());
     set(&mut settings, &["privacy", "usageStatisticsEnabled"], false.into());
+    super::equip::furnish(request, plan, &overlay, &mut settings);
     put(plan, overlay.join("settings.json"), settings.to_string());
 
     for (name, value) in [
@@ -76,6 +68,8 @@ fn inherit(plan: &mut LaunchPlan, user: &Path, overlay: &Path) -> Value {
     for name in LINKED {
         link(plan, user, overlay, name);
     }
+    // Ours lie beside the user's.
+    link_entries(plan, user, overlay, "skills");
     for name in SHARED {
         share(plan, user, overlay, name);
     }
@@ -96,7 +90,7 @@ fn inherit(plan: &mut LaunchPlan, user: &Path, overlay: &Path) -> Value {
 }
 
 /// The names under which the user keeps instructions; only plain names, nothing that leads elsewhere.
-fn context_files(settings: &Value) -> Vec<String> {
+pub(super) fn context_files(settings: &Value) -> Vec<String> {
     let named = settings.pointer("/context/fileName").or_else(|| settings.get("contextFileName"));
     let list = match named {
         Some(Value::String(one)) => vec![one.clone()],

@@ -77,9 +77,5 @@ pub(super) fn arguments(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
         return;
     }
     plan.notes.extend(equipped.notes.iter().cloned());
-    let servers = equipped.servers.iter().map(|server| format!("MCP server {}", server.name));
-    let skills = equipped.skills.iter().map(|skill| format!("skill {}", skill.name));
-    for what in servers.chain(skills).collect::<Vec<_>>() {
-        plan.leave_out(&what, NO_HOME);
-    }
+    equipped.leave_out(plan, NO_HOME);
 }

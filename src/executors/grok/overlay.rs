@@ -107,6 +107,7 @@ pub(super) fn furnish(
         ui.remove("permission_mode");
         put_in(ui, "prompt_suggestions", false.into());
     });
+    super::equip::furnish(request, plan, &mut config);
     let text = toml::to_string(&config).map_err(|e| format!("cannot write Grok Build's config: {e}"))?;
     put(plan, overlay.join("config.toml"), text);
     if request.trusted {

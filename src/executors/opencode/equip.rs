@@ -53,7 +53,11 @@ fn append(settings: &mut Value, keys: &[&str], text: String) {
 }
 
 /// Lays the rules over those of a permission; the last that fits decides, so refusals come last.
-pub(super) fn permissions(request: &LaunchRequest<'_>, rules: &mut Map<String, Value>, plan: &mut LaunchPlan) {
+pub(super) fn permissions(
+    request: &LaunchRequest<'_>,
+    rules: &mut Map<String, Value>,
+    plan: &mut LaunchPlan,
+) {
     for act in [Act::Run, Act::Edit, Act::Read, Act::Web, Act::Mcp] {
         for rule in request.equipment.rules(act) {
             let decision = if rule.allow { "allow" } else { "deny" };

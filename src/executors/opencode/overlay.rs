@@ -58,9 +58,7 @@ pub(super) fn furnish(
     let mut settings = json!({});
     if inherit_user {
         overruled(request, plan);
-        let given = request.env.get("OPENCODE_CONFIG_CONTENT").map(|text| plain_json(text));
-        let given = given.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-        settings = given.filter(Value::is_object).unwrap_or(settings);
+        settings = given(request);
     } else {
         settings = without_users(request, plan, &overlay);
     }
@@ -89,6 +87,7 @@ pub(super) fn furnish(
     ] {
         set(&mut settings, &[key], value);
     }
+    super::equip::furnish(request, plan, &mut settings);
     plan.env_set.insert("OPENCODE_CONFIG_CONTENT".into(), settings.to_string());
     // The logins of the user's stay where they are and take no part.
     plan.env_set.insert("OPENCODE_AUTH_CONTENT".into(), "{}".into());
@@ -96,6 +95,23 @@ pub(super) fn furnish(
     plan.env_remove.push("OPENCODE_PERMISSION".into());
     bypass_proxy(plan, request.env);
     Ok(())
+}
+
+/// What the person's own variable says.
+fn given(request: &LaunchRequest<'_>) -> Value {
+    let text = request.env.get("OPENCODE_CONFIG_CONTENT").map(|text| plain_json(text));
+    let given = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    given.filter(Value::is_object).unwrap_or_else(|| json!({}))
+}
+
+/// In the person's own home: what harnesses are given is laid over the settings there, and nothing else is.
+pub(super) fn at_home(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
+    let before = given(request);
+    let mut settings = before.clone();
+    super::equip::furnish(request, plan, &mut settings);
+    if settings != before {
+        plan.env_set.insert("OPENCODE_CONFIG_CONTENT".into(), settings.to_string());
+    }
 }
 
 /// The user's own store of sessions, where this launch can be in it: so that what was begun outside goes on here, and

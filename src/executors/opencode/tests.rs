@@ -1,6 +1,7 @@
 use super::*;
 use crate::executors::furnished::{Furnished, write};
 use rusqlite::Connection;
+use serde_json::json;
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
@@ -102,6 +103,7 @@ fn the_adapter_speaks_what_the_route_says_and_the_token_is_in_a_file() {
                 prompt: None,
                 env: request.env,
                 trusted: true,
+                equipment: request.equipment,
                 control: false,
             });
             settings.clone_from(&made.unwrap().env_set["OPENCODE_CONFIG_CONTENT"]);

@@ -251,7 +251,7 @@ fn a_person_without_anything_is_told_every_way_in() {
     assert_eq!(
         refusal.remedies,
         [
-            "log in: run `claude` in a shell pane once",
+            "log in, in a window of its own: inspan login claude",
             "your own key: `claude = \"env:ANTHROPIC_API_KEY\"` under [byok] in config.toml",
             "credits: set ANTHROPIC_API_KEY where you attach, or `anthropic = \"env:ANTHROPIC_API_KEY\"` under \
              [credits] in config.toml",

@@ -7,7 +7,7 @@ use crate::{
     router::{AuthMode, Refusal, Route, route_lines, short_credential},
     server::{
         Server,
-        harness::{Start, Waiter},
+        harness::{Generated, Start, Waiter},
         panes::{STOP_GRACE, fresh_screen},
         reply::{Failure, Reply},
     },
@@ -324,18 +324,30 @@ impl Server {
 
     pub(super) fn files_verb(&mut self, target: &Target, as_json: bool, origin: &Origin) -> Answer {
         let only = target.target.as_deref().map(|t| self.state.find_pane(Some(t), origin)).transpose()?;
-        let mut rows = Vec::new();
+        let (mut rows, mut left_out) = (Vec::new(), Vec::new());
         for (id, runtime) in self.harnesses.iter().filter(|(id, _)| only.is_none_or(|o| o == **id)) {
-            for file in &runtime.files {
-                rows.push((id.to_string(), file.clone()));
-            }
+            rows.extend(runtime.files.iter().map(|file| (id.to_string(), file)));
+            left_out.extend(runtime.unmapped.iter().map(|what| (id.to_string(), what)));
         }
         if as_json {
-            let rows: Vec<Value> =
-                rows.iter().map(|(pane, file)| json!({ "pane": pane, "file": file })).collect();
-            return Ok(pretty(&Value::Array(rows)));
+            let files = rows.iter().map(|(pane, file)| {
+                json!({ "pane": pane, "file": file.path, "leads_to": file.target, "from": file.sources })
+            });
+            let left_out = left_out.iter().map(|(pane, what)| json!({ "pane": pane, "not_given": what }));
+            return Ok(pretty(&Value::Array(files.chain(left_out).collect())));
         }
-        Ok(Outcome::Done(rows.iter().map(|(pane, file)| format!("{pane} {}\n", file.display())).collect()))
+        let line = |(pane, file): &(String, &Generated)| {
+            let target =
+                file.target.as_ref().map(|target| format!(" -> {}", target.display())).unwrap_or_default();
+            let from = if file.sources.is_empty() {
+                String::new()
+            } else {
+                format!("  from {}", file.sources.join(", "))
+            };
+            format!("{pane} {}{target}{from}\n", file.path.display())
+        };
+        let left_out = left_out.iter().map(|(pane, what)| format!("{pane} not given: {what}\n"));
+        Ok(Outcome::Done(rows.iter().map(line).chain(left_out).collect()))
     }
 
     /// Asks the record on a thread, because its writer may sit on a slow disk, and answers with `tell`.

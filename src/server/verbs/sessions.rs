@@ -316,7 +316,7 @@ impl Server {
         self.touch();
     }
 
-    pub(super) fn new_window(
+    pub(in crate::server) fn new_window(
         &mut self,
         verb: Verb,
         origin: &Origin,

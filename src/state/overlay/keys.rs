@@ -569,7 +569,8 @@ impl Trust {
 
     fn answer(&self, how: &[&str]) -> Vec<String> {
         let dir = self.dir.to_string_lossy().into_owned();
-        [words(&["trust"]), words(how), vec![dir, "--".to_owned()], self.command.clone()].concat()
+        let shown = self.shown.iter().map(|hash| format!("--shown={hash}")).collect();
+        [words(&["trust"]), words(how), shown, vec![dir, "--".to_owned()], self.command.clone()].concat()
     }
 }
 
