@@ -108,12 +108,14 @@ const GATEWAY: [(&str, Want); 11] = [
 const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
 const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const EXECUTOR: [(&str, Want); 5] = [
+const EXECUTOR: [(&str, Want); 7] = [
     ("permission", Want::Permission),
     ("args", Want::List),
     ("effort", Want::Effort),
     ("auto_install", Want::AutoInstall),
     ("inject", Want::Inject),
+    ("fallback", Want::List),
+    ("fallback_stay", Want::Flag),
 ];
 /// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
 const DECLARED: [(&str, Want); 12] = [

@@ -48,6 +48,8 @@ pub(super) struct Account {
     pane: Arc<PaneRoute>,
     /// What the budgets count until the cost is known.
     reserved: Option<Reserved>,
+    /// How long the provider asked to wait.
+    pub(super) wait: Option<Duration>,
     /// Bytes of the request, for estimates.
     asked_bytes: u64,
     /// The answer's status, once one is on its way to the harness.
@@ -90,6 +92,7 @@ impl Account {
             row,
             pane: Arc::clone(pane),
             reserved: None,
+            wait: None,
             asked_bytes: 0,
             answer: None,
             due: None,
@@ -324,6 +327,7 @@ impl Account {
             row: Arc::new(row),
             answer: said,
             calls_tools,
+            wait: self.wait,
         });
         for Crossed { budget, standing } in crossed {
             let data = json!({

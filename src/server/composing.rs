@@ -63,6 +63,7 @@ impl Server {
             WorkVerb::MergeWorktree { target, yes, remove, json } => {
                 self.merge_worktree(&target, yes, remove, json, origin, reply)
             }
+            WorkVerb::Fallback { target, json } => self.fallback_verb(&target, json, origin),
             WorkVerb::ResumeDialog { target, executor } => self.resume_dialog(&target, executor, origin),
         }
     }

@@ -83,6 +83,13 @@ pub struct Runtime {
     pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
     pub submitted: Option<Instant>,
+    /// How the newest failure stands in the way of further work, until another request is served.
+    pub blocked: Option<super::limits::Blocked>,
+    /// The words in which a limit was told and when it ends by them (unix seconds): a clock time means the day on which
+    /// it was first read.
+    pub limit_said: Option<(String, u64)>,
+    /// Another way on was offered since it last worked.
+    pub offered: bool,
 }
 
 /// A command that waits until its prompt was answered.
@@ -422,11 +429,7 @@ impl Server {
                 Some(Harness::planned(start.route.clone(), start.permission, start.rehearse, parked));
         }
         self.start(id, Launch::program(argv));
-        let installing = StatusReport {
-            status: Status::Starting,
-            source: StatusSource::Process,
-            detail: crate::state::INSTALLING.into(),
-        };
+        let installing = StatusReport::new(Status::Starting, StatusSource::Process, crate::state::INSTALLING);
         if self.screens.get(&id).is_some_and(|screen| screen.pty.is_some()) {
             self.set_status(id, installing);
         }

@@ -391,6 +391,11 @@ impl Server {
             "pane_mode": if copying { "copy-mode" } else { "" }, "pane_input_off": pane.input_off,
         })));
         row.extend(self::row(json!({
+            "limited_until": pane.status.until,
+            "same_files": (self.state.same_files.iter())
+                .filter(|(a, b, _)| *a == id || *b == id)
+                .map(|(a, b, file)| json!({ "file": file, "with": if *a == id { *b } else { *a }.to_string() }))
+                .collect::<Vec<_>>(),
             "pane_synchronized": window.is_some_and(|w| w.synchronized),
             "pane_pipe": self.scripted.pipes.contains_key(&id), "pane_floating": floats.is_some(),
             "pane_start_command": pane.argv.join(" "), "pane_start_path": pane.cwd, "pane_format": true,

@@ -45,6 +45,8 @@ pub struct State {
     pub spend_today: f64,
     /// Credits that a US dollar is shown as.
     pub credits_per_usd: u64,
+    /// Files that two working panes both write: the panes and the file.
+    pub same_files: BTreeSet<(PaneId, PaneId, String)>,
     /// What the gateway turned away last, and how often it did since the server started.
     pub turned_away: Option<(String, u64)>,
     /// A standing warning for every client (a full disk, a broken config line).
@@ -330,6 +332,9 @@ pub struct Parked {
     /// The model it ran, for the way back.
     #[serde(default)]
     pub model: Option<String>,
+    /// Unix seconds at which the limit ends that it was left for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_until: Option<u64>,
 }
 
 /// Where a switch stands.

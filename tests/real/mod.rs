@@ -76,6 +76,16 @@ pub const GROK: Cli = Cli {
     question: "Yes, proceed",
     asks: "run",
 };
+/// The one whose pane is ours; installed apart from the others, since it needs Python.
+pub const AGENTS: Cli = Cli {
+    name: "openai-agents",
+    takes_prompts: "what shall be done?",
+    model: "gpt-5.4",
+    other_model: "gpt-5.3-codex",
+    other_wire: "gpt-5.3-codex",
+    question: "y yes",
+    asks: "run",
+};
 
 /// What is told apart between the CLIs.
 #[derive(Clone, Copy, Debug)]

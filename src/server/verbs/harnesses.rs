@@ -49,11 +49,7 @@ impl Server {
             Some((Status::Idle | Status::Done | Status::Limited, _)) => {
                 self.set_status(
                     id,
-                    StatusReport {
-                        status: Status::Working,
-                        source: StatusSource::Process,
-                        detail: "a prompt was submitted".into(),
-                    },
+                    StatusReport::new(Status::Working, StatusSource::Process, "a prompt was submitted"),
                 );
                 self.submit(id, text)?;
             }
@@ -276,7 +272,8 @@ impl Server {
                 .collect();
             return Ok(pretty(&json!({
                 "pane": id.to_string(), "status": pane.status.status.as_str(), "source": pane.status.source,
-                "detail": pane.status.detail, "since": pane.status_since, "sources": sources,
+                "detail": pane.status.detail, "since": pane.status_since,
+                "until": pane.status.until, "sources": sources,
             })));
         }
         let name =

@@ -192,9 +192,13 @@ impl Server {
                 let cwd = self.state.panes.get(&id).map(|p| p.cwd.clone()).unwrap_or_default();
                 let turns = self.harnesses.get(&id).map_or(0, |r| r.conversation.turns.len());
                 let session = match (how, harness.session.clone()) {
-                    (Respawn::Resume, Some(session)) if went_wrong && turns == 0 => {
-                        resume(&Parked { session, auth: harness.route.auth, seen_requests: 0, model: None })
-                    }
+                    (Respawn::Resume, Some(session)) if went_wrong && turns == 0 => resume(&Parked {
+                        session,
+                        auth: harness.route.auth,
+                        seen_requests: 0,
+                        model: None,
+                        limited_until: None,
+                    }),
                     (Respawn::Resume, Some(session)) => SessionChoice::Resume(session),
                     (Respawn::Resume, None) => {
                         return Err(Failure::Failed(format!(
