@@ -181,7 +181,8 @@ fn the_settings_in_the_documents_are_understood() {
             "policy.toml" => {
                 let file = directory.path().join("policy.toml");
                 fs::write(&file, &block).unwrap();
-                config::load_policy([file]).1
+                drop(file);
+                config::PolicyFiles::new(directory.path(), None).load().1
             }
             other => panic!("a block of settings begins with its file's name, not with {other:?}"),
         };

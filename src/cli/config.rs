@@ -9,11 +9,12 @@ use anyhow::Result;
 /// Checks, shows or locates the configuration.
 pub fn run(action: ConfigAction) -> Result<i32> {
     let paths = paths()?;
+    let here = |paths: &config::Paths| anyhow::Ok(paths.policy.within(&std::env::current_dir()?));
     let (mut settings, mut problems) = config::load([paths.config_file()]);
     match action {
         ConfigAction::Path => {
             println!("settings  {}", paths.config_file().display());
-            for file in paths.policy_files() {
+            for (_, file) in here(&paths)?.all() {
                 println!("policy    {}", file.display());
             }
             println!("themes    {}", paths.themes().display());
@@ -37,7 +38,7 @@ pub fn run(action: ConfigAction) -> Result<i32> {
         ConfigAction::Check => {
             problems.extend(crate::server::check_settings(&mut settings));
             problems.extend(Theme::load(&settings.theme, &paths.themes()).1);
-            problems.extend(config::load_policy(paths.policy_files()).1);
+            problems.extend(here(&paths)?.load().1);
             for problem in &problems {
                 eprintln!("{problem}");
             }

@@ -2,7 +2,7 @@
 use super::{paths, print_json, refuse, settings};
 use crate::{
     client,
-    config::{Paths, Settings, load_policy},
+    config::{Paths, PolicyFiles, Settings},
     executors::{self, Versions, machine::Machine},
     router::{ExecutorId, Facts, PlanRequest, plan as plan_route, route_lines},
     vault::{Vault, VaultFile},
@@ -16,6 +16,7 @@ pub(super) struct Here {
     pub(super) env: BTreeMap<String, String>,
     path: String,
     pub(super) paths: Paths,
+    pub(super) policy: PolicyFiles,
     pub(super) settings: Settings,
     pub(super) vault: Vault,
     versions: Versions,
@@ -35,7 +36,8 @@ impl Here {
         }
         vault.learn_env(&env);
         let versions = Versions::load(&paths.data);
-        Ok(Self { path: executors::login_shell_path(&env), paths, env, settings, vault, versions })
+        let policy = paths.policy.within(&std::env::current_dir()?);
+        Ok(Self { path: executors::login_shell_path(&env), paths, policy, env, settings, vault, versions })
     }
 
     pub(super) fn machine(&self) -> Machine<'_> {
@@ -43,7 +45,7 @@ impl Here {
             env: &self.env,
             path: &self.path,
             data_dir: &self.paths.data,
-            config_dir: &self.paths.config,
+            policy: &self.policy,
             settings: &self.settings,
             vault: &self.vault,
             versions: &self.versions,
@@ -68,8 +70,7 @@ pub fn plan(
         }
     };
     let facts = if assume_all {
-        let paths = paths()?;
-        let (policy, problems) = load_policy(paths.policy_files());
+        let (policy, problems) = paths()?.policy.within(&std::env::current_dir()?).load();
         for problem in problems {
             eprintln!("inspan: {problem}");
         }

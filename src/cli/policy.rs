@@ -2,7 +2,7 @@
 use super::{FAILED, REFUSED, machine::Here, paths, print_json};
 use crate::{
     commands::PolicyAction,
-    config::load_policy,
+    config::PolicyFiles,
     router::{
         Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan,
         policy::{ExecutorPolicy, Origin, Policy, Verdict},
@@ -21,13 +21,18 @@ pub fn run(action: PolicyAction, executor: Option<&str>, model: Option<&str>, js
     }
 }
 
+/// The files of every layer that holds where we are.
+fn files() -> Result<PolicyFiles> {
+    Ok(paths()?.policy.within(&std::env::current_dir()?))
+}
+
 fn at(origin: &Origin) -> String {
     if origin.line == 0 { origin.file.clone() } else { format!("{}:{}", origin.file, origin.line) }
 }
 
 fn show(as_json: bool) -> Result<i32> {
-    let files = paths()?.policy_files();
-    let (policy, problems) = load_policy(files.clone());
+    let files = files()?;
+    let (policy, problems) = files.load();
     for problem in &problems {
         eprintln!("inspan: {problem}");
     }
@@ -35,8 +40,8 @@ fn show(as_json: bool) -> Result<i32> {
         print_json(&serde_json::to_value(&policy)?);
         return Ok(0);
     }
-    for file in &files {
-        println!("# {}{}", file.display(), if file.exists() { "" } else { " (absent)" });
+    for (layer, file) in files.all() {
+        println!("# {layer:<13} {}{}", file.display(), if file.exists() { "" } else { " (absent)" });
     }
     for (rule, origin) in rules(&policy) {
         println!("{rule:<56} {origin}");
@@ -73,7 +78,7 @@ fn rules(policy: &Policy) -> Vec<(String, String)> {
 }
 
 fn check(as_json: bool) -> Result<i32> {
-    let (_, problems) = load_policy(paths()?.policy_files());
+    let (_, problems) = files()?.load();
     if as_json {
         print_json(&json!({ "problems": problems }));
     } else {

@@ -1,6 +1,5 @@
-//! Reading the files of a person and of an administrator.
+//! Reading a person's settings.
 use super::{Problem, Settings};
-use crate::router::Policy;
 use std::{
     fs::File,
     io::{ErrorKind, Read},
@@ -35,27 +34,7 @@ pub fn load_over<P: AsRef<Path>>(
     (settings, unread.into_iter().chain(problems).collect())
 }
 
-/// Reads policy from files, the administrator's first; later ones may only tighten. A file that does not exist says
-/// nothing; one that exists and cannot be read keeps every executor off.
-pub fn load_policy<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> (Policy, Vec<Problem>) {
-    let (mut policy, mut problems) = (Policy::default(), Vec::new());
-    for file in files {
-        let name = file.as_ref().display().to_string();
-        let (layer, found) = match read(file.as_ref()) {
-            Ok(None) => continue,
-            Ok(Some(text)) => Policy::parse(&text, &name),
-            Err(fault) => {
-                let message = format!("{fault}; every executor stays off until it can be read");
-                (Policy::closed(&name, &fault), vec![whole(name, message)])
-            }
-        };
-        problems.extend(found);
-        problems.extend(policy.tighten(layer));
-    }
-    (policy, problems)
-}
-
-fn whole(file: String, message: String) -> Problem {
+pub(super) fn whole(file: String, message: String) -> Problem {
     Problem { file, line: 0, column: 0, key: String::new(), message, nearest: None }
 }
 
@@ -83,7 +62,6 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::{ExecutorId, policy::Preset};
     use std::path::PathBuf;
 
     fn file(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
@@ -120,21 +98,5 @@ mod tests {
             .map(|(words, problem)| problem.message.contains(words))
             .collect();
         assert_eq!((said, problems.len()), (vec![true; 3], 3), "{problems:?}");
-    }
-
-    #[test]
-    fn policy_layers_tighten_and_an_unreadable_one_closes() {
-        let dir = tempfile::tempdir().unwrap();
-        let admin = file(&dir, "admin.toml", b"preset = \"agent-computer\"\n[codex]\nenabled = false\n");
-        let user = file(&dir, "user.toml", b"preset = \"open\"\n[codex]\nenabled = true\n");
-        let (policy, problems) = load_policy([&admin, &user, &dir.path().join("missing.toml")]);
-        assert_eq!(policy.preset(), Preset::AgentComputer);
-        assert!(policy.disabled(&ExecutorId::CODEX).is_some());
-        assert_eq!(problems.len(), 1);
-        assert!(problems[0].file.ends_with("user.toml"));
-
-        let (policy, problems) = load_policy([file(&dir, "broken.toml", b"\xff")]);
-        assert_eq!(problems.len(), 1);
-        assert!(policy.broken(&ExecutorId::CLAUDE).is_some());
     }
 }

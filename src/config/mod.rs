@@ -1,15 +1,19 @@
 //! Owns settings, paths and themes: defaults embedded as commented TOML, load, check.
 //!
 //! Must not know: panes, clients, what a key's command does, or any secret (credentials appear as references only).
+mod lenient;
 mod load;
 pub mod paths;
+mod policy;
 mod schema;
 mod settings;
 pub mod theme;
+pub mod workspace;
 
 pub use crate::router::Problem;
-pub use load::{load, load_over, load_policy};
+pub use load::{load, load_over};
 pub use paths::{Paths, PathsError, ServerPaths};
+pub use policy::PolicyFiles;
 pub use schema::json_schema;
 pub use settings::{
     AutoInstall, ByokKeys, Declaration, ExecutorSettings, Hook, Inject, Place, ProviderSettings, Settings,

@@ -1,11 +1,9 @@
 //! Where inspan's files are, from environment variables and the user's id alone.
+use super::PolicyFiles;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
-
-/// The administrator's policy.
-const ADMIN_POLICY: &str = "/etc/inspan/policy.toml";
 
 /// Where sockets go unless told otherwise; unlike the runtime directory it survives the last logout.
 const DEFAULT_TMPDIR: &str = "/tmp";
@@ -23,9 +21,9 @@ pub enum PathsError {
     /// Neither the variable nor HOME says where to go.
     #[error("{0} is not set, and HOME is not an absolute path; set HOME")]
     NoHome(&'static str),
-    /// A socket directory must mean the same place to every client.
-    #[error("INSPAN_TMPDIR is {0:?}; set it to an absolute path")]
-    RelativeTmpdir(String),
+    /// What a variable names must mean the same place to every client.
+    #[error("{0} is {1:?}; set it to an absolute path")]
+    Relative(&'static str, String),
     /// The name would leave the directory or be hard to type.
     #[error(
         "{0:?} is no server name; use letters, digits, `-`, `_` and `.`, and begin with a letter or digit"
@@ -49,6 +47,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// `${INSPAN_TMPDIR:-/tmp}/inspan-<uid>`; to be made 0700, its owner checked, no symlink followed.
     pub sockets: PathBuf,
+    /// The layers of policy that every directory has.
+    pub policy: PolicyFiles,
 }
 
 /// The files of one server.
@@ -72,13 +72,15 @@ impl Paths {
             let base = absolute(name).or_else(|| Some(absolute("HOME")?.join(below_home)));
             Ok(base.ok_or(PathsError::NoHome(name))?.join("inspan"))
         };
-        let tmpdir = match env("INSPAN_TMPDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from) {
-            None => PathBuf::from(DEFAULT_TMPDIR),
-            Some(dir) if dir.is_absolute() => dir,
-            Some(dir) => return Err(PathsError::RelativeTmpdir(dir.display().to_string())),
+        let named = |name: &'static str| match env(name).filter(|path| !path.is_empty()).map(PathBuf::from) {
+            Some(path) if !path.is_absolute() => Err(PathsError::Relative(name, path.display().to_string())),
+            path => Ok(path),
         };
+        let tmpdir = named("INSPAN_TMPDIR")?.unwrap_or_else(|| PathBuf::from(DEFAULT_TMPDIR));
+        let config = xdg("XDG_CONFIG_HOME", ".config")?;
         Ok(Self {
-            config: xdg("XDG_CONFIG_HOME", ".config")?,
+            policy: PolicyFiles::new(&config, named("INSPAN_ADMIN_POLICY")?),
+            config,
             data: xdg("XDG_DATA_HOME", ".local/share")?,
             state: xdg("XDG_STATE_HOME", ".local/state")?,
             sockets: tmpdir.join(format!("inspan-{uid}")),
@@ -88,11 +90,6 @@ impl Paths {
     /// The user's settings.
     pub fn config_file(&self) -> PathBuf {
         self.config.join("config.toml")
-    }
-
-    /// The policy layers, the administrator's first.
-    pub fn policy_files(&self) -> [PathBuf; 2] {
-        policy_files(&self.config)
     }
 
     /// The user's own themes.
@@ -122,11 +119,6 @@ pub fn check_name(name: &str) -> Result<(), PathsError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let fine = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
     if fine { Ok(()) } else { Err(PathsError::ServerName(name.to_owned())) }
-}
-
-/// The policy layers of a configuration directory, the administrator's first; lower ones may only tighten.
-pub fn policy_files(config: &Path) -> [PathBuf; 2] {
-    [PathBuf::from(ADMIN_POLICY), config.join("policy.toml")]
 }
 
 impl ServerPaths {
@@ -165,9 +157,9 @@ mod tests {
         assert_eq!(paths.config_file(), Path::new("/home/ada/.config/inspan/config.toml"));
         assert_eq!(paths.themes(), Path::new("/home/ada/.config/inspan/themes"));
         assert_eq!(paths.data, Path::new("/home/ada/.local/share/inspan"));
-        let [admin, user] = paths.policy_files();
-        assert_eq!(admin, Path::new("/etc/inspan/policy.toml"));
-        assert_eq!(user, Path::new("/home/ada/.config/inspan/policy.toml"));
+        let policy: Vec<_> = paths.policy.all().into_iter().map(|(_, file)| file).collect();
+        let wanted = ["/etc/inspan/policy.toml", "/home/ada/.config/inspan/policy.toml"].map(PathBuf::from);
+        assert_eq!(policy, wanted);
         let server = paths.server(DEFAULT_SERVER).unwrap();
         assert_eq!(server.socket, Path::new("/tmp/inspan-1000/default.sock"));
         assert_eq!(server.database(), Path::new("/home/ada/.local/state/inspan/default/inspan.db"));
@@ -182,9 +174,13 @@ mod tests {
             ("XDG_STATE_HOME", "state"),
             ("XDG_DATA_HOME", ""),
             ("INSPAN_TMPDIR", "/run/x"),
+            ("INSPAN_ADMIN_POLICY", "/fleet.toml"),
         ])
         .unwrap();
         assert_eq!(moved.config, Path::new("/c/inspan"));
+        let policy = moved.policy.all();
+        assert_eq!(policy[1], (crate::router::policy::Layer::Administrator, PathBuf::from("/fleet.toml")));
+        assert_eq!(policy.len(), 3, "it stands beside the first, not in its place");
         assert_eq!(moved.state, Path::new("/home/ada/.local/state/inspan"));
         assert_eq!(moved.data, Path::new("/home/ada/.local/share/inspan"));
         assert_eq!(moved.sockets, Path::new("/run/x/inspan-1000"));
@@ -202,7 +198,7 @@ mod tests {
             Err(PathsError::NoHome("XDG_DATA_HOME"))
         );
         let relative = paths(&[("HOME", "/h"), ("INSPAN_TMPDIR", "tmp")]);
-        assert_eq!(relative, Err(PathsError::RelativeTmpdir("tmp".into())));
+        assert_eq!(relative, Err(PathsError::Relative("INSPAN_TMPDIR", "tmp".into())));
         let paths = paths(&[("HOME", "/h")]).unwrap();
         for name in ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a b", "ä"] {
             assert_eq!(paths.server(name), Err(PathsError::ServerName(name.into())));

@@ -22,6 +22,6 @@ pub use endpoint::{Endpoint, EndpointKind, asked_model, endpoint, splice_path, w
 pub use errors::{error_body, stream_error};
 pub use meter::{End, Measured, Meter, Usage};
 pub use said::{Newest, conversation, newest, newest_prompt};
-pub use splice::{SpliceError, splice_model, strip_fields};
+pub use splice::{SpliceError, named_model, splice_model, strip_fields};
 
 pub(crate) use said::{Said, newest_of, said};

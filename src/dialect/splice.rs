@@ -33,6 +33,15 @@ pub fn splice_model(raw: &[u8], new: &str) -> Result<Vec<u8>, SpliceError> {
     Ok(out)
 }
 
+/// The model that the top level names, without reading more of the request than where its parts begin and end. Of
+/// several the last counts, as it does for most parsers.
+///
+/// `None` when the bytes are no JSON object, or name no model. Whether what the parts hold is well formed is not looked at.
+pub fn named_model(raw: &[u8]) -> Option<String> {
+    let (start, end) = *Scan { raw, at: 0 }.model_values().ok()?.last()?;
+    serde_json::from_slice(&raw[start..end]).ok()
+}
+
 /// Takes the top-level fields of these names out; every other byte stays as it is, but for the commas between fields.
 ///
 /// # Errors
@@ -129,11 +138,14 @@ impl Scan<'_> {
         }
         self.at += 1;
         loop {
+            let rest = self.raw.get(self.at..).unwrap_or_default();
+            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+                return Err(SpliceError::Malformed(self.raw.len()));
+            };
+            self.at += found;
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
-                None => return Err(SpliceError::Malformed(self.raw.len())),
+                _ => self.at += 2,
             }
         }
         self.at += 1;
@@ -225,6 +237,17 @@ mod tests {
         assert_eq!(strip(r#"{"store":1}"#, &["store"]).unwrap(), "{}");
         assert_eq!(strip("{}", &["store"]).unwrap(), "{}");
         assert!(strip("[1]", &["store"]).is_err());
+    }
+
+    #[test]
+    fn a_model_is_found_without_reading_what_is_beside_it() {
+        let named = |raw: &str| named_model(raw.as_bytes());
+        assert_eq!(named(r#"{"a":{"model":"x"},"mod\u0065l":"b\"\u00e9"}"#).as_deref(), Some("b\"é"));
+        assert_eq!(named(r#"{"model":"a","model":"b"}"#).as_deref(), Some("b"));
+        for none in ["", "model", "[]", "{}", r#"{"model":7}"#, r#"{"model":"a""#, r#"{"model":"a","b":"c}"#]
+        {
+            assert_eq!(named(none), None, "{none}");
+        }
     }
 
     fn json() -> impl Strategy<Value = Value> {

@@ -118,8 +118,10 @@ fn date(tokens: &mut &[&str], now: &Zoned) -> Option<Date> {
         _ => return None,
     };
     let year = tokens.get(taken).filter(|word| word.len() == 4).and_then(|word| word.parse::<i16>().ok());
-    *tokens = &tokens[taken + usize::from(year.is_some())..];
-    let dated = Date::new(year.unwrap_or(today.year()), month, day).ok()?;
+    let dated = Date::new(year.unwrap_or(today.year()), month, day).ok();
+    // A day that there is not takes its time of day along: nothing is left to read.
+    *tokens = dated.map_or(&[], |_| &tokens[taken + usize::from(year.is_some())..]);
+    let dated = dated?;
     // Without a year it is the next such day.
     if year.is_none() && dated < today { Date::new(today.year() + 1, month, day).ok() } else { Some(dated) }
 }

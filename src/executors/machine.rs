@@ -1,7 +1,7 @@
 //! What is true on this machine: which CLIs are there, who is logged in, which keys may be used.
 use super::{Versions, all, by_id, find};
 use crate::{
-    config::{Settings, load_policy, paths::policy_files},
+    config::{PolicyFiles, Settings},
     router::{
         AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, models_for, plan,
         policy::Policy, prices,
@@ -19,8 +19,8 @@ pub struct Machine<'a> {
     pub path: &'a str,
     /// Our data directory.
     pub data_dir: &'a Path,
-    /// Our configuration directory.
-    pub config_dir: &'a Path,
+    /// Where rules are written.
+    pub policy: &'a PolicyFiles,
     /// The settings in force.
     pub settings: &'a Settings,
     /// Which credential references resolve.
@@ -33,8 +33,9 @@ pub struct Machine<'a> {
 /// session is created, it attaches them there.
 pub const ATTACHED_VAR: &str = "INSPAN_VAULT";
 
-/// Window and price of a model, `200k · $3 in $15 out`, as far as they are known.
-fn terms(model: &str, unix_ms: i64) -> String {
+/// Window and price of a model, `200k · $3 in $15 out`, as far as they are known; the price where it is asked for, or
+/// the list was read already.
+fn terms(model: &str, unix_ms: i64, priced: bool) -> String {
     let Ok(model) = Catalogue::builtin().model(model) else { return String::new() };
     let window = model.context.map(|tokens| match tokens {
         ..1_000_000 => format!("{}k", tokens / 1000),
@@ -44,7 +45,8 @@ fn terms(model: &str, unix_ms: i64) -> String {
         let text = format!("{usd:.2}");
         format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
     };
-    let rates = prices::rates(model.provider, &model.wire, unix_ms);
+    let priced = priced || prices::are_loaded();
+    let rates = priced.then(|| prices::rates(model.provider, &model.wire, unix_ms)).flatten();
     let price = rates.map(|rates| format!("{} in {} out", money(rates.input), money(rates.output)));
     [window, price].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
@@ -55,7 +57,7 @@ pub const UNTESTED: &str = "ready · untested";
 impl Machine<'_> {
     /// The rules in force, and what is wrong in their files.
     pub fn policy(&self) -> (Policy, Vec<Problem>) {
-        load_policy(policy_files(self.config_dir))
+        self.policy.load()
     }
 
     /// Everything that planning asks for.
@@ -124,13 +126,13 @@ impl Machine<'_> {
             .collect()
     }
 
-    /// The models of every executor as the panel lists them.
-    pub fn models(&self, auth: Option<AuthMode>, rehearse: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
+    /// The models of every executor as the panel lists them; with their prices if it is to be seen.
+    pub fn models(&self, rehearse: bool, priced: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
         let facts = self.facts();
         let now = jiff::Timestamp::now().as_millisecond();
-        let choice = |row: ModelRow| ModelChoice { terms: terms(&row.display, now), ..row.into() };
+        let choice = |row: ModelRow| ModelChoice { terms: terms(&row.display, now, priced), ..row.into() };
         let choices = |executor: &ExecutorId| {
-            models_for(executor, auth, rehearse, &facts).into_iter().map(choice).collect()
+            models_for(executor, None, rehearse, &facts).into_iter().map(choice).collect()
         };
         let listed = Catalogue::builtin().executors.iter().chain(&facts.declared);
         listed.map(|e| (e.id.clone(), choices(&e.id))).collect()

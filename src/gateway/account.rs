@@ -2,14 +2,14 @@
 use super::{
     Front, GatewayEvent, LedgerRow, PaneRoute,
     budgets::{Crossed, Reserved},
+    clerk::{BYTES_PER_TOKEN, Closing, Entry, GONE, Nature},
 };
 use crate::vault::Rotation;
 use crate::{
-    dialect::{End, Measured, Meter, estimate_tokens},
-    executors::Class,
-    handoff::{Conversation, clip},
+    dialect::{End, Meter},
+    handoff::clip,
     router::{
-        Budget, Dialect, Provider,
+        Budget, Dialect,
         prices::{self, Tokens},
     },
 };
@@ -20,17 +20,11 @@ use std::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-/// The HTTP status by which the ledger marks a request whose harness went away.
-const GONE: u16 = 499;
-
 /// Notes kept of one request; a translation that leaves out more than this says the same thing over and over.
 const NOTES_MAX: usize = 32;
 
 /// Bytes kept of one note.
 const NOTE_BYTES: usize = 200;
-
-/// Bytes of a request that make a token, where nobody counted them.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// Output that an estimate takes a request to have. Most answers of a turn are tool calls of a few hundred tokens.
 const OUTPUT_ESTIMATED: u64 = 1000;
@@ -43,7 +37,7 @@ pub(super) struct Account {
     front: Arc<Front>,
     request: u64,
     began: Instant,
-    class: Class,
+    nature: Nature,
     row: LedgerRow,
     pane: Arc<PaneRoute>,
     /// What the budgets count until the cost is known.
@@ -57,16 +51,11 @@ pub(super) struct Account {
     /// Bytes of the answer's body that have not come, where its length was declared.
     due: Option<u64>,
     meter: Option<Meter>,
+    /// Bytes that the meter has read before they were passed on.
+    ahead: usize,
     settled: bool,
     /// A place among the requests in flight, kept for as long as the answer streams.
     place: Option<OwnedSemaphorePermit>,
-}
-
-/// What a request turned out to be.
-pub(super) struct Nature {
-    pub(super) class: Class,
-    pub(super) session: Option<String>,
-    pub(super) conversation: Option<Arc<Conversation>>,
 }
 
 impl Account {
@@ -88,7 +77,7 @@ impl Account {
             front: Arc::clone(front),
             request: front.next_request.fetch_add(1, Ordering::Relaxed),
             began: Instant::now(),
-            class: Class::Side,
+            nature: Nature::default(),
             row,
             pane: Arc::clone(pane),
             reserved: None,
@@ -97,6 +86,7 @@ impl Account {
             answer: None,
             due: None,
             meter: None,
+            ahead: 0,
             settled: false,
             place: None,
         }
@@ -107,21 +97,9 @@ impl Account {
         self.row.model_asked = model.to_owned();
     }
 
-    /// Tells the loop that the request was accepted.
-    pub(super) fn started(&mut self, nature: Nature) {
-        self.class = nature.class;
-        self.front.tell(GatewayEvent::Started {
-            pane: self.row.pane.clone(),
-            request: self.request,
-            class: nature.class,
-            session: nature.session,
-            conversation: nature.conversation,
-        });
-    }
-
-    /// What the request turned out to be.
-    pub(super) fn class(&self) -> Class {
-        self.class
+    /// The request's number, and where it is noted what it turns out to be.
+    pub(super) fn request(&self) -> (u64, Nature) {
+        (self.request, Arc::clone(&self.nature))
     }
 
     /// Keeps a place among the requests in flight until the end.
@@ -169,19 +147,19 @@ impl Account {
 
     /// Tells that an attempt failed and another follows after `wait`.
     pub(super) fn rescheduled(&self, status: u16, why: &str, wait: Duration) {
-        self.front.tell(GatewayEvent::Retrying {
+        self.tell(GatewayEvent::Retrying {
             pane: self.row.pane.clone(),
             request: self.request,
             why: why.to_owned(),
         });
-        self.journal_error(status, why, "retrying", self.row.attempts);
+        journal_error(&self.front, &self.pane, self.request, (status, why), ("retrying", self.row.attempts));
         let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.journal("session.status_rescheduled", json!({"request": self.request, "after_ms": wait}));
     }
 
     /// Tells that the next attempt begins.
     pub(super) fn resumed(&self) {
-        self.front.tell(GatewayEvent::Resumed { pane: self.row.pane.clone(), request: self.request });
+        self.tell(GatewayEvent::Resumed { pane: self.row.pane.clone(), request: self.request });
         let attempt = self.row.attempts + 1;
         self.journal("session.status_running", json!({"request": self.request, "attempt": attempt}));
     }
@@ -206,30 +184,20 @@ impl Account {
         self.request ^ self.row.at_ms.unsigned_abs().rotate_left(20)
     }
 
+    /// Tells the loop, after it was told what the request is.
+    fn tell(&self, event: GatewayEvent) {
+        self.front.clerk.take(Entry::Tell(Arc::clone(&self.front), event));
+    }
+
     fn journal(&self, kind: &str, data: serde_json::Value) {
-        self.front.config.recorder.journal(&self.pane.session, &self.pane.pane, kind, data);
+        journal(&self.front, &self.pane, kind, data);
     }
 
-    fn journal_error(&self, status: u16, words: &str, retry_status: &str, attempts: u32) {
-        let kind = match status {
-            402 => "billing_error",
-            429 => "model_rate_limited_error",
-            503 | 529 => "model_overloaded_error",
-            _ => "model_request_failed_error",
-        };
-        let data = json!({
-            "error": {"type": kind, "message": words},
-            "retry_status": {"type": retry_status},
-            "request": self.request,
-            "status": status,
-            "attempt": attempts,
-        });
-        self.journal("session.error", data);
-    }
-
-    /// An answer begins: its status, the length of its body where it is declared, and what reads along.
-    pub(super) fn answered(&mut self, status: u16, length: Option<u64>, meter: Option<Meter>) {
+    /// An answer begins: its status, the length of its body where it is declared, and what reads along; that may be
+    /// ahead of what is passed on by some bytes.
+    pub(super) fn answered(&mut self, status: u16, length: Option<u64>, meter: Option<Meter>, ahead: usize) {
         self.answer = Some(status);
+        self.ahead = ahead;
         self.due = length;
         self.meter = meter;
     }
@@ -241,8 +209,10 @@ impl Account {
             self.row.first_byte_ms = self.elapsed_ms().max(1);
         }
         self.due = self.due.map(|due| due.saturating_sub(bytes.len() as u64));
+        let known = self.ahead.min(bytes.len());
+        self.ahead -= known;
         if let Some(meter) = &mut self.meter {
-            meter.feed(bytes);
+            meter.feed(&bytes[known..]);
         }
     }
 
@@ -284,96 +254,22 @@ impl Account {
         }
         self.settled = true;
         let mut row = std::mem::take(&mut self.row);
-        row.class = self.class.as_str().to_owned();
         row.status = status;
         row.error = error.to_owned();
         row.total_ms = self.elapsed_ms();
-        let mut said = None;
-        let mut calls_tools = false;
-        if let Some(meter) = self.meter.take() {
-            let measured = meter.finish();
-            row.input = measured.usage.input;
-            row.cache_read = measured.usage.cache_read;
-            row.cache_write = measured.usage.cache_write;
-            row.output = measured.usage.output;
-            row.model_served.clone_from(&measured.model);
-            if row.provider != Provider::Rehearsal.as_str() && row.first_byte_ms > 0 {
-                self.estimate(&mut row, &measured);
-            }
-            if let Some(cost) = measured.cost {
-                row.cost = Some(cost);
-                row.cost_source = "upstream".to_owned();
-            }
-            calls_tools = measured.calls_tools;
-            said = (self.class == Class::Main && !measured.answer.is_empty()).then_some(measured.answer);
-        }
-        if row.provider == Provider::Rehearsal.as_str() {
-            row.cost = Some(0.0);
-            row.cost_source = "free".to_owned();
-        } else if row.cost.is_none() {
-            self.price(&mut row);
-        }
-        if !error.is_empty() && status != GONE && !self.front.stopping.load(Ordering::Relaxed) {
-            let retry_status = if row.attempts > 1 { "exhausted" } else { "terminal" };
-            self.journal_error(status, error, retry_status, row.attempts);
-        }
-        let crossed =
-            self.front.budgets.settle(&self.pane, self.reserved.take(), row.cost.unwrap_or_default());
-        self.front.config.recorder.ledger(row.clone());
-        self.front.tell(GatewayEvent::Finished {
-            pane: row.pane.clone(),
+        self.front.clerk.take(Entry::Close(Box::new(Closing {
+            front: Arc::clone(&self.front),
+            pane: Arc::clone(&self.pane),
             request: self.request,
-            class: self.class,
-            row: Arc::new(row),
-            answer: said,
-            calls_tools,
+            nature: Arc::clone(&self.nature),
+            row,
+            meter: self.meter.take(),
+            asked_bytes: self.asked_bytes,
+            reserved: self.reserved.take(),
             wait: self.wait,
-        });
-        for Crossed { budget, standing } in crossed {
-            let data = json!({
-                "budget": standing.span, "executor": budget.executor, "spent": standing.spent,
-                "limit": standing.limit, "origin": budget.origin,
-            });
-            self.journal(if standing.is_used_up() { "budget.used_up" } else { "budget.short" }, data);
-            let (pane, name) = (self.pane.pane.clone(), budget.to_string());
-            self.front.tell(GatewayEvent::Budget { pane, name, standing });
-        }
-    }
-
-    /// Counts what the upstream did not: what was sent and what came is paid for, whether somebody reported it or not.
-    fn estimate(&self, row: &mut LedgerRow, measured: &Measured) {
-        if measured.end == End::Unread {
-            return;
-        }
-        let answered = estimate_tokens(&measured.answer) as u64;
-        if !measured.usage_reported {
-            row.input = self.asked_bytes / BYTES_PER_TOKEN;
-            row.output = answered;
-            row.notes.push("the upstream reported no tokens; they are estimated".to_owned());
-        } else if measured.end == End::Cut && answered > row.output {
-            row.output = answered;
-            row.notes.push("cut off; output tokens are estimated".to_owned());
-        }
-    }
-
-    /// The list price, by the name that was served, else by the name that was sent.
-    fn price(&self, row: &mut LedgerRow) {
-        let LedgerRow { input, cache_read, cache_write, output, .. } = *row;
-        if (input, cache_read, cache_write, output) == (0, 0, 0, 0) {
-            // Nothing was used, as far as anyone knows: an error costs nothing, an answer without a meter is unknown.
-            if row.status >= 400 && row.status != GONE || row.attempts == 0 {
-                row.cost = Some(0.0);
-                row.cost_source = "free".to_owned();
-            }
-            return;
-        }
-        let tokens = Tokens { input, cache_read, cache_write, output };
-        let names = [&row.model_served, &row.model_sent, &row.model_asked];
-        let cost = |name: &&String| prices::cost(self.pane.route.provider, name, tokens, row.at_ms);
-        row.cost = names.iter().filter(|name| !name.is_empty()).find_map(cost);
-        if row.cost.is_some() {
-            row.cost_source = "list".to_owned();
-        }
+            stopping: self.front.stopping.load(Ordering::Relaxed),
+            _place: self.place.take(),
+        })));
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -389,6 +285,34 @@ impl Drop for Account {
         let why = self.blame("the harness went away".to_owned());
         self.settle(GONE, &why);
     }
+}
+
+pub(super) fn journal(front: &Front, pane: &PaneRoute, kind: &str, data: serde_json::Value) {
+    front.config.recorder.journal(&pane.session, &pane.pane, kind, data);
+}
+
+/// Journals a failure, and what becomes of it: `retrying`, `exhausted` or `terminal`.
+pub(super) fn journal_error(
+    front: &Front,
+    pane: &PaneRoute,
+    request: u64,
+    (status, words): (u16, &str),
+    (retry_status, attempts): (&str, u32),
+) {
+    let kind = match status {
+        402 => "billing_error",
+        429 => "model_rate_limited_error",
+        503 | 529 => "model_overloaded_error",
+        _ => "model_request_failed_error",
+    };
+    let data = json!({
+        "error": {"type": kind, "message": words},
+        "retry_status": {"type": retry_status},
+        "request": request,
+        "status": status,
+        "attempt": attempts,
+    });
+    journal(front, pane, "session.error", data);
 }
 
 /// Unix milliseconds now.

@@ -1,8 +1,9 @@
 //! A request that was let in: read, understood, sent on its way.
 use super::{
-    Classify, GatewayEvent, PaneRoute,
-    account::{Account, Nature, unix_ms},
+    PaneRoute,
+    account::{Account, unix_ms},
     budgets::Crossed,
+    clerk::{Content, Entry, Reading},
     failure::{self, Failure},
     front::{Front, json, refuse},
     interpret,
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::{
     dialect::{self, Endpoint, EndpointKind, translate},
-    executors::{Class, RequestFacts},
-    router::{AuthMode, Provider, Route},
+    executors::Class,
+    router::{AuthMode, Provider, Route, prices},
     vault::{Lease, Outcome, VaultError},
 };
 use axum::{
@@ -24,19 +25,15 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
-use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 /// The largest request body taken. Providers stop at 32 MB (Messages) or less; twice that leaves room for images in
 /// a history that the provider will refuse in its own words.
 pub(super) const BODY_MAX: usize = 64 * 1024 * 1024;
 
-/// Bodies beyond this size are parsed on a blocking thread: a megabyte takes milliseconds, in which no stream of
-/// this worker would move.
-const PARSE_INLINE_MAX: usize = 512 * 1024;
-
-/// Headers by which the executors name their native session, most telling first.
-const SESSION_HEADERS: &[&str] =
-    &["x-claude-code-session-id", "thread-id", "session-id", "x-grok-session-id", "x-session-id"];
+/// Bodies beyond this size are translated on a blocking thread: that takes a millisecond and more, in which no stream
+/// of this worker would move.
+const INLINE_MAX: usize = 128 * 1024;
 
 /// The rule by which a pair of dialects is refused.
 const UNTRANSLATED: &str = "dialect.untranslated";
@@ -50,6 +47,12 @@ const USED_UP: &str = "budget.used-up";
 /// The rule by which policy forbids a model.
 const DISABLED: &str = "model.disabled";
 
+/// The words for a body that cannot be parsed.
+const NOT_JSON: &str = "The request is not JSON.";
+
+/// Why a request cannot be sent: the rule's id, if there is one, and a sentence.
+type Wrong = (&'static str, String);
+
 /// A request that was let in.
 pub(super) struct Call {
     pub(super) front: Arc<Front>,
@@ -60,20 +63,30 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) account: Account,
-    /// What it is about is known, or known not to be found out.
-    pub(super) digested: bool,
+    pub(super) about: About,
 }
 
 /// What goes upstream, whichever attempt it is.
 struct Order {
     url: String,
     body: Bytes,
-    /// The model that the harness named.
-    asked: String,
     /// What the answer's translation must remember; `None` when the bytes are the harness's own.
     session: Option<translate::Session>,
     /// The answer is to be a stream.
     stream: bool,
+}
+
+/// What is known of a request before the clerk reads it.
+#[derive(Default)]
+pub(super) struct About {
+    /// The model that the harness named.
+    asked: String,
+    /// The display id of that, where it is a wish for another model than the route's.
+    wish: Option<String>,
+    /// The body, where it is parsed already.
+    parsed: Option<Arc<Value>>,
+    /// The clerk has it.
+    taken: bool,
 }
 
 impl Call {
@@ -99,28 +112,60 @@ impl Call {
             return self.fail(400, "The request is not JSON with a model.");
         };
         self.account.asked(&asked);
+        let usual = self.front.usual(&self.pane);
+        let Choice { wire, asked: wish, route } = model::choose(&self.pane, &asked, usual.as_deref());
+        self.about = About { asked, wish, ..About::default() };
         if self.pane.route.provider == Provider::Rehearsal {
-            let Some((value, choice)) = self.digest(&asked).await else {
-                return self.fail(400, "The request is not JSON.");
-            };
-            if let Some(why) = model::forbidden(&self.pane, &choice.wire) {
-                return self.fail_by(DISABLED, 403, &why);
-            }
-            return play::perform(self, &value, &choice.wire);
+            return self.rehearse(&wire);
         }
-        self.forward(&asked).await
+        if let Some(route) = route {
+            self.reroute(route);
+        }
+        self.forward(&wire).await
+    }
+
+    /// Has the scripted model answer.
+    fn rehearse(mut self, wire: &str) -> Response<Body> {
+        let Some(body) = Content::Raw(self.body.clone()).parsed() else {
+            return self.fail(400, NOT_JSON);
+        };
+        self.about.parsed = Some(Arc::clone(&body));
+        let side = self.reading().classify(&body) == Class::Side;
+        if let Some(why) = model::forbidden(&self.pane, wire) {
+            return self.fail_by(DISABLED, 403, &why);
+        }
+        self.have_read();
+        play::perform(self, &body, wire, side)
+    }
+
+    /// What the clerk needs to find out what the request is about.
+    fn reading(&self) -> Reading {
+        let (request, nature) = self.account.request();
+        let parsed = self.about.parsed.clone().map(Content::Parsed);
+        Reading {
+            front: Arc::clone(&self.front),
+            pane: Arc::clone(&self.pane),
+            request,
+            nature,
+            endpoint: self.endpoint.clone(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            content: parsed.unwrap_or_else(|| Content::Raw(self.body.clone())),
+            asked: self.about.asked.clone(),
+            wish: self.about.wish.clone(),
+        }
+    }
+
+    /// Has the clerk find out what the request is about, and tell. Only the first call counts.
+    fn have_read(&mut self) {
+        if !std::mem::replace(&mut self.about.taken, true) && !self.body.is_empty() {
+            self.front.clerk.take(Entry::Read(Box::new(self.reading())));
+        }
     }
 
     /// The model that the request names, without parsing more of it than that.
     fn asked(&self) -> Option<String> {
-        #[derive(serde::Deserialize)]
-        struct Named<'a> {
-            #[serde(borrow)]
-            model: Cow<'a, str>,
-        }
-        let in_body =
-            || serde_json::from_slice::<Named<'_>>(&self.body).ok().map(|named| named.model.into_owned());
-        self.endpoint.model_in_path.clone().or_else(in_body)
+        self.endpoint.model_in_path.clone().or_else(|| dialect::named_model(&self.body))
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, (u16, String)> {
@@ -133,60 +178,44 @@ impl Call {
         }
     }
 
-    /// Sends the request upstream, and finds out what it is about while it travels, if that cannot change it.
-    async fn forward(mut self, asked: &str) -> Response<Body> {
+    /// Sends the request upstream, to be served by `wire`.
+    async fn forward(mut self, wire: &str) -> Response<Body> {
         if self.pane.route.base_url.is_empty() {
             return self.fail(400, "This pane's route has no upstream: it runs on its own login.");
         }
-        let as_planned = self.pane.route.wire_model.as_deref().is_none_or(|wire| wire == asked);
-        let mut wire = asked.to_owned();
-        let mut value = None;
-        if !as_planned || self.is_foreign() {
-            // Without a class the route's own model is the one answer left.
-            wire = self.pane.route.wire_model.clone().unwrap_or(wire);
-            if let Some((parsed, choice)) = self.digest(asked).await {
-                value = Some(parsed);
-                wire = choice.wire;
-                if let Some(route) = choice.route {
-                    self.reroute(route);
-                }
-            }
-        }
-        if let Some(why) = model::forbidden(&self.pane, &wire) {
-            self.digest_once(asked).await;
+        if let Some(why) = model::forbidden(&self.pane, wire) {
             return self.fail_by(DISABLED, 403, &why);
         }
-        if wire != asked {
+        if wire != self.about.asked {
+            let asked = &self.about.asked;
             self.account.note(&format!("the harness named {asked}; its route serves {wire}"));
         }
-        let order = if self.is_foreign() {
-            let Some(value) = value else { return self.fail(400, "The request is not JSON.") };
-            if self.endpoint.kind == EndpointKind::CountTokens {
-                return self.count(&value);
-            }
-            self.translated(value, asked, &wire).await
-        } else {
-            self.spliced(asked, &wire)
+        let counts = self.endpoint.kind == EndpointKind::CountTokens;
+        let order = match self.is_foreign() {
+            true if counts => return self.count(),
+            true => self.translated(wire).await,
+            false => self.spliced(wire),
         };
-        let order = match order {
+        let order = match order.and_then(|order| self.stripped(order)) {
             Ok(order) => order,
-            Err((rule, text)) => {
-                self.digest_once(asked).await;
-                return self.fail_by(rule, 400, &text);
-            }
+            Err((rule, text)) => return self.fail_by(rule, 400, &text),
         };
-        let order = match self.stripped(order) {
-            Ok(order) => order,
-            Err(text) => return self.fail(400, &text),
-        };
-        if matches!(self.endpoint.kind, EndpointKind::Generate { .. })
-            && self.account.sending(&wire, order.body.len()).is_err()
-            && let Err(crossed) = self.reserve_afresh(&wire).await
+        if !counts
+            && self.reserve(wire, order.body.len()).await.is_err()
+            && let Err(crossed) = self.reserve_afresh(wire).await
         {
-            self.digest_once(asked).await;
             return self.fail_by(USED_UP, 402, &used_up(&crossed));
         }
         self.attempts(order).await
+    }
+
+    /// Counts the request against the pane's budgets.
+    async fn reserve(&mut self, wire: &str, bytes: usize) -> Result<(), Crossed> {
+        if !self.pane.budgets.is_empty() && !prices::are_loaded() {
+            // It takes tens of milliseconds, in which no stream of this worker would move.
+            let _ = tokio::task::spawn_blocking(prices::load).await;
+        }
+        self.account.sending(wire, bytes)
     }
 
     /// Whether the upstream is spoken to in another dialect than the harness speaks.
@@ -202,10 +231,10 @@ impl Call {
     }
 
     /// The harness's own bytes with another model in them.
-    fn spliced(&mut self, asked: &str, wire: &str) -> Result<Order, (&'static str, String)> {
+    fn spliced(&mut self, wire: &str) -> Result<Order, Wrong> {
         let mut path = self.path.clone();
         let mut body = self.body.clone();
-        if wire != asked {
+        if wire != self.about.asked {
             if self.endpoint.model_in_path.is_some() {
                 path = dialect::splice_path(&path, wire);
             } else {
@@ -221,25 +250,20 @@ impl Call {
             body = own.into();
         }
         let url = upstream::url(&self.pane.route, &path);
-        Ok(Order { url, body, asked: asked.to_owned(), session: None, stream: false })
+        Ok(Order { url, body, session: None, stream: false })
     }
 
     /// The request without the fields that the route's gateway does not take.
-    fn stripped(&mut self, order: Order) -> Result<Order, String> {
+    fn stripped(&mut self, order: Order) -> Result<Order, Wrong> {
         let denied = self.pane.route.gateway.as_ref().map(|endpoint| endpoint.deny_fields.as_slice());
         let Some(fields) = denied.filter(|fields| !fields.is_empty()) else { return Ok(order) };
         let body = dialect::strip_fields(&order.body, fields)
-            .map_err(|error| format!("The request cannot be read: {error}."))?;
+            .map_err(|error| ("", format!("The request cannot be read: {error}.")))?;
         Ok(Order { body: body.into(), ..order })
     }
 
     /// The request in the upstream's words.
-    async fn translated(
-        &mut self,
-        value: Value,
-        asked: &str,
-        wire: &str,
-    ) -> Result<Order, (&'static str, String)> {
+    async fn translated(&mut self, wire: &str) -> Result<Order, Wrong> {
         let pane = Arc::clone(&self.pane);
         let (client, upstream) = (self.endpoint.dialect, pane.route.upstream_dialect);
         if pane.route.auth != AuthMode::Credits {
@@ -250,11 +274,13 @@ impl Call {
             );
             return Err((UNTRANSLATED, text));
         }
-        let stream = dialect::wants_stream(&self.endpoint, &value);
-        let (asked, wire) = (asked.to_owned(), wire.to_owned());
+        let (endpoint, asked, wire) = (self.endpoint.clone(), self.about.asked.clone(), wire.to_owned());
         let nonce = uuid::Uuid::new_v4().simple().to_string();
-        let large = self.body.len() > PARSE_INLINE_MAX;
+        let body = self.body.clone();
+        let large = body.len() > INLINE_MAX;
         let work = move || {
+            let value = Content::Raw(body).parsed().ok_or(("", NOT_JSON.to_owned()))?;
+            let stream = dialect::wants_stream(&endpoint, &value);
             let facts = translate::Facts {
                 provider: pane.route.served_by(),
                 wire_model: &wire,
@@ -265,27 +291,30 @@ impl Call {
                 now: unix_ms() / 1000,
                 nonce: &nonce,
             };
-            let translated = translate::request(client, upstream, &value, &facts)?;
+            let translated = match translate::request(client, upstream, &value, &facts) {
+                Ok(translated) => translated,
+                Err(error) => return Err((UNTRANSLATED, format!("{UNTRANSLATED}: {error}"))),
+            };
             let url = upstream::url(&pane.route, &translated.path);
             let body = translated.body.to_string().into();
-            let notes = translated.diagnostics;
-            Ok((Order { url, body, asked, session: Some(translated.session), stream }, notes))
+            let order = Order { url, body, session: Some(translated.session), stream };
+            Ok((order, translated.diagnostics, value))
         };
-        let done: Result<_, translate::Untranslatable> = if large {
-            let lost = || translate::Untranslatable("The request could not be translated.".to_owned());
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
-        } else {
-            work()
-        };
-        let (order, notes) = done.map_err(|error| (UNTRANSLATED, format!("{UNTRANSLATED}: {error}")))?;
+        let lost = (UNTRANSLATED, "The request could not be translated.".to_owned());
+        let (order, notes, value) =
+            if large { tokio::task::spawn_blocking(work).await.unwrap_or(Err(lost)) } else { work() }?;
+        self.about.parsed = Some(value);
         notes.iter().for_each(|note| self.account.note(&note.to_string()));
         Ok(order)
     }
 
     /// Counts tokens here: the upstream's way of counting is another dialect's.
-    fn count(mut self, value: &Value) -> Response<Body> {
+    fn count(mut self) -> Response<Body> {
+        let Some(value) = Content::Raw(self.body.clone()).parsed() else { return self.fail(400, NOT_JSON) };
         self.account.note("tokens were estimated here");
-        let tokens = usize::try_from(translate::count_tokens(value)).unwrap_or(usize::MAX);
+        let tokens = usize::try_from(translate::count_tokens(&value)).unwrap_or(usize::MAX);
+        self.about.parsed = Some(value);
+        self.have_read();
         self.account.settle(200, "");
         json(StatusCode::OK, dialect::count_tokens_body(self.endpoint.dialect, tokens))
     }
@@ -311,7 +340,6 @@ impl Call {
             let lease = match next {
                 Ok(lease) => lease,
                 Err(error) => {
-                    self.digest_once(&order.asked).await;
                     // Not 401: the harnesses take that for a passing trouble and ask again for minutes.
                     let provider = self.pane.route.served_by().to_owned();
                     return self.fail(403, &format!("inspan has no key for {provider}: {error}."));
@@ -386,18 +414,15 @@ impl Call {
         let front = Arc::clone(&self.front);
         let send = front.upstream.send(Method::POST, &order.url, headers, order.body.clone());
         let mut send = pin!(tokio::time::timeout(front.waits.head, send));
-        let mut sent = None;
-        if !self.digested {
-            // One poll sets the request going; the connection's own task carries it while this one parses.
-            sent = poll_fn(|cx| {
-                Poll::Ready(match send.as_mut().poll(cx) {
-                    Poll::Ready(sent) => Some(sent),
-                    Poll::Pending => None,
-                })
+        // One poll sets the request going; what it is about is found out while it travels.
+        let sent = poll_fn(|cx| {
+            Poll::Ready(match send.as_mut().poll(cx) {
+                Poll::Ready(sent) => Some(sent),
+                Poll::Pending => None,
             })
-            .await;
-            self.digest(&order.asked).await;
-        }
+        })
+        .await;
+        self.have_read();
         let sent = match sent {
             Some(sent) => sent,
             None => send.await,
@@ -415,42 +440,6 @@ impl Call {
         }
     }
 
-    /// Finds out what the request is about, unless that is known.
-    async fn digest_once(&mut self, asked: &str) {
-        if !self.digested {
-            self.digest(asked).await;
-        }
-    }
-
-    /// Parses the body, classifies the request, chooses its model and tells the loop; `None` when it is not JSON.
-    async fn digest(&mut self, asked: &str) -> Option<(Value, Choice)> {
-        self.digested = true;
-        let question = Question {
-            classify: Arc::clone(&self.front.config.classify),
-            pane: Arc::clone(&self.pane),
-            endpoint: self.endpoint.clone(),
-            path: self.path.clone(),
-            headers: self.headers.clone(),
-            body: self.body.clone(),
-        };
-        let (value, nature) = if self.body.len() > PARSE_INLINE_MAX {
-            tokio::task::spawn_blocking(move || question.answer()).await.ok().flatten()?
-        } else {
-            question.answer()?
-        };
-        let class = nature.class;
-        let usual = self.front.usual(&self.pane);
-        let choice = model::choose(&self.pane, class, asked, usual.as_deref());
-        self.account.started(nature);
-        if class == Class::Main {
-            self.front.remember(&self.pane, asked);
-        }
-        if let Some(model) = &choice.asked {
-            self.front.tell(GatewayEvent::ModelAsked { pane: self.pane.pane.clone(), model: model.clone() });
-        }
-        Some((value, choice))
-    }
-
     /// Ends the request with an error in the harness's own dialect.
     fn fail(self, status: u16, text: &str) -> Response<Body> {
         self.fail_by("", status, text)
@@ -458,6 +447,7 @@ impl Call {
 
     /// The same, by a rule with a stable id.
     fn fail_by(mut self, rule: &str, status: u16, text: &str) -> Response<Body> {
+        self.have_read();
         self.account.settle(status, text);
         let mut response = refuse(self.endpoint.dialect, status, text, rule);
         // What is busy here may pass; everything else that this gateway says no to stays as it is.
@@ -465,29 +455,6 @@ impl Call {
             failure::keep_from_retrying(&mut response);
         }
         response
-    }
-}
-
-/// What is needed to find out what a request is about, away from the request if it is a large one.
-struct Question {
-    classify: Classify,
-    pane: Arc<PaneRoute>,
-    endpoint: Endpoint,
-    path: String,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Question {
-    fn answer(self) -> Option<(Value, Nature)> {
-        let body: Value = serde_json::from_slice(&self.body).ok()?;
-        let header = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.to_owned());
-        let facts = RequestFacts { path: &self.path, header: &header, body: &body };
-        let class = (self.classify)(&self.pane.executor, &facts);
-        let conversation =
-            (class == Class::Main).then(|| Arc::new(dialect::conversation(self.endpoint.dialect, &body)));
-        let session = SESSION_HEADERS.iter().find_map(|name| header(name));
-        Some((body, Nature { class, session, conversation }))
     }
 }
 

@@ -1,7 +1,12 @@
 //! The door: who may come in, and which pane it is.
 use super::{
-    GatewayConfig, GatewayEvent, PaneRoute, Waits, account::Account, budgets::Budgets, call::Call, path,
-    play, upstream::Upstream,
+    GatewayConfig, GatewayEvent, PaneRoute, Waits,
+    account::Account,
+    budgets::Budgets,
+    call::{About, Call},
+    clerk::Clerk,
+    path, play,
+    upstream::Upstream,
 };
 use crate::{
     dialect::{self, EndpointKind},
@@ -15,6 +20,7 @@ use axum::{
 use bytes::Bytes;
 use std::{
     collections::HashMap,
+    io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64},
@@ -23,7 +29,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 /// Requests in flight over all panes. A busy pane runs a handful; beyond this something runs away.
-const IN_FLIGHT_MAX: usize = 256;
+pub(super) const IN_FLIGHT_MAX: usize = 256;
 
 /// Panes remembered by name or tally before those that left the route table are forgotten.
 const PANES_REMEMBERED: usize = 256;
@@ -40,6 +46,7 @@ pub(super) struct Front {
     pub(super) stopping: AtomicBool,
     pub(super) stage: play::Stage,
     pub(super) budgets: Budgets,
+    pub(super) clerk: Clerk,
     port: u16,
     pub(super) in_flight: Arc<Semaphore>,
     /// The model that each pane's newest `Main` request named, by the pane's ULID.
@@ -53,13 +60,16 @@ impl std::fmt::Debug for Front {
 }
 
 impl Front {
-    pub(super) fn new(config: GatewayConfig, waits: Waits, port: u16) -> Self {
+    /// # Errors
+    /// No thread is to be had.
+    pub(super) fn new(config: GatewayConfig, waits: Waits, port: u16) -> io::Result<Self> {
         // Without a record every sum begins at nothing; the recorder warns by itself.
         let budgets = Budgets::load(&config.recorder).unwrap_or_default();
-        Self {
+        Ok(Self {
             config,
             waits,
             budgets,
+            clerk: Clerk::start()?,
             upstream: Upstream::default(),
             next_request: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -67,7 +77,7 @@ impl Front {
             port,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             usual: Mutex::default(),
-        }
+        })
     }
 
     /// Tells the loop, if it has room to listen.
@@ -160,7 +170,7 @@ pub(super) async fn answer(State(front): State<Arc<Front>>, request: Request<Bod
         headers: head.headers,
         body: Bytes::new(),
         account,
-        digested: false,
+        about: About::default(),
     };
     call.serve(body).await
 }

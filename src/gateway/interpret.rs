@@ -85,7 +85,16 @@ async fn streamed(
         return Err(Failure::translated(provider, failure));
     }
     let headers = head("text/event-stream");
-    Ok(Opening { response, headers, raw, told, translator: Some(Box::new(translator)), stream: true, ended })
+    Ok(Opening {
+        response,
+        headers,
+        raw,
+        meter: None,
+        told,
+        translator: Some(Box::new(translator)),
+        stream: true,
+        ended,
+    })
 }
 
 async fn whole(
@@ -120,6 +129,7 @@ async fn whole(
         response,
         headers: head("application/json"),
         raw: vec![body.into()],
+        meter: None,
         told,
         translator: None,
         stream: false,

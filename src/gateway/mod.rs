@@ -7,6 +7,7 @@
 mod account;
 mod budgets;
 mod call;
+mod clerk;
 mod failure;
 mod front;
 mod interpret;
@@ -29,7 +30,7 @@ pub use types::*;
 use crate::{
     executors::{Class, RequestFacts},
     record::Recorder,
-    router::{Budget, ExecutorId, Standing, prices},
+    router::{Budget, ExecutorId, Standing},
     vault::Vault,
 };
 use axum::{Router, serve::ListenerExt};
@@ -130,15 +131,13 @@ fn start_with(config: GatewayConfig, waits: Waits) -> io::Result<Gateway> {
     let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
     drop(entered);
-    let front = Arc::new(Front::new(config, waits, addr.port()));
+    let front = Arc::new(Front::new(config, waits, addr.port())?);
     let app = Router::new().fallback(front::answer).with_state(Arc::clone(&front));
     // A streamed answer is many small writes, and each should leave when it is made.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
     runtime.spawn(async move { axum::serve(listener, app).await });
-    // Reading the price list takes a moment that the first request should not.
-    runtime.spawn_blocking(prices::load);
     Ok(Gateway { addr, front, runtime: Some(runtime) })
 }
 
@@ -166,6 +165,7 @@ impl Gateway {
             let waiting = std::thread::spawn(move || runtime.shutdown_timeout(SHUTDOWN_WAIT));
             let _ = waiting.join();
         }
+        self.front.clerk.finish();
     }
 }
 

@@ -1,13 +1,13 @@
 //! Which model serves a request: the route's, unless the harness was told otherwise by its user.
 use super::PaneRoute;
-use crate::{executors::Class, router::Route};
+use crate::router::Route;
 
 /// The answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     /// The wire id that goes upstream.
     pub(super) wire: String,
-    /// The display id, when the user of the harness asked for another model than the route's.
+    /// The display id of another model than the route's that is asked for; in a `Main` request that is its user's wish.
     pub(super) asked: Option<String>,
     /// Where it goes, when not where the pane's route says.
     pub(super) route: Option<Route>,
@@ -16,7 +16,7 @@ pub(super) struct Choice {
 /// Chooses for a request that names `asked`. `usual` is what this harness's `Main` requests named before (at first,
 /// the model it was started with): a model named as always is no wish, because the route may have been changed from
 /// outside meanwhile; a model named anew is.
-pub(super) fn choose(pane: &PaneRoute, class: Class, asked: &str, usual: Option<&str>) -> Choice {
+pub(super) fn choose(pane: &PaneRoute, asked: &str, usual: Option<&str>) -> Choice {
     let Some(wire) = pane.route.wire_model.as_deref() else {
         return Choice { wire: asked.to_owned(), asked: None, route: None };
     };
@@ -34,7 +34,7 @@ pub(super) fn choose(pane: &PaneRoute, class: Class, asked: &str, usual: Option<
         Some(other) if other.wire_model.as_deref() == Some(wire) => keep(wire),
         Some(other) => Choice {
             wire: other.wire_model.clone().unwrap_or_else(|| asked.to_owned()),
-            asked: other.model.clone().filter(|_| class == Class::Main),
+            asked: other.model.clone(),
             route: (!same_place(other, &pane.route)).then(|| other.clone()),
         },
         None => keep(wire),
@@ -73,35 +73,31 @@ mod tests {
     use super::*;
     use crate::gateway::tests::{allowed, pane};
 
-    fn choice(class: Class, asked: &str, usual: Option<&str>) -> (String, Option<String>) {
+    fn choice(asked: &str, usual: Option<&str>) -> (String, Option<String>) {
         let mut pane = pane("http://x");
         pane.route.wire_model = Some("w1".into());
         pane.allowed = allowed("http://x", &[("w1", "one"), ("w2", "two")]);
-        let choice = choose(&pane, class, asked, usual);
+        let choice = choose(&pane, asked, usual);
         (choice.wire, choice.asked)
     }
 
     #[test]
-    fn a_new_allowed_model_in_a_main_request_is_a_wish() {
-        assert_eq!(choice(Class::Main, "w2", Some("w1")), ("w2".into(), Some("two".into())));
-        assert_eq!(choice(Class::Main, "two", Some("w1")), ("w2".into(), Some("two".into())));
-        assert_eq!(choice(Class::Main, "w2", None), ("w2".into(), Some("two".into())));
-        assert_eq!(choice(Class::Subagent, "w2", Some("w1")), ("w2".into(), None));
+    fn a_new_allowed_model_is_a_wish() {
+        assert_eq!(choice("w2", Some("w1")), ("w2".into(), Some("two".into())));
+        assert_eq!(choice("two", Some("w1")), ("w2".into(), Some("two".into())));
+        assert_eq!(choice("w2", None), ("w2".into(), Some("two".into())));
     }
 
     #[test]
     fn a_model_named_as_always_follows_the_route() {
-        assert_eq!(choice(Class::Main, "w2", Some("w2")), ("w1".into(), None));
-        assert_eq!(choice(Class::Subagent, "w2", Some("w2")), ("w1".into(), None));
-        assert_eq!(choice(Class::Main, "w1", Some("w2")), ("w1".into(), None));
-        assert_eq!(choice(Class::Main, "one", Some("w2")), ("w1".into(), None));
+        assert_eq!(choice("w2", Some("w2")), ("w1".into(), None));
+        assert_eq!(choice("w1", Some("w2")), ("w1".into(), None));
+        assert_eq!(choice("one", Some("w2")), ("w1".into(), None));
     }
 
     #[test]
     fn a_model_that_is_not_allowed_is_served_by_the_route() {
-        for class in [Class::Main, Class::Subagent, Class::Side] {
-            assert_eq!(choice(class, "w9", None), ("w1".into(), None));
-        }
+        assert_eq!(choice("w9", None), ("w1".into(), None));
     }
 
     #[test]
@@ -109,23 +105,20 @@ mod tests {
         let mut pane = pane("http://x");
         for auto in ["auto", "auto-gemini-3"] {
             pane.route.wire_model = Some(auto.into());
-            assert_eq!(choose(&pane, Class::Main, "gemini-3.8-flash", None).wire, "gemini-3.8-flash");
+            assert_eq!(choose(&pane, "gemini-3.8-flash", None).wire, "gemini-3.8-flash");
             assert_eq!(
-                choose(&pane, Class::Main, "gpt-5.4", None),
+                choose(&pane, "gpt-5.4", None),
                 Choice { wire: auto.into(), asked: None, route: None }
             );
         }
         pane.route.wire_model = Some("autopilot".into());
-        assert_eq!(choose(&pane, Class::Main, "gemini-3.8-flash", None).wire, "autopilot");
+        assert_eq!(choose(&pane, "gemini-3.8-flash", None).wire, "autopilot");
     }
 
     #[test]
     fn a_route_without_a_model_keeps_what_was_asked() {
         let mut pane = pane("http://x");
         pane.route.wire_model = None;
-        assert_eq!(
-            choose(&pane, Class::Main, "any", None),
-            Choice { wire: "any".into(), asked: None, route: None }
-        );
+        assert_eq!(choose(&pane, "any", None), Choice { wire: "any".into(), asked: None, route: None });
     }
 }

@@ -2,7 +2,6 @@
 use super::{account::Account, call::Call, relay};
 use crate::{
     dialect::{self, End, Meter},
-    executors::Class,
     rehearsal::{self, Chunk, Rehearsal, Tally},
 };
 use axum::{
@@ -28,8 +27,8 @@ pub(super) struct Stage {
     tallies: Mutex<HashMap<String, Tally>>,
 }
 
-/// Answers from the script.
-pub(super) fn perform(mut call: Call, body: &Value, model: &str) -> Response<Body> {
+/// Answers from the script. `side`: the request is none of a turn's own.
+pub(super) fn perform(mut call: Call, body: &Value, model: &str, side: bool) -> Response<Body> {
     call.account.attempt("");
     let reply = {
         let mut tallies = call.front.stage.tallies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,12 +42,12 @@ pub(super) fn perform(mut call: Call, body: &Value, model: &str) -> Response<Bod
             body,
             model,
             stream: dialect::wants_stream(&call.endpoint, body),
-            side: call.account.class() == Class::Side,
+            side,
         };
         rehearsal::reply(&request, tally)
     };
     let Call { endpoint, mut account, .. } = call;
-    account.answered(reply.status, None, Some(Meter::new(endpoint.dialect)));
+    account.answered(reply.status, None, Some(Meter::new(endpoint.dialect)), 0);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &reply.headers {

@@ -39,6 +39,8 @@ pub(super) struct Opening {
     pub(super) headers: HeaderMap,
     /// What was read of the upstream's bytes.
     pub(super) raw: Vec<Bytes>,
+    /// What has read those bytes along, if anything has.
+    pub(super) meter: Option<Meter>,
     /// That in the harness's words, where they are others.
     pub(super) told: Vec<u8>,
     /// What puts the rest into the harness's words; `None` where the bytes pass as they are, or all of them are told.
@@ -102,11 +104,12 @@ pub(super) async fn open(
     if !packed && first.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') {
         return Err(Failure::read(provider, response, headers, first, secret, stall).await);
     }
+    let mut meter = None;
     if stream && !packed {
-        let mut meter = Meter::new(call.pane.route.upstream_dialect);
-        meter.feed(&first);
-        if let End::Failed(words) = &meter.so_far().end
-            && meter.so_far().answer.is_empty()
+        let read = meter.insert(Meter::new(call.pane.route.upstream_dialect));
+        read.feed(&first);
+        if let End::Failed(words) = &read.so_far().end
+            && read.so_far().answer.is_empty()
         {
             return Err(Failure::inside(provider, words));
         }
@@ -121,19 +124,20 @@ pub(super) async fn open(
         return Err(Failure::inside_body(provider, &body, secret));
     }
     let (raw, told) = (vec![first], Vec::new());
-    Ok(Opening { response, headers, raw, told, translator: None, stream, ended: false })
+    Ok(Opening { response, headers, raw, meter, told, translator: None, stream, ended: false })
 }
 
 /// Turns an answer that began well into the harness's.
 pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<Body> {
-    let Opening { response, headers, raw, told, translator, stream, ended } = opening;
+    let Opening { response, headers, raw, meter, told, translator, stream, ended } = opening;
     let status = response.status();
     let Call { front, pane, endpoint, mut account, .. } = call;
     // Bytes that came packed though they were asked for plain pass all the same, unread.
     let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
-    let meter = plain.then(|| Meter::new(pane.route.upstream_dialect));
+    let ahead = if meter.is_some() { raw.iter().map(Bytes::len).sum() } else { 0 };
+    let meter = meter.or_else(|| plain.then(|| Meter::new(pane.route.upstream_dialect)));
     let length = response.content_length().filter(|_| !translated);
-    account.answered(status.as_u16(), length, meter);
+    account.answered(status.as_u16(), length, meter, ahead);
     let mut relay = Relay {
         stream,
         first: VecDeque::new(),

@@ -1,4 +1,4 @@
-//! Policy: what administrators and users forbid, read from `policy.toml` and merged over its layers.
+//! Policy: what administrators, users and workspaces forbid, read from their files and merged over these layers.
 //!
 //! A lower layer may only tighten what a higher one says. Text that cannot be understood closes what it names, so a
 //! slip of the pen never opens a door.
@@ -35,9 +35,41 @@ impl fmt::Display for Preset {
     }
 }
 
+/// Who wrote a rule. A later one may only tighten what an earlier one says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// Whoever administers the machine.
+    Administrator,
+    /// The person whose server this is.
+    #[default]
+    User,
+    /// Whoever wrote into the workspace: its rules are believed as far as they forbid.
+    Workspace,
+}
+
+impl Layer {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::User => "user",
+            Self::Workspace => "workspace",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Where a rule was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Origin {
+    /// Who wrote it.
+    pub layer: Layer,
     /// The file.
     pub file: String,
     /// Counted from 1; 0 when the file as a whole is meant.
@@ -69,6 +101,9 @@ pub struct ExecutorPolicy {
     /// The rule that disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Rule<bool>>,
+    /// The line that says it is enabled: no rule, but in vain where a higher layer disables it.
+    #[serde(skip)]
+    pub enabled: Option<Origin>,
     /// The only auth mode that it may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_method: Option<Rule<AuthMode>>,
@@ -108,8 +143,8 @@ pub struct Policy {
 
 impl Policy {
     /// The policy of a file that exists and cannot be read: every executor stays off.
-    pub fn closed(file: &str, fault: &str) -> Self {
-        let origin = Origin { file: file.to_owned(), line: 0 };
+    pub fn closed(file: &str, layer: Layer, fault: &str) -> Self {
+        let origin = Origin { layer, file: file.to_owned(), line: 0 };
         let broken = Some(Rule { value: fault.to_owned(), origin });
         Self { all: ExecutorPolicy { broken, ..ExecutorPolicy::default() }, ..Self::default() }
     }
@@ -235,6 +270,10 @@ impl Policy {
                     refused.push(loosening(&rule.origin, "preset", &upper.origin));
                 }
             }
+            // Who owns a checkout is not who owns the machine: what nobody opened stays as it is by default.
+            (None, Some(rule)) if rule.origin.layer == Layer::Workspace && rule.value == Preset::Open => {
+                refused.push(loosening(&rule.origin, "preset", &"the default"));
+            }
             (_, Some(rule)) => self.preset = Some(rule),
             (_, None) => {}
         }
@@ -257,6 +296,9 @@ impl ExecutorPolicy {
         above: Option<&Rule<AuthMode>>,
         refused: &mut Vec<super::Problem>,
     ) {
+        if let (Some(upper), Some(at)) = (&self.disabled, &lower.enabled) {
+            refused.push(loosening(at, &format!("{key}enabled"), &upper.origin));
+        }
         self.disabled = self.disabled.take().or(lower.disabled);
         self.broken = self.broken.take().or(lower.broken);
         for rule in lower.disabled_models {
@@ -285,12 +327,13 @@ impl ExecutorPolicy {
     }
 }
 
-fn loosening(at: &Origin, key: &str, upper: &Origin) -> super::Problem {
+fn loosening(at: &Origin, key: &str, upper: &dyn fmt::Display) -> super::Problem {
+    let above = if at.layer == Layer::Workspace { "policy." } else { "" };
     super::Problem {
         file: at.file.clone(),
         line: at.line,
         column: 1,
-        key: key.to_owned(),
+        key: format!("{above}{key}"),
         message: format!("{upper} decides this; a lower layer may only tighten, so this line has no effect"),
         nearest: None,
     }

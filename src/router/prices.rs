@@ -3,7 +3,13 @@
 //! An upstream's own figure is better than any list; this is for those that name none.
 use super::{Catalogue, Provider};
 use genai_prices::{Calculator, PriceRequest, Usage, UsageKey};
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Whether the price data was read.
+static LOADED: AtomicBool = AtomicBool::new(false);
 
 /// Rates are told for a request of this size: below every long-context step of a price list.
 const SMALL_REQUEST: f64 = 1000.0;
@@ -62,6 +68,7 @@ pub fn cost(provider: Provider, model: &str, tokens: Tokens, unix_ms: i64) -> Op
     }
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default());
     let request = PriceRequest::new(model, &usage).with_provider_id(listed).with_timestamp(at);
+    load();
     let price = Calculator::bundled().calculate(&request).ok()?;
     price.total_price.is_finite().then_some(price.total_price)
 }
@@ -76,9 +83,15 @@ pub fn rates(provider: Provider, model: &str, unix_ms: i64) -> Option<Rates> {
     })
 }
 
-/// Reads the price data, once.
+/// Reads the price data, once. It stays, some twenty megabytes of it: only what needs a price should ask.
 pub fn load() {
     let _ = Calculator::bundled();
+    LOADED.store(true, Ordering::Release);
+}
+
+/// Whether [`load`] has been done, so that a price is a matter of microseconds.
+pub fn are_loaded() -> bool {
+    LOADED.load(Ordering::Acquire)
 }
 
 #[cfg(test)]

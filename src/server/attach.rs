@@ -263,7 +263,7 @@ impl Server {
         let cwd = PathBuf::from(&hello.cwd);
         let overlay = session.is_none().then(|| overlays::picker(&cwd));
         if overlay.is_some() {
-            self.refresh_readiness(&hello.env, false);
+            self.refresh_readiness(&hello.env, &cwd, false);
             self.git_due.entry(cwd.clone()).or_insert(now);
         }
         self.state.clients.insert(

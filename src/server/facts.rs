@@ -8,10 +8,12 @@ use crate::{
     },
     mux::PaneId,
     router::{Facts, Route},
+    state::{Client, overlay::Overlay},
     vault::VaultFile,
 };
 use std::{
     collections::BTreeMap,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -24,6 +26,7 @@ const KEPT: usize = 8;
 
 /// Facts that were read a moment ago.
 pub struct Known {
+    dir: PathBuf,
     env: BTreeMap<String, String>,
     path: String,
     at: Instant,
@@ -31,26 +34,28 @@ pub struct Known {
 }
 
 impl Server {
-    /// Plans with what is true for a client's environment.
-    pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>) -> Facts {
+    /// Plans with what is true for a client's environment in a directory.
+    pub(crate) fn facts(&mut self, env: &BTreeMap<String, String>, dir: &Path) -> Facts {
         let path = self.login_path(env);
         self.read_vaults();
         self.known_facts.retain(|known| known.at.elapsed() < FRESH);
-        if let Some(known) = self.known_facts.iter().find(|known| known.path == path && known.env == *env) {
+        let same = |known: &&Known| known.dir == dir && known.path == path && known.env == *env;
+        if let Some(known) = self.known_facts.iter().find(same) {
             return known.facts.clone();
         }
         let facts = Machine {
             env,
             path: &path,
             data_dir: &self.paths.data,
-            config_dir: &self.paths.config,
+            policy: &self.paths.policy.within(dir),
             settings: &self.settings,
             vault: &self.vault,
             versions: &self.versions,
         }
         .facts();
         self.known_facts.truncate(KEPT - 1);
-        let known = Known { env: env.clone(), path, at: Instant::now(), facts: facts.clone() };
+        let (dir, env) = (dir.to_owned(), env.clone());
+        let known = Known { dir, env, path, at: Instant::now(), facts: facts.clone() };
         self.known_facts.insert(0, known);
         facts
     }
@@ -74,19 +79,22 @@ impl Server {
     }
 
     /// Reads what is ready on this machine for picker and panel, off the loop.
-    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, rehearse: bool) {
+    pub(crate) fn refresh_readiness(&mut self, env: &BTreeMap<String, String>, dir: &Path, rehearse: bool) {
         let path = self.login_path(env);
         let env = env.clone();
-        let (data, config) = (self.paths.data.clone(), self.paths.config.clone());
+        let (data, policy) = (self.paths.data.clone(), self.paths.policy.within(dir));
         let (settings, vault) = (self.settings.clone(), self.vault.clone());
         let (versions, proven) = (self.versions.clone(), self.proven.clone());
+        // The panel alone shows prices, and their list is large.
+        let panel = |c: &Client| c.panel_docked || matches!(c.overlay, Some(Overlay::Router(_)));
+        let priced = self.state.clients.values().any(panel);
         self.tasks.spawn(
             move || {
                 let machine = Machine {
                     env: &env,
                     path: &path,
                     data_dir: &data,
-                    config_dir: &config,
+                    policy: &policy,
                     settings: &settings,
                     vault: &vault,
                     versions: &versions,
@@ -97,7 +105,7 @@ impl Server {
                         row.readiness = row.readiness.replace(executors::machine::UNTESTED, "ready");
                     }
                 }
-                (rows, machine.models(None, rehearse))
+                (rows, machine.models(rehearse, priced))
             },
             |server, (executors, models)| {
                 server.state.executors = executors;
@@ -110,10 +118,10 @@ impl Server {
     /// After an installation that ran in a pane: everybody sees what is there now.
     pub(super) fn installed(&mut self, id: PaneId) {
         self.known_facts.clear();
-        let env = self.env_of(id);
+        let (env, dir) = (self.env_of(id), self.dir_of(id));
         let rehearse =
             self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).is_some_and(|s| s.rehearse);
-        self.refresh_readiness(&env, rehearse);
+        self.refresh_readiness(&env, &dir, rehearse);
     }
 
     /// Remembers that a route served a request.

@@ -166,7 +166,7 @@ impl Server {
             None => self.settings.executor(&executor).permission,
         };
         let request = PlanRequest { executor: executor.clone(), model: what.model.clone(), auth, rehearse };
-        let facts = self.facts(env);
+        let facts = self.facts(env, cwd);
         let planned = plan(&request, &facts);
         if planned.as_ref().is_err_and(|refusal| refusal.rule.starts_with("auth.")) {
             // A key or a login would not help an executor that cannot start anyway.
@@ -469,8 +469,8 @@ impl Server {
 
     /// Plans another model under the same executor and way of paying, and makes it the pane's route.
     pub(crate) fn change_model(&mut self, id: PaneId, model: &str) -> Result<String, Refusal> {
-        let env = self.env_of(id);
-        let facts = self.facts(&env);
+        let (env, dir) = (self.env_of(id), self.dir_of(id));
+        let facts = self.facts(&env, &dir);
         let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) else {
             return Err(Refusal {
                 rule: "pane.no-harness".into(),

@@ -66,7 +66,8 @@ impl Server {
             Some(request) => {
                 let env = self.links.get(&client).map(|link| link.env.clone()).unwrap_or_default();
                 let env = origin_env(self, client).unwrap_or(env);
-                (refusals::title(request), alternatives(request, &self.facts(&env)))
+                let dir = self.dir_looked_at(client);
+                (refusals::title(request), alternatives(request, &self.facts(&env, &dir)))
             }
             None => (asked.first().cloned().unwrap_or_else(|| refusal.rule.to_string()), Vec::new()),
         };
@@ -88,6 +89,12 @@ impl Server {
         self.open(client, Overlay::Refusal(RefusalDialog { title, refusal: refusal.clone(), commands }));
     }
 
+    /// The directory of the pane that a client looks at; before it has one, where it was started.
+    fn dir_looked_at(&self, id: ClientId) -> PathBuf {
+        let own = || self.links.get(&id).map(|link| link.cwd.clone()).unwrap_or_default();
+        self.state.focused_pane(id).map_or_else(own, |pane| self.dir_of(pane))
+    }
+
     /// Reads readiness anew for a client that looks at it: its person may have logged in or installed something in
     /// another window meanwhile.
     pub(super) fn look_at_machine(&mut self, id: ClientId) {
@@ -98,7 +105,8 @@ impl Server {
         }
         let rehearse = self.state.sessions.get(&client.session).is_some_and(|session| session.rehearse);
         if let Some(env) = origin_env(self, id).or_else(|| self.links.get(&id).map(|link| link.env.clone())) {
-            self.refresh_readiness(&env, rehearse);
+            let dir = self.dir_looked_at(id);
+            self.refresh_readiness(&env, &dir, rehearse);
         }
     }
 
@@ -115,7 +123,7 @@ impl Server {
                     .get(&id)
                     .and_then(|c| self.state.sessions.get(&c.session))
                     .is_some_and(|s| s.rehearse);
-        self.refresh_readiness(&env, rehearse);
+        let dir = self.dir_of(pane);
         let list = List::for_panel(&self.state, pane);
         let Some(client) = self.state.clients.get_mut(&id) else { return silent() };
         if pin {
@@ -125,6 +133,7 @@ impl Server {
         } else {
             client.overlay = Some(Overlay::Router(list));
         }
+        self.refresh_readiness(&env, &dir, rehearse);
         self.fit_client(id);
         self.dirty(id);
         silent()
@@ -239,7 +248,8 @@ impl Server {
             let how = if installed { "is installed".into() } else { super::panes::exit_words(status) };
             server.ended(id, format!("{executor} {how}"));
             let env = server.env_of(id);
-            server.refresh_readiness(&env, false);
+            let dir = server.dir_of(id);
+            server.refresh_readiness(&env, &dir, false);
         }));
         silent()
     }

@@ -13,7 +13,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, VecDeque},
     ffi::OsString,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
     time::{Duration, Instant},
 };
@@ -155,6 +155,11 @@ impl Server {
             .unwrap_or_default()
     }
 
+    /// The directory that a pane was started in; empty without such a pane.
+    pub(crate) fn dir_of(&self, pane: PaneId) -> PathBuf {
+        self.state.panes.get(&pane).map(|pane| pane.cwd.clone()).unwrap_or_default()
+    }
+
     /// Starts a process in a pane. A program that cannot be started leaves its error in the pane.
     pub(crate) fn start(&mut self, id: PaneId, launch: Launch) {
         let base = self.env_of(id);
@@ -261,6 +266,7 @@ impl Server {
                 emulator.feed(scroll.as_bytes(), Instant::now(), &mut FeedOutput::default());
             }
         }
+        self.forget_writes(id);
         self.set_status(id, StatusReport::new(Status::Exited, StatusSource::Process, what));
         self.state.name_windows();
         self.touch();

@@ -294,11 +294,11 @@ fn serve(prepared: Prepared) -> Result<()> {
 /// The budgets as the files have them now: whoever raised one should not have to restart anything.
 fn fresh_budgets(
     settings: std::path::PathBuf,
-    policy: impl IntoIterator<Item = std::path::PathBuf> + Clone,
+    policy: config::PolicyFiles,
 ) -> impl Fn(&crate::router::ExecutorId) -> Vec<crate::router::Budget> {
     move |executor| {
         let own = config::load([&settings]).0.budgets();
-        own.into_iter().chain(config::load_policy(policy.clone()).0.budgets(executor)).collect()
+        own.into_iter().chain(policy.load().0.budgets(executor)).collect()
     }
 }
 
@@ -317,7 +317,7 @@ fn start_gateway(
         recorder: recorder.clone(),
         events: sender,
         classify: Arc::new(crate::executors::classify),
-        fresh_budgets: Arc::new(fresh_budgets(paths.config_file(), paths.policy_files())),
+        fresh_budgets: Arc::new(fresh_budgets(paths.config_file(), paths.policy.clone())),
     })?;
     let events = events.clone();
     runtime.spawn(async move {

@@ -125,8 +125,8 @@ impl Server {
         fresh: bool,
     ) -> Result<Plan, Failure> {
         let auth = auth.map(str::parse::<AuthMode>).transpose().map_err(Failure::Usage)?;
-        let env = self.env_of(id);
-        let facts = self.facts(&env);
+        let (env, dir) = (self.env_of(id), self.dir_of(id));
+        let facts = self.facts(&env, &dir);
         let rehearse =
             self.state.window_of(id).and_then(|w| self.state.session_of(w.id)).is_some_and(|s| s.rehearse);
         let pane = self.state.panes.get(&id).ok_or_else(|| format!("no pane {id}"))?;

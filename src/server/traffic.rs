@@ -17,8 +17,8 @@ impl Server {
         let mut unmetered = Vec::new();
         let ids: Vec<PaneId> = self.harnesses.keys().copied().collect();
         for id in ids {
-            let env = self.env_of(id);
-            let facts = self.facts(&env);
+            let (env, dir) = (self.env_of(id), self.dir_of(id));
+            let facts = self.facts(&env, &dir);
             let (Some(runtime), Some(pane)) = (self.harnesses.get(&id), self.state.panes.get(&id)) else {
                 continue;
             };

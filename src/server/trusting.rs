@@ -88,7 +88,7 @@ impl Server {
         if self.is_trusted(&wish.dir) || self.left_to_harness.contains(&wish.dir) {
             return false;
         }
-        let facts = self.facts(env);
+        let facts = self.facts(env, &wish.dir);
         // A refusal is the verb's own to show, and other homes are asked by the vendor or hold nothing of the person's.
         let overlay = plan(&wish.request, &facts)
             .is_ok_and(|route| matches!(home_of(&route, self.settings.inherit_user), Home::Overlay { .. }));

@@ -21,7 +21,7 @@ use crate::{
     term::input::KeyEvent,
     workspace,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// From this many columns two harnesses stand side by side, with a shell below the second.
 const TWO_HARNESSES: u16 = 110;
@@ -100,14 +100,14 @@ impl Server {
         for pane in [Some(first), second, Some(shell)].into_iter().flatten() {
             self.open_screen(pane);
         }
-        let claude = self.try_start(ExecutorId::CLAUDE, Some(FIRST_PROMPT), env)?;
+        let claude = self.try_start(ExecutorId::CLAUDE, Some(FIRST_PROMPT), env, &dir)?;
         self.start_harness(first, claude);
         if let Some(second) = second {
-            let codex = self.try_start(ExecutorId::CODEX, None, env)?;
+            let codex = self.try_start(ExecutorId::CODEX, None, env, &dir)?;
             self.start_harness(second, codex);
         }
         self.start(shell, Launch::program(What::default().command));
-        self.refresh_readiness(env, true);
+        self.refresh_readiness(env, &dir, true);
         self.git_soon(session);
         self.look_again();
         Ok((session, first))
@@ -118,9 +118,10 @@ impl Server {
         executor: ExecutorId,
         prompt: Option<&str>,
         env: &BTreeMap<String, String>,
+        dir: &Path,
     ) -> Result<Start, Failure> {
         let request = PlanRequest { executor, model: None, auth: None, rehearse: true };
-        let facts = self.facts(env);
+        let facts = self.facts(env, dir);
         Ok(Start {
             route: plan(&request, &facts)?,
             // The scripted model runs only what the prompt on the screen says, in a repository made for it.

@@ -71,6 +71,14 @@ impl Server {
         }
     }
 
+    /// The live bottom of a pane's screen, as status rules read it.
+    pub(super) fn bottom(&self, id: PaneId) -> Vec<String> {
+        self.screens
+            .get(&id)
+            .map(|screen| lock(&screen.emulator).bottom_lines(BOTTOM_LINES))
+            .unwrap_or_default()
+    }
+
     /// What the CLI shows of its state at this moment.
     pub(super) fn look(&self, id: PaneId) -> Option<StatusReport> {
         let executor = self.executor_of(id)?;
@@ -79,7 +87,7 @@ impl Server {
         if screen.pty.is_none() || pane.exit.is_some() {
             return None;
         }
-        let bottom = lock(&screen.emulator).bottom_lines(BOTTOM_LINES);
+        let bottom = self.bottom(id);
         executor.watch(&Signals {
             title: &pane.title,
             osc7501: screen.agent_state.as_deref(),

@@ -40,7 +40,7 @@ fn a_limit_is_told_with_its_end_and_others_are_offered() {
     terminal.wait_for("is limited until");
     terminal.wait_for("codex");
     terminal.keys("Enter");
-    terminal.wait_for("e edit");
+    terminal.wait_for("⏎ switch now");
     terminal.keys("Escape");
     terminal.keys("C-Space r");
     terminal.wait_for("resets in 2h");

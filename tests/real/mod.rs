@@ -1,10 +1,13 @@
 //! A stage for real CLIs: a sandbox that finds the installed ones, a repository, and waiting for what panes do.
 mod agents;
+mod crossing;
 mod furnished;
 mod install;
 mod interrupted;
 mod rides;
+mod screens;
 mod switches;
+mod thinking;
 mod turns;
 mod upstream;
 
@@ -24,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LEAVE: Duration = Duration::from_secs(20);
 /// Looks at a screen, some thirty milliseconds apart, in which a person has seen what stands there.
 const LOOKS: u32 = 8;
+/// The newest events that a failing test shows.
+const EVENTS: usize = 60;
 /// The size of a stage's sessions.
 const SIZE: (u16, u16) = (120, 40);
 
@@ -273,6 +278,9 @@ impl Drop for Stage {
             eprintln!("── {pane} ──\n{}", lines.collect::<Vec<_>>().join("\n"));
             eprintln!("{}", said(&["explain", "-t", pane]));
         }
+        let events = said(&["events"]);
+        let newest: Vec<&str> = events.lines().rev().take(EVENTS).collect();
+        eprintln!("{}", newest.into_iter().rev().collect::<Vec<_>>().join("\n"));
     }
 }
 

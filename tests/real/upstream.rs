@@ -1,6 +1,7 @@
 //! A provider of the test's own on loopback: keeps every request, and answers as the scripted model does.
+use super::thinking::Signed;
 use inspan::{
-    dialect::{asked_model, endpoint, wants_stream},
+    dialect::{asked_model, endpoint, error_body, wants_stream},
     rehearsal::{Rehearsal, Tally, reply},
 };
 use serde_json::Value;
@@ -51,13 +52,25 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     tally: Mutex<Tally>,
     over: AtomicBool,
+    /// A strict one thinks, and takes back only what it thought itself.
+    signed: Option<Mutex<Signed>>,
+    refused: Mutex<Vec<String>>,
 }
 
 impl Upstream {
     pub fn start() -> Self {
+        Self::listen(Shared::default())
+    }
+
+    /// One that answers with signed thoughts, and refuses what real providers refuse.
+    pub fn strict() -> Self {
+        Self::listen(Shared { signed: Some(Mutex::default()), ..Shared::default() })
+    }
+
+    fn listen(shared: Shared) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(shared);
         let kept = Arc::clone(&shared);
         let listens = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -75,6 +88,11 @@ impl Upstream {
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Why requests were refused.
+    pub fn refused(&self) -> Vec<String> {
+        self.shared.refused.lock().unwrap().clone()
     }
 
     /// What has come so far.
@@ -124,9 +142,18 @@ fn serve(stream: &TcpStream, kept: &Shared) -> std::io::Result<()> {
     };
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
     let model = asked_model(&endpoint, &body).unwrap_or_default();
+    let (dialect, stream_wanted) = (endpoint.dialect, wants_stream(&endpoint, &body));
+    if let Some(signed) = &kept.signed
+        && let Some(why) = signed.lock().unwrap().objection(dialect, &body)
+    {
+        kept.refused.lock().unwrap().push(format!("{}: {why}", request.line));
+        let body = error_body(dialect, 400, &why, "");
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
+        let mut out = stream;
+        return out.write_all(&[head.as_bytes(), &body].concat());
+    }
     let answer = {
-        let stream = wants_stream(&endpoint, &body);
-        let dialect = endpoint.dialect;
+        let stream = stream_wanted;
         let asked =
             Rehearsal { dialect, endpoint: &endpoint, body: &body, model: &model, stream, side: false };
         reply(&asked, &mut kept.tally.lock().unwrap())
@@ -137,5 +164,10 @@ fn serve(stream: &TcpStream, kept: &Shared) -> std::io::Result<()> {
     }
     write!(&*stream, "{head}\r\n")?;
     let mut out = stream;
+    if let Some(signed) = kept.signed.as_ref().filter(|_| stream_wanted && answer.status == 200) {
+        let bytes: Vec<u8> = answer.chunks.into_iter().flat_map(|chunk| chunk.bytes).collect();
+        let thought = signed.lock().unwrap().think(dialect, &String::from_utf8_lossy(&bytes));
+        return out.write_all(thought.as_bytes());
+    }
     answer.chunks.iter().try_for_each(|chunk| out.write_all(&chunk.bytes))
 }

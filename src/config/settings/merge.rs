@@ -1,14 +1,14 @@
 //! Lays texts over the defaults: what is broken in them is named and left out, the rest holds.
 use super::{Place, Problem, schema};
-use crate::router::{nearest, position};
+use crate::{
+    config::lenient::readable,
+    router::{nearest, position},
+};
 use std::{collections::BTreeMap, ops::Range};
 use toml::{
     Spanned, Table,
     de::{DeTable, DeValue},
 };
-
-/// A file with more broken lines than this is not a configuration; reading it over and over helps nobody.
-pub(super) const MAX_BROKEN_LINES: usize = 16;
 
 /// Texts being laid over the defaults.
 #[derive(Default)]
@@ -27,24 +27,14 @@ struct Source<'a> {
 impl Merge {
     pub(super) fn text(&mut self, file: &str, text: &str) {
         let source = Source { file, text };
-        let mut readable = text.to_owned();
-        for _ in 0..MAX_BROKEN_LINES {
-            match DeTable::parse(&readable) {
-                Ok(root) => return self.table(&source, &[], root.get_ref()),
-                Err(error) => {
-                    let span = error.span().unwrap_or(0..0);
-                    let out = broken_part(&readable, span.start);
-                    let fault =
-                        format!("not TOML: {}", error.message().lines().next().unwrap_or("unreadable"));
-                    self.report(&source, &span, "", fault, None);
-                    if readable[out.clone()].trim().is_empty() {
-                        break;
-                    }
-                    readable.replace_range(out.clone(), &blanks(&readable[out]));
-                }
-            }
+        let (readable, faults) = readable(text);
+        for (span, fault) in faults {
+            self.report(&source, &span, "", fault, None);
         }
-        self.report(&source, &(0..0), "", "cannot be read as TOML, so nothing of it holds".into(), None);
+        // What is readable was read once already.
+        if let Some(Ok(root)) = readable.as_deref().map(DeTable::parse) {
+            self.table(&source, &[], root.get_ref());
+        }
     }
 
     fn report(
@@ -108,27 +98,6 @@ impl Merge {
         }
         table.insert((*last).to_owned(), plain(value.get_ref()));
     }
-}
-
-/// The part to leave out when the text breaks at `offset`: the line, or the whole table when the line is its header.
-fn broken_part(text: &str, offset: usize) -> Range<usize> {
-    let offset = offset.min(text.len());
-    let bytes = text.as_bytes();
-    let start = bytes[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
-    let mut end =
-        bytes[offset..].iter().position(|b| *b == b'\n').map_or(text.len(), |newline| offset + newline);
-    if text[start..end].trim_start().starts_with('[') {
-        let after = text[end..].split_inclusive('\n');
-        // The first of them is the header's own newline, which stays.
-        let body = after.skip(1).take_while(|line| !line.trim_start().starts_with('['));
-        end = (end + body.map(str::len).sum::<usize>() + 1).min(text.len());
-    }
-    start..end
-}
-
-/// As many blanks as the text has bytes, newlines kept, so that every other offset keeps its place.
-fn blanks(text: &str) -> String {
-    text.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect()
 }
 
 /// A checked value without its places. Only kinds that some [`schema::Want`] accepts come here.

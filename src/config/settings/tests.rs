@@ -1,4 +1,5 @@
-use super::{merge::MAX_BROKEN_LINES, *};
+use super::*;
+use crate::config::lenient::MAX_BROKEN_LINES;
 use crate::router::Policy;
 use crate::state::Permission;
 

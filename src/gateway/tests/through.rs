@@ -284,7 +284,11 @@ async fn policy_holds_for_the_models_that_a_harness_chooses_itself() {
     pane.executor = ExecutorId::GEMINI;
     pane.route.model = Some("auto-gemini-3".into());
     pane.route.wire_model = Some("auto-gemini-3".into());
-    let (policy, problems) = crate::router::Policy::parse("disabled_models = [\"*-flash\"]\n", "policy.toml");
+    let (policy, problems) = crate::router::Policy::parse(
+        "disabled_models = [\"*-flash\"]\n",
+        "policy.toml",
+        crate::router::policy::Layer::User,
+    );
     assert_eq!(problems, []);
     pane.policy = Arc::new(policy);
     let mut lab = Lab::new(pane);

@@ -2,11 +2,11 @@ use super::{
     ways::{MAX_ALTERNATIVES, remedy},
     *,
 };
-use crate::router::{ExecutorId, Policy, route_lines};
+use crate::router::{ExecutorId, Policy, policy::Layer, route_lines};
 use std::{collections::BTreeSet, fmt::Write as _};
 
 pub(super) fn policy(text: &str) -> Policy {
-    let (policy, problems) = Policy::parse(text, "policy.toml");
+    let (policy, problems) = Policy::parse(text, "policy.toml", Layer::User);
     assert_eq!(problems, [], "{text}");
     policy
 }
@@ -377,7 +377,7 @@ fn rehearsal_needs_nothing_and_obeys_matrix_and_policy() {
 
 #[test]
 fn a_broken_policy_line_keeps_its_executor_off_and_says_where() {
-    let (broken, _) = Policy::parse("[executors.codex]\nenbled = false\n", "policy.toml");
+    let (broken, _) = Policy::parse("[executors.codex]\nenbled = false\n", "policy.toml", Layer::User);
     let facts = Facts { policy: broken, ..Facts::default() }.assume_all();
     let refusal = refused(&request("codex", None, None), &facts);
     assert_eq!(refusal.rule, "policy.broken");

@@ -1,5 +1,5 @@
-//! Reading `policy.toml`: every line is understood, or closes what it names.
-use super::{ExecutorPolicy, Origin, Policy, Preset, Rule};
+//! Reading `policy.toml` and the table `[policy]` of a workspace: every line is understood, or closes what it names.
+use super::{ExecutorPolicy, Layer, Origin, Policy, Preset, Rule};
 use crate::router::{AuthMode, Catalogue, ExecutorId, Problem, Span, nearest, position};
 use std::{collections::BTreeMap, ops::Range};
 use toml::{
@@ -24,11 +24,11 @@ fn canonical(key: &str) -> &str {
 }
 
 impl Policy {
-    /// Reads one layer. `origin` names the file in problems and refusals.
+    /// Reads one layer's file. `origin` names it in problems and refusals.
     ///
     /// A broken line never opens a door: what it names stays closed until it is corrected, and the problem says so.
-    pub fn parse(text: &str, origin: &str) -> (Self, Vec<Problem>) {
-        let mut reader = Reader { text, origin, policy: Self::default(), problems: Vec::new() };
+    pub fn parse(text: &str, origin: &str, layer: Layer) -> (Self, Vec<Problem>) {
+        let mut reader = Reader::new(text, origin, layer, "");
         let mut readable = text.to_owned();
         for _ in 0..MAX_BROKEN_LINES {
             match DeTable::parse(&readable) {
@@ -43,6 +43,18 @@ impl Policy {
             }
         }
         reader.shut(&Closes::Everything, &(0..0), "too many lines are not TOML".into());
+        (reader.policy, reader.problems)
+    }
+
+    /// Reads one layer from a table of a file that holds more: `above` is what stands before its keys, as `policy.`.
+    pub fn of_table(
+        table: &DeTable<'_>,
+        above: &str,
+        (text, origin): (&str, &str),
+        layer: Layer,
+    ) -> (Self, Vec<Problem>) {
+        let mut reader = Reader::new(text, origin, layer, above);
+        reader.top(table);
         (reader.policy, reader.problems)
     }
 }
@@ -61,13 +73,20 @@ enum Closes {
 struct Reader<'t> {
     text: &'t str,
     origin: &'t str,
+    layer: Layer,
+    above: &'t str,
     policy: Policy,
     problems: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, origin: &'t str, layer: Layer, above: &'t str) -> Self {
+        Self { text, origin, layer, above, policy: Policy::default(), problems: Vec::new() }
+    }
+
     fn origin(&self, span: &Range<usize>) -> Origin {
-        Origin { file: self.origin.to_owned(), line: position(self.text, span.start).0 }
+        let line = position(self.text, span.start).0;
+        Origin { layer: self.layer, file: self.origin.to_owned(), line }
     }
 
     fn rule<T>(&self, value: T, span: &Range<usize>) -> Rule<T> {
@@ -80,7 +99,7 @@ impl Reader<'_> {
             file: self.origin.to_owned(),
             line,
             column,
-            key: key.to_owned(),
+            key: format!("{}{key}", self.above),
             message,
             nearest: nearest.map(str::to_owned),
         });
@@ -205,7 +224,7 @@ impl Reader<'_> {
             let path = format!("{path}.{name}");
             match canonical(name) {
                 "enabled" => match value.get_ref().as_bool() {
-                    Some(true) => {}
+                    Some(true) => read.enabled = Some(self.origin(&value.span())),
                     Some(false) => read.disabled = Some(self.rule(true, &span)),
                     None => {
                         let fault = format!("wants true or false, not {}", shown(value));
@@ -228,6 +247,7 @@ impl Reader<'_> {
         }
         let slot = self.policy.executors.entry(id).or_default();
         slot.disabled = slot.disabled.take().or(read.disabled);
+        slot.enabled = slot.enabled.take().or(read.enabled);
         slot.disabled_models.extend(read.disabled_models);
         slot.budgets.extend(read.budgets);
         match (&slot.auth_method, read.auth_method) {

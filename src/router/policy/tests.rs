@@ -2,7 +2,7 @@ use super::*;
 use crate::router::Problem;
 
 fn read(text: &str) -> (Policy, Vec<Problem>) {
-    Policy::parse(text, "policy.toml")
+    Policy::parse(text, "policy.toml", Layer::User)
 }
 
 fn clean(text: &str) -> Policy {
@@ -228,7 +228,7 @@ fn a_silent_upper_layer_leaves_the_choice_to_the_lower() {
 #[test]
 fn budgets_are_read_and_a_lower_layer_may_only_lower_them() {
     let text = "[budgets]\nday = 20\nsession = 5.5\n[executors.claude.budgets]\npane = 1.0\n";
-    let (mut policy, problems) = Policy::parse(text, "/etc");
+    let (mut policy, problems) = Policy::parse(text, "/etc", Layer::Administrator);
     assert_eq!(problems, []);
     let said = |policy: &Policy, id: &ExecutorId| {
         policy.budgets(id).iter().map(|b| format!("{b} {} ({})", b.usd, b.origin)).collect::<Vec<_>>()
@@ -238,7 +238,7 @@ fn budgets_are_read_and_a_lower_layer_may_only_lower_them() {
         ["the session budget 5.5 (/etc line 3)", "the day budget 20 (/etc line 2)"]
     );
     assert_eq!(said(&policy, &ExecutorId::CLAUDE)[2], "the pane budget for claude 1 (/etc line 5)");
-    let (lower, _) = Policy::parse("[budgets]\nday = 30\nsession = 2\npane = 9\n", "user");
+    let (lower, _) = Policy::parse("[budgets]\nday = 30\nsession = 2\npane = 9\n", "user", Layer::User);
     let refused = policy.tighten(lower);
     assert_eq!(refused.len(), 1);
     assert!(
@@ -265,7 +265,7 @@ fn a_budget_that_cannot_be_read_closes_what_it_is_for() {
         ("[executors.claude.budgets]\nday = -1\n", false),
         ("[executors.claude.budgets]\nday = nan\n", false),
     ] {
-        let (policy, problems) = Policy::parse(text, "p");
+        let (policy, problems) = Policy::parse(text, "p", Layer::User);
         assert_eq!(problems.len(), 1, "{text}: {problems:?}");
         assert!(policy.broken(&ExecutorId::CLAUDE).is_some(), "{text}");
         assert_eq!(policy.broken(&ExecutorId::CODEX).is_some(), all, "{text}");

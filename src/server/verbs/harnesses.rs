@@ -274,6 +274,10 @@ impl Server {
                 "pane": id.to_string(), "status": pane.status.status.as_str(), "source": pane.status.source,
                 "detail": pane.status.detail, "since": pane.status_since,
                 "until": pane.status.until, "sources": sources,
+                "signals": {
+                    "title": pane.title, "bottom": self.bottom(id),
+                    "osc7501": self.screens.get(&id).and_then(|screen| screen.agent_state.clone()),
+                },
             })));
         }
         let name =

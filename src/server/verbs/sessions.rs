@@ -122,7 +122,7 @@ impl Server {
         if !vault.is_empty() {
             env.insert(ATTACHED_VAR.into(), vault.join(","));
         }
-        let attached = self.facts(&env).attached;
+        let attached = self.facts(&env, &dir).attached;
         // Checked whatever runs first: the session's later panes are bound by them as well.
         let selected = selected_executor(&attached)?;
         if !vault.is_empty() && what.executor.is_none() && what.command.is_empty() {
@@ -181,7 +181,7 @@ impl Server {
             self.launch(other, what, start);
         }
         self.git_soon(session);
-        self.refresh_readiness(env, rehearse);
+        self.refresh_readiness(env, &dir, rehearse);
         Ok((session, pane))
     }
 
