@@ -170,7 +170,7 @@ fn each_recorded_screen_is_read_as_it_was_meant() {
             );
             seen.insert(head["status"].to_owned());
         }
-        for status in ["idle", "needs-you", "retrying", "working"] {
+        for status in ["idle", "needs-you", "working"] {
             assert!(seen.contains(status), "{id} has no screen of {status}: {seen:?}");
         }
     }

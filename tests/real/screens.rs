@@ -12,6 +12,8 @@ use std::{env, fs, path::Path};
 
 /// Makes the screens be kept.
 const RECORD: &str = "INSPAN_RECORD_SCREENS";
+/// The CLIs whose screens say at once that a request is tried again; the others' is known from the gateway.
+const RETRIES_SHOW: [&str; 4] = ["claude", "opencode", "grok", "openai-agents"];
 /// Stands in the place of the sandbox's directory, which is another one each time.
 const PLACE: &str = "/srv";
 
@@ -75,13 +77,19 @@ fn timeline(cli: Cli) {
 
     // Tried again by the CLI, which says so on its screen, or at least at the gateway.
     stage.sandbox.inspan(&["prompt", "-t", &pane, "[[fail: 529 x2]] [[say: at the third try]]"]).ok();
-    shows(&stage, &pane, cli, "retrying");
+    if RETRIES_SHOW.contains(&cli.name) {
+        shows(&stage, &pane, cli, "retrying");
+    }
     stage.wait_idle(&pane, cli);
     stage.wait_screen(&pane, "at the third try");
 
     let said = stage.sandbox.inspan(&["events"]);
-    let seen: Vec<&str> =
-        said.ok().lines().filter_map(|line| line.split("\"status\":\"").nth(1)?.split('"').next()).collect();
+    // `date time pane status WAS -> NOW (source): …`
+    let lines = said.ok().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let seen: Vec<&str> = lines
+        .filter(|words| words.get(3) == Some(&"status"))
+        .filter_map(|words| words.get(6).copied())
+        .collect();
     let mut rest = seen.iter();
     for wanted in ["idle", "working", "needs-you", "retrying"] {
         assert!(rest.any(|status| *status == wanted), "{wanted} in its turn among {seen:?}");
@@ -125,7 +133,9 @@ fn shows(stage: &Stage, pane: &str, cli: Cli, wanted: &str) {
 fn keep(stage: &Stage, cli: Cli, status: &str, detail: &str, signals: &Value) {
     let (root, repo) = (stage.sandbox.root().display().to_string(), stage.repo.canonicalize().unwrap());
     let real = repo.parent().unwrap().display().to_string();
-    let plain = |text: &str| text.replace(&real, PLACE).replace(&root, PLACE);
+    // A CLI may shorten the path; the sandbox's own name is in it all the same.
+    let name = stage.sandbox.root().file_name().unwrap().to_string_lossy().into_owned();
+    let plain = |text: &str| text.replace(&real, PLACE).replace(&root, PLACE).replace(&name, &PLACE[1..]);
     let mut text = format!("status: {status}\ncolumns: {}\n", SIZE.0);
     for (name, value) in [
         ("detail", Some(detail)),
