@@ -55,7 +55,7 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 28] = [
+const TOP: [(&str, Want); 29] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -68,6 +68,7 @@ const TOP: [(&str, Want); 28] = [
     ("default_executor", Want::Executor),
     ("inherit_user", Want::Flag),
     ("harness_authority", Want::Flag),
+    ("writer_lease", Want::Flag),
     ("bell", Want::Flag),
     ("notify", Want::Flag),
     ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),

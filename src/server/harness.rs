@@ -67,8 +67,6 @@ pub struct Runtime {
     pub tools_running: bool,
     /// What each source said last, and when (unix seconds).
     pub observed: BTreeMap<StatusSource, (StatusReport, u64)>,
-    /// How many commands have waited so far.
-    pub waits: u64,
     /// Commands that wait for the end of a turn.
     pub waiters: Vec<Waiter>,
     /// The wire id that the harness names, as far as it is known.
@@ -95,8 +93,8 @@ pub struct Runtime {
 /// A command that waits until its prompt was answered.
 #[derive(Debug)]
 pub struct Waiter {
-    /// Which wait, for its time limit.
-    pub id: u64,
+    /// Which wait, for its time limit: no other one of this pane has it, also of a harness after this.
+    pub id: uuid::Uuid,
     /// Turns that had ended when the prompt was submitted.
     pub turns: u64,
     /// The prompt; a turn that was already running when it came ends first.
@@ -277,6 +275,7 @@ impl Server {
                 Err(why) => return self.not_started(id, &why.to_string()),
             }
         }
+        let (permission, leased) = self.lease(id, start.permission);
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let key = pane.key.clone();
         let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
@@ -292,7 +291,7 @@ impl Server {
         let request = LaunchRequest {
             binary: &found.binary,
             route: &start.route,
-            permission: start.permission,
+            permission,
             effort: self.settings.executor(&start.route.executor).effort,
             cwd: &pane.cwd,
             pane_dir: &pane_dir,
@@ -332,10 +331,12 @@ impl Server {
             let short = short_credential(&start.route.credential);
             plan.notes.push(format!("this CLI holds the key {short} itself: its requests are not metered"));
         }
+        let leased_out = leased.is_some();
+        plan.notes.extend(leased);
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
-        pane.harness = Some(Harness { session, switch, ..planned });
+        pane.harness = Some(Harness { session, switch, leased_out, ..planned });
         let before = self.harnesses.remove(&id);
         let conversation = before.map(|r| r.conversation).unwrap_or_default();
         self.harnesses.insert(

@@ -369,7 +369,7 @@ impl Server {
             "native_session": harness.and_then(|h| h.session.clone()),
             "parked": harness.map(|h| h.parked.keys().map(ToString::to_string).collect::<Vec<_>>()).unwrap_or_default(),
             "served_model": harness.and_then(|h| h.served_model.clone()),
-            "permission": harness.map(|h| h.permission), "rehearse": harness.is_some_and(|h| h.rehearse),
+            "permission": harness.map(crate::state::Harness::may), "rehearse": harness.is_some_and(|h| h.rehearse),
             "requests": harness.map_or(0, |h| h.usage.requests),
             "input_tokens": harness.map_or(0, |h| h.usage.input), "output_tokens": harness.map_or(0, |h| h.usage.output),
             "switch": harness.and_then(|h| h.switch.as_ref()).map(|s| json!({"step": s.step, "failed": s.failed})),

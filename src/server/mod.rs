@@ -17,6 +17,7 @@ mod following;
 mod harness;
 mod hooks;
 mod input;
+mod leases;
 mod limits;
 mod listing;
 mod login;

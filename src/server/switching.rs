@@ -233,7 +233,7 @@ impl Server {
             .unwrap_or_default()
     }
 
-    fn in_turn(&self, id: PaneId) -> Option<String> {
+    pub(super) fn in_turn(&self, id: PaneId) -> Option<String> {
         let pane = self.state.panes.get(&id)?;
         let harness = pane.harness.as_ref()?;
         let executor = &harness.route.executor;

@@ -45,6 +45,8 @@ pub struct State {
     pub spend_today: f64,
     /// Credits that a US dollar is shown as.
     pub credits_per_usd: u64,
+    /// The pane that may write in a directory, where the settings want a writer lease.
+    pub leases: BTreeMap<PathBuf, PaneId>,
     /// Files that two working panes both write: the panes and the file.
     pub same_files: BTreeSet<(PaneId, PaneId, String)>,
     /// What the gateway turned away last, and how often it did since the server started.
@@ -246,6 +248,9 @@ pub struct Harness {
     pub permission: Permission,
     /// The native session id, once known.
     pub session: Option<String>,
+    /// Another pane has the writer lease, so it only reads, whatever its permission is.
+    #[serde(skip)]
+    pub leased_out: bool,
     /// Native sessions of other executors that this pane ran before.
     pub parked: BTreeMap<ExecutorId, Parked>,
     /// Every route goes to rehearsal.
@@ -297,6 +302,11 @@ pub struct RequestLine {
 }
 
 impl Harness {
+    /// How much it may do as it runs now.
+    pub fn may(&self) -> Permission {
+        if self.leased_out { Permission::Readonly } else { self.permission }
+    }
+
     /// A harness that is planned and has not run yet.
     pub fn planned(
         route: Route,
@@ -308,6 +318,7 @@ impl Harness {
             route,
             permission,
             session: None,
+            leased_out: false,
             parked,
             rehearse,
             served_model: None,

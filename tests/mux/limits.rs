@@ -124,6 +124,26 @@ fn a_switch_that_waits_for_the_turn_is_offered_after_a_crash() {
     assert!(args.contains("what is here?"), "the handoff names the request: {args}");
 }
 
+#[test]
+fn the_time_of_an_earlier_wait_ends_no_later_one() {
+    let sandbox = Sandbox::new();
+    stub_cli(&sandbox, "codex");
+    let pane = stub_session(&sandbox, "claude");
+    let wait = |seconds: &str, text: &str| {
+        sandbox.inspan(&["prompt", "-t", &pane, "--wait", "--timeout", seconds, text])
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| wait("8", "what is here?"));
+        wait_for_capture(&sandbox, &pane, "heard");
+        take_a_turn(&sandbox);
+        first.join().unwrap().ok();
+    });
+    sandbox.inspan(&["switch", "-t", &pane, "--executor", "codex", "--handoff", "none"]).ok();
+    wait_for_capture(&sandbox, &pane, "codex> ");
+    let second = wait("10", "nobody answers this");
+    assert!(second.fails(1).contains("within 10 s"), "{second:?}");
+}
+
 /// A request of a turn whose tools wrote these files so far.
 fn turn(request: &str, wrote: &[&str]) -> Value {
     let mut messages = vec![json!({ "role": "user", "content": request })];
@@ -203,4 +223,36 @@ fn a_session_that_the_gateway_served_is_not_resumed_outside_it() {
             .clone()
     };
     assert_eq!((back("credits"), back("login")), ("resumed".into(), "new".into()));
+}
+
+#[test]
+fn with_a_writer_lease_one_writes_and_the_others_are_told() {
+    let sandbox = Sandbox::new();
+    sandbox.config("writer_lease = true\n[executors.claude]\npermission = \"edits\"\n");
+    let first = stub_session(&sandbox, "claude");
+    take_a_turn(&sandbox);
+    let split = ["split-window", "-t", &first, "-h", "--executor", "claude"];
+    let second = sandbox.inspan(&split).ok().to_owned();
+    wait_for_capture(&sandbox, &second, "claude> ");
+    let may = || panes(&sandbox).iter().map(|row| row["permission"].clone()).collect::<Vec<_>>();
+    assert_eq!(may(), ["edits", "readonly"]);
+    let args = || std::fs::read_to_string(sandbox.path("home/claude.args")).unwrap();
+    assert!(args().contains("dontAsk"), "the CLI is told: {}", args());
+    assert!(panes(&sandbox)[1]["notes"].to_string().contains(&format!("{first} has the writer lease")));
+
+    let before = panes(&sandbox);
+    let passed = sandbox.inspan(&["writer", "-t", &second]);
+    assert!(passed.ok().contains(&format!("{second} writes now; {first} only reads")), "{passed:?}");
+    let rows = sandbox.wait_json("both were started again", &["list-panes"], |rows| {
+        (0..2).all(|at| rows[at]["pid"].is_number() && rows[at]["pid"] != before[at]["pid"])
+            && rows[0]["permission"] == "readonly"
+            && rows[1]["permission"] == "edits"
+    });
+    assert_eq!(rows[0]["native_session"], before[0]["native_session"], "what was said goes on");
+    // Who writes leaves: the next that starts takes the lease.
+    sandbox.inspan(&["kill-pane", "-t", &second]).ok();
+    sandbox.wait_json("it is gone", &["list-panes"], |rows| list(rows).len() == 1);
+    let third = sandbox.inspan(&split).ok().to_owned();
+    wait_for_capture(&sandbox, &third, "claude> ");
+    assert_eq!(may(), ["readonly", "edits"]);
 }
