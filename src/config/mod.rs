@@ -16,8 +16,8 @@ pub use paths::{Paths, PathsError, ServerPaths};
 pub use policy::PolicyFiles;
 pub use schema::json_schema;
 pub use settings::{
-    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Hook, Inject, Place, ProviderSettings, Settings,
-    Submit, WindowSize,
+    AutoInstall, ByokKeys, Declaration, ExecutorSettings, Hook, Inject, PaneNotifications, Place,
+    ProviderSettings, Settings, Submit, TerminalProgress, WindowSize,
 };
 pub use theme::{Role, Theme};
 

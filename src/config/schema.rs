@@ -41,6 +41,8 @@ pub(super) enum Want {
     Submit,
     ModeKeys,
     WindowSize,
+    PaneNotifications,
+    TerminalProgress,
     /// A list of tables, each with an event and a command.
     Hooks,
     Credential,
@@ -55,7 +57,7 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 29] = [
+const TOP: [(&str, Want); 32] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -71,6 +73,9 @@ const TOP: [(&str, Want); 29] = [
     ("writer_lease", Want::Flag),
     ("bell", Want::Flag),
     ("notify", Want::Flag),
+    ("pane_notifications", Want::PaneNotifications),
+    ("terminal_progress", Want::TerminalProgress),
+    ("clipboard_read", Want::Flag),
     ("message_seconds", Want::Count(1, MAX_MESSAGE_SECONDS)),
     ("update_environment", Want::List),
     ("window_size", Want::WindowSize),
@@ -140,6 +145,8 @@ const EFFORTS: [&str; 4] = ["low", "medium", "high", "max"];
 const AUTO_INSTALL: [&str; 3] = ["ask", "always", "never"];
 const MODE_KEYS: [&str; 2] = ["vi", "emacs"];
 const WINDOW_SIZES: [&str; 4] = ["latest", "smallest", "largest", "manual"];
+const PANE_NOTIFICATIONS: [&str; 3] = ["always", "unfocused", "never"];
+const TERMINAL_PROGRESS: [&str; 3] = ["auto", "always", "never"];
 const HOOK: [&str; 2] = ["event", "run"];
 const PERMISSIONS: [&str; 5] = ["ask", "edits", "plan", "full", "readonly"];
 
@@ -303,6 +310,10 @@ impl Want {
                 &format!("one of {}", WINDOW_SIZES.join(", ")),
                 !text.is_some_and(|t| WINDOW_SIZES.contains(&t)),
             ),
+            Self::PaneNotifications | Self::TerminalProgress => {
+                let words = self.words();
+                wants(&format!("one of {}", words.join(", ")), !text.is_some_and(|t| words.contains(&t)))
+            }
             Self::Hooks => {
                 let sound = |item: &toml::Spanned<DeValue<'_>>| {
                     item.get_ref().as_table().is_some_and(|table| {
@@ -356,6 +367,8 @@ impl Want {
             Self::AutoInstall => AUTO_INSTALL.to_vec(),
             Self::ModeKeys => MODE_KEYS.to_vec(),
             Self::WindowSize => WINDOW_SIZES.to_vec(),
+            Self::PaneNotifications => PANE_NOTIFICATIONS.to_vec(),
+            Self::TerminalProgress => TERMINAL_PROGRESS.to_vec(),
             Self::Inject => INJECT.to_vec(),
             _ => Vec::new(),
         }

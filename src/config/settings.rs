@@ -53,6 +53,12 @@ pub struct Settings {
     pub bell: bool,
     /// The attached terminal is sent a notification then, too.
     pub notify: bool,
+    /// When notifications of panes are passed on.
+    pub pane_notifications: PaneNotifications,
+    /// Whether an attached terminal shows the progress of its pane.
+    pub terminal_progress: TerminalProgress,
+    /// Programs in panes may ask for the newest paste buffer.
+    pub clipboard_read: bool,
     /// Seconds that a message stays in the status line.
     pub message_seconds: u64,
     /// Variables that each attach takes over.
@@ -115,6 +121,32 @@ pub enum WindowSize {
     Largest,
     /// None: it keeps the size that it was created with or that `resize-window` gave it.
     Manual,
+}
+
+/// When an attached terminal is sent the notifications of panes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaneNotifications {
+    /// Always: it decides itself whether it shows them.
+    #[default]
+    Always,
+    /// When it does not have the focus, or the pane does not have it there.
+    Unfocused,
+    /// Never.
+    Never,
+}
+
+/// Whether an attached terminal is sent the progress of the pane that it looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TerminalProgress {
+    /// When it is known to show progress.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// A command that runs when something happens.

@@ -28,11 +28,19 @@ use std::{
 
 /// Modes that every attached terminal is put into, then what it is asked. The device attributes come last: every
 /// terminal answers them, so their answer says that no other will come.
-const OPENING: &str =
-    concat!("\x1b[?2004h\x1b[?1004h", "\x1b[>0q\x1b[?u\x1b[?2026$p\x1b]10;?\x07\x1b]11;?\x07\x1b[c");
+const OPENING: &str = concat!(
+    "\x1b[?2004h\x1b[?1004h\x1b[?2031h",
+    "\x1b[>0q\x1b[?u\x1b[?2026$p\x1b]10;?\x07\x1b]11;?\x07\x1b[c"
+);
+
+/// Asks for the colours again: they changed.
+pub(super) const COLOURS: &str = "\x1b]10;?\x07\x1b]11;?\x07";
 
 /// Mouse reports: press, drag and wheel, with coordinates beyond 223.
-const MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+pub(super) const MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+
+/// Lets go of the mouse.
+const MOUSE_OFF: &str = "\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1006l";
 
 /// What a connection is.
 #[derive(Debug)]
@@ -51,6 +59,12 @@ pub struct Link {
     pub(super) writer: FrameWriter,
     /// The client's terminal, where it is ours to read and write; else the client carries the bytes.
     pub(super) terminal: Option<Terminal>,
+    /// What the terminal was put into beside the picture.
+    pub(super) attuned: super::attuning::Attuned,
+    /// The terminal has the focus, as far as it says.
+    pub(super) focused: bool,
+    /// Keys that something of ours took and that have not gone up yet.
+    pub(super) taken: Vec<crate::mux::keys::KeyCode>,
     /// A paint is on its way and has not left.
     pub(super) in_flight: bool,
     /// Something that this client sees changed.
@@ -294,6 +308,9 @@ impl Server {
                 // Nothing is painted before the client has set the modes of a terminal of ours.
                 in_flight: terminal.is_some(),
                 terminal,
+                attuned: super::attuning::Attuned::default(),
+                focused: true,
+                taken: Vec::new(),
                 dirty: true,
                 output: false,
                 canvas: Canvas::new(0, 0),
@@ -399,7 +416,10 @@ impl Server {
     pub(super) fn mouse_wanted(&mut self, wanted: bool) {
         let clients: Vec<ClientId> = self.links.keys().copied().collect();
         for id in clients {
-            self.send(id, if wanted { MOUSE.into() } else { MOUSE.replace('h', "l").into_bytes() });
+            self.send(id, if wanted { MOUSE.into() } else { MOUSE_OFF.into() });
+            if let Some(link) = self.links.get_mut(&id) {
+                link.attuned.mouse_anew();
+            }
         }
     }
 
@@ -452,6 +472,7 @@ impl Server {
 
     /// Ends a client's attachment with a last line for its terminal.
     pub(super) fn detach(&mut self, id: ClientId, message: &str, code: i32) {
+        self.unattune(id);
         if let Some(link) = self.links.remove(&id) {
             self.connections.remove(&link.connection);
             let exit = Exit { code, message: message.to_owned() };

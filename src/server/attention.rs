@@ -41,12 +41,14 @@ impl Server {
             .filter(|c| !c.is_control())
             .take(NOTICE)
             .collect();
+        let said = self.screens.get(&id).is_some_and(|screen| screen.notices.just_said());
         for client in away {
             if let Some(client) = self.state.clients.get_mut(&client) {
                 client.unseen.insert(id);
             }
-            if self.settings.notify {
-                self.send(client, format!("\x1b]9;{notice}\x07").into_bytes());
+            // What the program itself said a moment ago says more.
+            if self.settings.notify && !said {
+                self.notify(client, "", &notice);
             }
             if self.settings.bell {
                 self.send(client, b"\x07".to_vec());

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 pub(super) const WHEEL_LINES: usize = 5;
 
 /// Bytes that are offered to the clipboard of a client's terminal; many take no more. A buffer holds the rest.
-const MAX_CLIPBOARD: usize = 1 << 20;
+pub(super) const MAX_CLIPBOARD: usize = 1 << 20;
 
 /// What the status line says while copy mode has the keys.
 const HINT: [(ModeKeys, &str); 2] = [

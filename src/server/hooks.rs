@@ -8,8 +8,9 @@ use crate::{
 use std::time::Duration;
 
 /// What commands can be hooked on. `after-` and a command's name is hooked on that command.
-pub const EVENTS: [&str; 23] = [
+pub const EVENTS: [&str; 24] = [
     "alert-bell",
+    "alert-notification",
     "client-attached",
     "client-detached",
     "client-resized",

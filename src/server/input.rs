@@ -18,10 +18,8 @@ use crate::{
     },
     term::{
         encode::{self, KeyModes, MouseModes, MouseTracking},
-        frame::Caps,
-        input::{Input, KeyEvent, KeyKind, Reply as TerminalReply},
+        input::{Input, KeyEvent, KeyKind},
         modes::{self, Modes, MouseProtocol},
-        palette::Rgb,
     },
 };
 use std::{collections::BTreeMap, str::FromStr, time::Instant};
@@ -209,13 +207,19 @@ impl Server {
     }
 
     fn key(&mut self, id: ClientId, event: KeyEvent) {
+        if self.is_taken(id, &event) {
+            return;
+        }
+        // A modifier on its own is told only to a program that asked for every key; nothing of ours has a use for it.
         if event.kind != KeyKind::Release
+            && !event.is_modifier()
             && (self.key_for_guide(id, &event)
                 || self.key_for_overlay(id, &event)
                 || self.key_for_table(id, &event)
                 || self.key_for_copy(id, &event)
                 || self.key_for_card(id, &event))
         {
+            self.take_key(id, &event);
             return;
         }
         let Some(pane) = self.state.focused_pane(id).filter(|pane| !self.is_copying(id, *pane)) else {
@@ -229,7 +233,7 @@ impl Server {
             return;
         }
         for pane in self.typed_into(pane) {
-            self.key_to_pane(pane, &event);
+            self.key_to_pane(id, pane, &event);
         }
         self.seen(id);
     }
@@ -346,7 +350,7 @@ impl Server {
             }
             if let Some(pane) = self.state.focused_pane(id).filter(|_| !self.only_watches(id)) {
                 for pane in self.typed_into(pane) {
-                    self.key_to_pane(pane, event);
+                    self.key_to_pane(id, pane, event);
                 }
             }
             return true;
@@ -442,9 +446,17 @@ impl Server {
         }
     }
 
-    fn key_to_pane(&mut self, pane: PaneId, event: &KeyEvent) {
+    fn key_to_pane(&mut self, client: ClientId, pane: PaneId, event: &KeyEvent) {
         let Some(modes) = self.modes(pane) else { return };
-        let bytes = encode::encode_key(&event.key, event.kind, &key_modes(&modes));
+        let spoken = self.links.get(&client).map_or(0, |link| link.attuned.kitty());
+        // A program that speaks what the terminal speaks gets each word as it was said: locks, layouts and composed text.
+        let bytes = match event.is_kitty() && modes.kitty_flags == spoken {
+            true => event.raw.clone(),
+            false => match event.text.as_deref().filter(|_| event.is_composed()) {
+                Some(text) => text.as_bytes().to_vec(),
+                None => encode::encode_key(&event.key, event.kind, &key_modes(&modes)),
+            },
+        };
         if !bytes.is_empty() {
             self.write_or_tell(pane, bytes);
         }
@@ -501,6 +513,9 @@ impl Server {
     }
 
     fn focus_report(&mut self, id: ClientId, gained: bool) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.focused = gained;
+        }
         if gained {
             self.look_at_machine(id);
         }
@@ -520,46 +535,6 @@ impl Server {
             if self.modes(pane).is_some_and(|m| m.focus_events) {
                 let _ = self.write(pane, encode::encode_focus(gained).to_vec());
             }
-        }
-    }
-
-    /// Panes learn the colours of the terminal that shows them.
-    fn take_palette(&mut self) {
-        let panes: Vec<PaneId> = self.screens.keys().copied().collect();
-        for pane in panes {
-            let Some(screen) = self.screens.get(&pane) else { continue };
-            let told = lock(&screen.emulator).set_palette(self.palette.clone());
-            if !told.is_empty() {
-                let _ = self.write(pane, told);
-            }
-        }
-    }
-
-    fn terminal_reply(&mut self, id: ClientId, reply: TerminalReply) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        match reply {
-            TerminalReply::KittyFlags(_) => {
-                // Disambiguated keys, so that Shift+Enter differs from Enter.
-                self.send(id, b"\x1b[>1u".to_vec());
-            }
-            TerminalReply::Mode { mode: 2026, value: 1 | 2, .. } => {
-                let caps = Caps { sync_output: true, ..link.writer.caps().clone() };
-                link.writer.set_caps(caps);
-            }
-            TerminalReply::Version(name) => {
-                let caps = Caps { name: Some(name), ..link.writer.caps().clone() };
-                link.writer.set_caps(caps);
-            }
-            TerminalReply::Colour { osc: slot @ (10 | 11), rgb: (r, g, b) } => {
-                let colour = Rgb(r, g, b);
-                let slot =
-                    if slot == 10 { &mut self.palette.foreground } else { &mut self.palette.background };
-                if *slot != colour {
-                    *slot = colour;
-                    self.take_palette();
-                }
-            }
-            _ => {}
         }
     }
 }

@@ -386,6 +386,8 @@ impl Server {
             "pane_bottom": (rect.y + rect.h).saturating_sub(1),
             "pane_at_left": rect.x == 0, "pane_at_top": rect.y == 0,
             "pane_at_right": rect.x + rect.w >= area.w, "pane_at_bottom": rect.y + rect.h >= area.h,
+            "progress": pane.progress.map(|p| p.percent), "pane_progress": pane.progress.map(|p| p.percent),
+            "pane_progress_state": pane.progress.map(|p| p.kind.as_str()),
             "pane_dead": pane.exit.is_some(), "pane_dead_status": pane.exit.as_ref().map(|e| e.what.rsplit(' ').next().unwrap_or_default().to_owned()),
             "pane_last": window.is_some_and(|w| w.last == Some(id)), "pane_in_mode": copying,
             "pane_mode": if copying { "copy-mode" } else { "" }, "pane_input_off": pane.input_off,

@@ -4,6 +4,7 @@
 //! loop runs. Everything else sends it a typed message; nobody else changes the state.
 mod attach;
 mod attention;
+mod attuning;
 mod authority;
 mod buffers;
 mod changes;
@@ -35,6 +36,7 @@ mod run;
 mod scripted;
 pub mod socket;
 mod switching;
+mod telling;
 mod terminal;
 mod traffic;
 mod trusting;

@@ -163,12 +163,15 @@ impl Server {
         touched.sort_unstable();
         let drawn = drawn.into_inner();
         let Some(link) = self.links.get_mut(&id) else { return };
-        let bytes = link.writer.render_cells(&canvas, touched.into_iter());
+        let frame_bytes = link.writer.render_cells(&canvas, touched.into_iter());
         link.canvas = canvas;
         link.drawn = drawn;
         link.dirty = false;
         link.output = false;
         link.painted = now;
+        let mut bytes = self.attune(id);
+        bytes.extend(frame_bytes);
+        let Some(link) = self.links.get_mut(&id) else { return };
         if bytes.is_empty() {
             return;
         }
@@ -181,6 +184,7 @@ impl Server {
             Err(_) => {
                 // The frame did not leave, so what the writer believes was sent is wrong.
                 link.writer.invalidate();
+                link.attuned.doubt();
                 link.dirty = true;
                 link.in_flight = true;
                 let connection = link.connection;

@@ -93,6 +93,10 @@ pub struct Screen {
     pub agent_state: Option<String>,
     /// When the status is to be looked at again.
     pub watch_due: Option<Instant>,
+    /// How much its program has notified lately.
+    pub notices: super::telling::Notices,
+    /// The paste buffer that its program wrote last.
+    pub buffer: Option<String>,
     /// What to do when the process ends, instead of showing a card.
     pub on_exit: Option<OnExit>,
 }
@@ -140,6 +144,8 @@ impl Server {
                 sink: Sink::new(pane, self.wake.clone()),
                 agent_state: None,
                 watch_due: None,
+                notices: super::telling::Notices::default(),
+                buffer: None,
                 on_exit: None,
             },
         );
@@ -192,6 +198,7 @@ impl Server {
         let (cols, rows) = pane.size;
         let Some(screen) = self.screens.get_mut(&id) else { return };
         screen.agent_state = None;
+        pane.progress = None;
         self.scripted.pipes.remove(&id);
         // A sink of its own: the last words of the process before must not be taken for this one's.
         screen.sink = Sink::new(id, self.wake.clone());
@@ -291,6 +298,7 @@ impl Server {
     }
 
     fn pane_exited(&mut self, id: PaneId, status: &ExitStatus) {
+        self.forget_told(id);
         if self.stops_for_switch(id) {
             return;
         }

@@ -218,6 +218,7 @@ impl Server {
                             popup: false,
                             closes: Default::default(),
                             label: None,
+                            progress: None,
                         },
                     );
                 }

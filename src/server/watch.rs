@@ -411,23 +411,12 @@ impl Server {
                     self.send(client, b"\x07".to_vec());
                 }
             }
-            TermEvent::Clipboard { selection, data } => self.clipboard(id, &selection, &data),
-            TermEvent::Cwd(_)
-            | TermEvent::Notify { .. }
-            | TermEvent::Progress { .. }
-            | TermEvent::PromptMark(_) => {}
+            TermEvent::Clipboard { selection, data } => self.pane_copied(id, &selection, &data),
+            TermEvent::ClipboardQuery { selection } => self.pane_asks_clipboard(id, &selection),
+            TermEvent::Notify { title, body } => self.pane_notifies(id, &title, &body),
+            TermEvent::Progress { state, percent } => self.pane_progress(id, state, percent),
+            TermEvent::Cwd(_) | TermEvent::PromptMark(_) => {}
             TermEvent::Rebuilt => tracing::warn!(pane = %id, "the emulator was rebuilt"),
-        }
-    }
-
-    /// A pane wrote to the clipboard: only the clients that focus it are given it.
-    fn clipboard(&mut self, id: PaneId, selection: &str, data: &[u8]) {
-        use base64::Engine;
-        let encoded = base64::engine::general_purpose::STANDARD.encode(data);
-        let clients: Vec<ClientId> =
-            self.state.clients.keys().copied().filter(|c| self.state.focused_pane(*c) == Some(id)).collect();
-        for client in clients {
-            self.send(client, format!("\x1b]52;{selection};{encoded}\x07").into_bytes());
         }
     }
 

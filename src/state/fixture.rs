@@ -79,6 +79,7 @@ pub fn pane(id: u32, harness: Option<Harness>, status: Status) -> Pane {
         popup: false,
         closes: Default::default(),
         label: None,
+        progress: None,
     }
 }
 

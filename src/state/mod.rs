@@ -216,6 +216,42 @@ pub struct Pane {
     pub closes: Closes,
     /// What a person called it, in place of the title that its process sets.
     pub label: Option<String>,
+    /// How far its process says it has come.
+    pub progress: Option<Progress>,
+}
+
+/// How far a process says it has come (OSC 9;4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is in the middle of.
+    pub kind: ProgressKind,
+    /// 0 to 100.
+    pub percent: u8,
+}
+
+/// What a process that shows progress is in the middle of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressKind {
+    /// Work of which it knows how much is done.
+    Value,
+    /// Work that went wrong.
+    Error,
+    /// Work without a known end.
+    Busy,
+    /// Work that is held up.
+    Paused,
+}
+
+impl ProgressKind {
+    /// The stable word of formats.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Error => "error",
+            Self::Busy => "busy",
+            Self::Paused => "paused",
+        }
+    }
 }
 
 /// When a pane goes away by itself.

@@ -62,6 +62,7 @@ impl State {
                 popup: false,
                 closes: Closes::Never,
                 label: None,
+                progress: None,
             },
         );
         id

@@ -63,6 +63,11 @@ pub enum TermEvent {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// The program asks for the clipboard; whether it is told is for others to decide.
+    ClipboardQuery {
+        /// Letters of the selections meant.
+        selection: String,
+    },
     /// The program notifies the user.
     Notify {
         /// Heading, may be empty.

@@ -54,6 +54,23 @@ pub struct KeyEvent {
     pub raw: Vec<u8>,
 }
 
+impl KeyEvent {
+    /// A modifier or lock key on its own.
+    pub fn is_modifier(&self) -> bool {
+        matches!(self.key.code, KeyCode::Other(number) if codes::is_lone_modifier(number))
+    }
+
+    /// It arrived in the kitty protocol's own form, `CSI … u`.
+    pub fn is_kitty(&self) -> bool {
+        self.raw.starts_with(b"\x1b[") && self.raw.ends_with(b"u")
+    }
+
+    /// Text that no key types by itself, as an input method composes it.
+    pub fn is_composed(&self) -> bool {
+        self.key.code == KeyCode::Other(0)
+    }
+}
+
 /// What happened to a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KeyKind {

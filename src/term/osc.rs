@@ -11,6 +11,9 @@ pub const MAX_TEXT: usize = 512;
 /// Longest link target that is kept, in bytes; other terminals stop at the same length.
 pub const MAX_URI: usize = 2083;
 
+/// Letters of one clipboard command: there are no more selections.
+const MAX_SELECTIONS: usize = 12;
+
 /// Longest explicit link id, in bytes.
 const MAX_LINK_ID: usize = 250;
 
@@ -84,6 +87,11 @@ pub enum Osc {
         selection: String,
         /// Decoded bytes.
         data: Vec<u8>,
+    },
+    /// The program asks for what is in the clipboard (52).
+    ClipboardQuery {
+        /// As sent, for example `c`.
+        selection: String,
     },
     /// Shell integration mark (133): its letter and parameters, for example `D;0`.
     PromptMark(String),
@@ -247,16 +255,19 @@ fn nine(rest: &[u8]) -> Osc {
 
 fn clipboard(rest: &[u8]) -> Osc {
     let (selection, data) = split(rest);
-    // Reading the clipboard is not granted: a pane may hold a program of somebody else.
+    // It is sent on as it came, so it holds only what selections are called.
+    let named = |b: &u8| matches!(b, b'c' | b'p' | b'q' | b's' | b'0'..=b'7');
+    let mut selection =
+        text(&selection.iter().copied().filter(named).take(MAX_SELECTIONS).collect::<Vec<u8>>());
+    if selection.is_empty() {
+        selection.push('c');
+    }
     if data == b"?" {
-        return Osc::Ignored;
+        return Osc::ClipboardQuery { selection };
     }
     let data: Vec<u8> = data.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     match base64::engine::general_purpose::STANDARD.decode(&data) {
-        Ok(data) => {
-            let selection = if selection.is_empty() { "c".to_owned() } else { text(selection) };
-            Osc::Clipboard { selection, data }
-        }
+        Ok(data) => Osc::Clipboard { selection, data },
         Err(_) => Osc::Ignored,
     }
 }
@@ -348,12 +359,16 @@ mod tests {
     }
 
     #[test]
-    fn the_clipboard_is_written_but_never_read() {
+    fn the_clipboard_is_written_and_asked_for() {
         assert_eq!(
             parse(b"52;c;aGVsbG8="),
             Osc::Clipboard { selection: "c".into(), data: b"hello".to_vec() }
         );
-        assert_eq!(parse(b"52;c;?"), Osc::Ignored);
+        assert_eq!(parse(b"52;;?"), Osc::ClipboardQuery { selection: "c".into() });
+        assert_eq!(
+            parse(b"52;p\x01sx;aGk="),
+            Osc::Clipboard { selection: "ps".into(), data: b"hi".to_vec() }
+        );
         assert_eq!(parse(b"52;c;!!"), Osc::Ignored);
     }
 

@@ -38,7 +38,7 @@ pub enum Piece<'a> {
     Text(&'a [u8]),
     /// One or more escape sequences for the core's parser; always begins with an escape.
     Pass(&'a [u8]),
-    /// A complete control sequence that the core must not see, from `ESC [` to its final byte.
+    /// A complete sequence that the core must not see, from its escape to its final byte.
     Csi(&'a [u8]),
     /// The payload of a complete string and whether BEL ended it.
     String {
@@ -283,6 +283,8 @@ fn sequence(bytes: &[u8]) -> Sequence {
         Some(b']') => return Sequence::String(StringKind::Osc),
         Some(b'P') => return Sequence::String(StringKind::Dcs),
         Some(b'_' | b'^' | b'X') => return Sequence::String(StringKind::Other),
+        // Back and forward index.
+        Some(b'6' | b'9') => return Sequence::Csi(2),
         Some(_) => false,
     };
     let (start, first_final) = if control { (2, 0x40) } else { (1, 0x30) };
@@ -326,9 +328,12 @@ fn is_ours(csi: &[u8]) -> bool {
     let private = body.first() == Some(&b'?');
     match last {
         b'm' | b'H' => false,
-        b'J' | b'K' | b'n' | b's' | b'r' => private,
+        b'J' | b'K' | b'n' | b'r' => private,
+        // Margins, where they are allowed.
+        b's' => private || body.iter().all(|b| matches!(b, b'0'..=b'9' | b';')),
+        b'@' | b'A' => body.last() == Some(&b' '),
         b'q' => body.first() == Some(&b'>') || body.last() == Some(&b'"'),
-        b'p' => matches!(body.last(), Some(b'!' | b'"')),
+        b'p' => matches!(body.last(), Some(b'!' | b'"' | b'$')),
         b'h' | b'l' => private && Csi::parse(csi).params().contains(&2026),
         b't' => !matches!(body.first(), Some(b'<'..=b'?')),
         // Rectangles and columns.

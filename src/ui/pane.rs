@@ -74,6 +74,10 @@ fn title(pane: &Pane, at: Place, model: bool) -> Vec<Seg<'_>> {
         }
         title.push(seg(label.as_str(), own));
     }
+    if let Some(progress) = pane.progress {
+        title.push(seg(" · ", own));
+        title.push(words::progress_seg(progress));
+    }
     if pane.input_off {
         title.push(seg(" · no input", Role::Warn));
     } else if at.synchronized {

@@ -4,7 +4,7 @@
 use super::{
     Scene,
     paint::{Pen, Seg, seg},
-    words::{dollars, resets_in, seen_status, status_look},
+    words::{dollars, progress_seg, resets_in, seen_status, status_look},
 };
 use crate::{
     config::Role,
@@ -206,6 +206,11 @@ fn window_name(
     if !active && panes(state, window).any(|pane| seen_status(pane, client) == Status::NeedsYou) {
         part.push(seg("◆", Role::Warn));
     }
+    // The window in front shows it in its pane's border.
+    if let Some(progress) = panes(state, window).filter(|_| !active).find_map(|pane| pane.progress) {
+        part.push(seg(" ", role));
+        part.push(progress_seg(progress));
+    }
     Some(part)
 }
 
@@ -215,11 +220,12 @@ fn panes<'a>(state: &'a State, window: &'a Window) -> impl Iterator<Item = &'a c
 
 /// `◆1 ●1`: how many harnesses of the session wait for the person, work, are done unseen, hit a limit.
 fn counters(scene: &Scene<'_>, session: &Session, client: &Client) -> Option<Part> {
-    let state = scene.state;
     const COUNTED: [Status; 4] = [Status::NeedsYou, Status::Working, Status::Done, Status::Limited];
     let mut counts = [0_usize; COUNTED.len()];
-    let windows = session.windows.iter().filter_map(|id| state.windows.get(id));
-    for pane in windows.flat_map(|window| panes(state, window)).filter(|pane| pane.harness.is_some()) {
+    let windows = session.windows.iter().filter_map(|id| scene.state.windows.get(id));
+    let harnesses: Vec<_> =
+        windows.flat_map(|window| panes(scene.state, window)).filter(|pane| pane.harness.is_some()).collect();
+    for pane in &harnesses {
         let status = seen_status(pane, client);
         if let Some(at) = COUNTED.iter().position(|counted| *counted == status) {
             counts[at] += 1;
@@ -233,12 +239,10 @@ fn counters(scene: &Scene<'_>, session: &Session, client: &Client) -> Option<Par
         let (shape, _, role) = status_look(status);
         part.push(seg(format!("{shape}{count}"), role));
         // The limit that ends first says when work can go on.
-        let limited = (*status == Status::Limited).then(|| {
-            let windows = session.windows.iter().filter_map(|id| state.windows.get(id));
-            let panes = windows.flat_map(|window| panes(state, window));
-            panes.filter(|pane| pane.status.until.is_some()).min_by_key(|pane| pane.status.until)
-        });
-        if let Some(left) = limited.flatten().and_then(|pane| resets_in(pane, scene.now)) {
+        let first =
+            harnesses.iter().filter(|pane| pane.status.until.is_some()).min_by_key(|p| p.status.until);
+        let first = first.filter(|_| *status == Status::Limited);
+        if let Some(left) = first.and_then(|pane| resets_in(pane, scene.now)) {
             part.push(seg(format!(" {left}"), Role::Dim));
         }
     }

@@ -3,7 +3,7 @@ use super::paint::{Seg, seg};
 use crate::{
     config::Role,
     router::{AuthStep, Provider, short},
-    state::{Client, Harness, INSTALLING, Pane, Status},
+    state::{Client, Harness, INSTALLING, Pane, Progress, ProgressKind, Status},
 };
 
 /// How much of a status there is room for.
@@ -44,6 +44,17 @@ pub(super) fn status_look(status: &Status) -> (&'static str, &'static str, Role)
 pub(super) fn resets_in(pane: &Pane, now: u64) -> Option<String> {
     let until = pane.status.until.filter(|_| pane.status.status == Status::Limited)?;
     Some(duration(until.saturating_sub(now)))
+}
+
+/// How far a pane's program says it has come: `42%`.
+pub(super) fn progress_seg(progress: Progress) -> Seg<'static> {
+    let percent = progress.percent;
+    match progress.kind {
+        ProgressKind::Value => seg(format!("{percent}%"), Role::Accent),
+        ProgressKind::Busy => seg("…%", Role::Accent),
+        ProgressKind::Paused => seg(format!("{percent}% paused"), Role::Warn),
+        ProgressKind::Error => seg(format!("{percent}% failed"), Role::Err),
+    }
 }
 
 /// The status of a pane in its title.

@@ -7,6 +7,8 @@ pub struct Keyboard {
     pub application_cursor: bool,
     /// Flags of the kitty keyboard protocol; 0 is the legacy encoding.
     pub kitty: u16,
+    /// The level of modifyOtherKeys.
+    pub modify_other_keys: u16,
 }
 
 const SHIFT: u16 = 1;
@@ -102,6 +104,17 @@ fn character(c: char, modifiers: u16, keyboard: Keyboard) -> Vec<u8> {
             _ => format!("\x1b[{code};{}u", modifiers + 1),
         }
         .into_bytes();
+    }
+    // Level 1 leaves alone what has a form of old.
+    let has_form =
+        c == '\t' || modifiers & CTRL != 0 && (c == ' ' || c.is_ascii_alphabetic()) || modifiers == ALT;
+    let told = match keyboard.modify_other_keys {
+        0 => false,
+        1 => modifiers != 0 && !has_form,
+        _ => modifiers != 0 && (modifiers & (CTRL | ALT) != 0 || c.is_control()),
+    };
+    if told {
+        return format!("\x1b[27;{};{}~", modifiers + 1, u32::from(c)).into_bytes();
     }
     if c == '\t' && modifiers & SHIFT != 0 {
         return b"\x1b[Z".to_vec();

@@ -12,6 +12,8 @@ pub struct Answers {
     pub xtversion: Option<&'static str>,
     /// The kitty keyboard protocol (`CSI ? u`, push, pop).
     pub kitty: bool,
+    /// xterm's modifyOtherKeys.
+    pub modify_other_keys: bool,
     /// The state of modes (`CSI ? n $ p`), synchronized updates among them.
     pub modes: bool,
     /// Foreground and background colours (OSC 10 and 11), as `rrrr/gggg/bbbb`.
@@ -24,15 +26,26 @@ impl Answers {
         device: true,
         xtversion: Some("outer 1.0"),
         kitty: true,
+        modify_other_keys: false,
         modes: true,
         colours: Some(("cccc/cccc/cccc", "1111/1111/1111")),
     };
     /// A current terminal with a light background.
     pub const LIGHT: Self = Self { colours: Some(("1111/1111/1111", "fefe/fefe/fefe")), ..Self::MODERN };
+    /// One that tells of modified keys as xterm does.
+    pub const XTERM: Self =
+        Self { xtversion: Some("XTerm(390)"), kitty: false, modify_other_keys: true, ..Self::MODERN };
     /// An old one that knows who it is and nothing else.
     pub const PLAIN: Self = Self { device: true, ..Self::MUTE };
     /// One that never answers, or a line so slow that it might as well.
-    pub const MUTE: Self = Self { device: false, xtversion: None, kitty: false, modes: false, colours: None };
+    pub const MUTE: Self = Self {
+        device: false,
+        xtversion: None,
+        kitty: false,
+        modify_other_keys: false,
+        modes: false,
+        colours: None,
+    };
 }
 
 /// Watches the program's output beside the grid.
@@ -49,7 +62,7 @@ pub struct Outer {
     saved: BTreeMap<u16, bool>,
     /// Pushed keyboard flags of the main and the alternate screen.
     kitty: [Vec<u16>; 2],
-    modify_other_keys: bool,
+    modify_other_keys: u16,
     application_keypad: bool,
     scroll_region: bool,
     cursor_style: u16,
@@ -78,7 +91,7 @@ impl Outer {
             modes: BTreeMap::new(),
             saved: BTreeMap::new(),
             kitty: [Vec::new(), Vec::new()],
-            modify_other_keys: false,
+            modify_other_keys: 0,
             application_keypad: false,
             scroll_region: false,
             cursor_style: 0,
@@ -101,7 +114,8 @@ impl Outer {
     /// How keys are to be encoded now.
     pub fn keyboard(&self) -> Keyboard {
         let kitty = self.kitty[self.screen()].last().copied().unwrap_or(0);
-        Keyboard { application_cursor: self.mode(1), kitty }
+        let modify_other_keys = if self.answers.modify_other_keys { self.modify_other_keys } else { 0 };
+        Keyboard { application_cursor: self.mode(1), kitty, modify_other_keys }
     }
 
     /// What the program left behind, a phrase each; empty when the terminal is as it was.
@@ -116,7 +130,7 @@ impl Outer {
             }
         }
         for (there, phrase) in [
-            (self.modify_other_keys, "modifyOtherKeys"),
+            (self.modify_other_keys != 0, "modifyOtherKeys"),
             (self.application_keypad, "application keypad"),
             (self.scroll_region, "a scroll region"),
             (self.cursor_style != 0, "a cursor style"),
@@ -204,8 +218,8 @@ impl Perform for Outer {
             ([intermediate @ (b'?' | b'>' | b'<' | b'=')], 'u') => {
                 self.keyboard_protocol(*intermediate, &numbers);
             }
-            (b">", 'm') if first == 4 => self.modify_other_keys = numbers.get(1).is_some_and(|&n| n > 0),
-            (b">", 'n') if first == 4 => self.modify_other_keys = false,
+            (b">", 'm') if first == 4 => self.modify_other_keys = numbers.get(1).copied().unwrap_or(0),
+            (b">", 'n') if first == 4 => self.modify_other_keys = 0,
             (b">", 'q') => {
                 if let Some(name) = self.answers.xtversion {
                     self.reply(&format!("\x1bP>|{name}\x1b\\"));

@@ -224,6 +224,21 @@ impl Terminal {
         });
     }
 
+    /// Waits until the program has sent these bytes.
+    #[track_caller]
+    pub fn wait_raw(&self, wanted: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut state = self.shared.lock();
+        while !state.raw.windows(wanted.len()).any(|bytes| bytes == wanted.as_bytes()) {
+            if Instant::now() >= deadline || state.closed {
+                let report = self.report(&state);
+                drop(state);
+                panic!("waiting until {wanted:?} is sent: it was not\n{report}");
+            }
+            state = self.shared.wait(state, deadline);
+        }
+    }
+
     /// Sends a signal to the program alone, as `kill` does.
     pub fn kill(&self, signal: Signal) {
         // Reaped already: the number may belong to another process.

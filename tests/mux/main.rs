@@ -31,5 +31,6 @@ mod server;
 mod settings;
 mod steps;
 mod switching;
+mod terminals;
 mod trying;
 mod vaults;

@@ -106,6 +106,8 @@ impl Want {
             Self::Executor
             | Self::ModeKeys
             | Self::WindowSize
+            | Self::PaneNotifications
+            | Self::TerminalProgress
             | Self::Inject
             | Self::Dialect
             | Self::Submit
@@ -182,6 +184,8 @@ mod tests {
             "history = -1",
             "mode_keys = \"ed\"",
             "window_size = \"big\"",
+            "pane_notifications = \"some\"",
+            "terminal_progress = true",
             "prefix = \"C-a b\"",
             "[byok]\nclaude = \"sk-secret\"",
             "[byok]\nopencode = \"env:KEY\"",

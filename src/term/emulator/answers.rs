@@ -11,7 +11,9 @@ use crate::term::{
 use alacritty_terminal::{
     grid::Dimensions as _,
     term::cell::{Cell, Flags},
-    vte::ansi::{Color, CursorShape, Handler as _, Hyperlink, NamedColor, Processor, StdSyncHandler},
+    vte::ansi::{
+        Color, CursorShape, Handler as _, Hyperlink, Mode, NamedColor, PrivateMode, Processor, StdSyncHandler,
+    },
 };
 
 /// Most times that a repeated character is written: a screen of the largest size has no more columns.
@@ -35,6 +37,10 @@ const MAX_CAPABILITIES: usize = 32;
 
 /// Answers or applies a control sequence; true if it begins a synchronized update.
 pub fn csi(screen: &mut Screen, parser: &mut Processor<StdSyncHandler>, raw: &[u8]) -> bool {
+    if let [_, direction @ (b'6' | b'9')] = raw {
+        screen.index_sideways(*direction == b'6');
+        return false;
+    }
     let csi = Csi::parse(raw);
     match (csi.prefix, csi.intermediate, csi.last) {
         (b'?', _, b'h' | b'l') => {
@@ -76,8 +82,15 @@ pub fn csi(screen: &mut Screen, parser: &mut Processor<StdSyncHandler>, raw: &[u
             let (id, sum) = (csi.param(0), screen.checksum(screen.area(&csi, 2)));
             screen.reply(format!("\x1bP{id}!~{sum:04X}\x1b\\").as_bytes());
         }
-        (0, b'\'', b'}') => screen.insert_columns(csi.param(0)),
-        (0, b'\'', b'~') => screen.delete_columns(csi.param(0)),
+        (0, b'\'', b'}') => screen.shift_columns(true, csi.param(0)),
+        (0, b'\'', b'~') => screen.shift_columns(false, csi.param(0)),
+        (0, b' ', b'@') => screen.scroll_sideways(false, csi.param(0)),
+        (0, b' ', b'A') => screen.scroll_sideways(true, csi.param(0)),
+        (0, 0, b's') if screen.extra.margins_allowed => screen.set_margins(csi.param(0), csi.param(1)),
+        (0, 0, b's') => screen.save_cursor_position(),
+        (0 | b'?', b'$', b'p') if screen.level < 63 => {}
+        (0, b'$', b'p') => screen.report_mode(Mode::Unknown(csi.param(0))),
+        (b'?', b'$', b'p') => screen.report_private_mode(PrivateMode::Unknown(csi.param(0))),
         (b'?', 0, b'n') => device_status(screen, csi.param(0), csi.param(1)),
         (0, 0, b't') => window(screen, &csi),
         _ => {}
@@ -170,6 +183,7 @@ fn command(
             }
         }
         Osc::Progress { state, percent } => screen.event(TermEvent::Progress { state, percent }),
+        Osc::ClipboardQuery { selection } => screen.event(TermEvent::ClipboardQuery { selection }),
         Osc::Clipboard { selection, data } => screen.event(TermEvent::Clipboard { selection, data }),
         Osc::PromptMark(mark) => {
             if mark.starts_with('A') {
@@ -223,6 +237,10 @@ fn device_control(screen: &mut Screen, payload: &[u8]) {
             b"r" => {
                 let (top, bottom) = screen.region();
                 Some(format!("{top};{bottom}r"))
+            }
+            b"s" => {
+                let sides = screen.sides();
+                Some(format!("{};{}s", sides.left + 1, sides.end))
             }
             b" q" => Some(format!("{} q", screen.cursor_shape().code())),
             b"\"p" => Some(format!("{};1\"p", screen.level)),

@@ -3,6 +3,7 @@
 //! A `Handler` around the core's own: queries are answered here at their exact place in the stream, modes and stacks
 //! that the core does not keep (or keeps unbounded) live here. Must not know: bytes, strings, timing.
 mod handler;
+mod margins;
 mod prompts;
 mod rectangles;
 mod spill;
@@ -87,6 +88,8 @@ pub struct Screen {
     hidden_keyboard: Vec<u8>,
     /// Scroll region, rows from 0, end exclusive.
     region: (usize, usize),
+    /// Left and right margins, while a program has set some.
+    margins: Option<margins::Margins>,
     /// What left the core.
     pub packed: History,
     /// The core has memory for as many rows of history as it may hold.
@@ -124,6 +127,7 @@ impl Screen {
             keyboard: vec![0],
             hidden_keyboard: vec![0],
             region: (0, size.rows),
+            margins: None,
             packed: History::new(size.cols, history),
             settled: false,
             forgotten: 0,
@@ -218,6 +222,9 @@ impl Screen {
         grid.saved_cursor = grid.cursor.clone();
         grid.cursor.point = point;
         self.extra.modify_other_keys = 0;
+        self.extra.reverse_wrap = false;
+        self.extra.margins_allowed = false;
+        self.margins = None;
         self.all_changed |= self.extra.reverse_screen;
         self.extra.reverse_screen = false;
         self.kept = None;
@@ -228,7 +235,7 @@ impl Screen {
         let point = self.term.grid().cursor.point;
         let row = usize::try_from(point.line.0).unwrap_or(0);
         let top = if self.mode().contains(TermMode::ORIGIN) { self.region.0 } else { 0 };
-        (row.saturating_sub(top) + 1, point.column.0 + 1)
+        (row.saturating_sub(top) + 1, point.column.0.saturating_sub(self.first_column()) + 1)
     }
 
     /// The region as DECSTBM's parameters.
@@ -343,6 +350,10 @@ impl Screen {
     /// core's way for each character. What needs more thought goes that way.
     fn ascii(&mut self, run: &[u8]) {
         let columns = self.term.columns();
+        if self.margins.is_some() {
+            run.iter().for_each(|byte| self.input(char::from(*byte)));
+            return;
+        }
         let plain = !self.mode().contains(TermMode::INSERT)
             && self.term.grid().cursor.charsets[self.charset] == StandardCharset::Ascii;
         let mut rest = run;

@@ -58,10 +58,10 @@ impl Pane {
 fn every_query_of_the_agents_is_answered() {
     let mut pane = Pane::new(80, 24);
     for (query, reply) in [
-        ("\x1b[c", "\x1b[?64;6;22;28;52c"),
-        ("\x1b[0c", "\x1b[?64;6;22;28;52c"),
-        ("\x1bZ", "\x1b[?64;6;22;28;52c"),
-        ("\x1b[>c", "\x1b[>61;100;0c"),
+        ("\x1b[c", "\x1b[?64;6;21;22;28;52c"),
+        ("\x1b[0c", "\x1b[?64;6;21;22;28;52c"),
+        ("\x1bZ", "\x1b[?64;6;21;22;28;52c"),
+        ("\x1b[>c", "\x1b[>41;354;0c"),
         ("\x1b[=c", "\x1bP!|494e5350\x1b\\"),
         ("\x1b[>q", concat!("\x1bP>|inspan ", env!("CARGO_PKG_VERSION"), "\x1b\\")),
         ("\x1b[>0q", concat!("\x1bP>|inspan ", env!("CARGO_PKG_VERSION"), "\x1b\\")),
@@ -120,7 +120,7 @@ fn a_position_report_names_the_place_in_the_stream_where_it_was_asked() {
     let replies = pane.replies("abc\x1b[6n\r\nde\x1b[?6n\x1b[c\x1b[5;9H\x1b[6n\x1b]11;?\x07f\x1b[6n");
     assert_eq!(
         replies,
-        "\x1b[1;4R\x1b[?2;3;1R\x1b[?64;6;22;28;52c\x1b[5;9R\x1b]11;rgb:0000/0000/0000\x07\x1b[5;10R"
+        "\x1b[1;4R\x1b[?2;3;1R\x1b[?64;6;21;22;28;52c\x1b[5;9R\x1b]11;rgb:0000/0000/0000\x07\x1b[5;10R"
     );
     let replies = pane.replies("\x1b[5;10r\x1b[?6h\x1b[2;3H\x1b[6n\x1b[?6l\x1b[r");
     assert_eq!(replies, "\x1b[2;3R", "relative to the region in origin mode");

@@ -99,6 +99,10 @@ pub(in crate::term) fn tilde_of(code: KeyCode) -> Option<u16> {
 
 /// The main key for the number before `u`; a number without a key here is kept. `None` for what is no number of a key.
 pub(in crate::term) fn of_kitty(number: u32) -> Option<KeyCode> {
+    // Text without a key.
+    if number == 0 {
+        return Some(KeyCode::Other(0));
+    }
     if !(57_344..=63_743).contains(&number) {
         return char::from_u32(number).map(KeyCode::Char);
     }

@@ -550,3 +550,31 @@ fn rows_under_the_mouse_are_those_that_are_drawn() {
     client(&mut state).overlay = None;
     assert_eq!(screen::row_at(&state, 20, 5), None);
 }
+
+#[test]
+fn progress_stands_in_the_border_and_beside_the_name_of_another_window() {
+    use crate::state::{Progress, ProgressKind};
+    for (kind, shown) in [
+        (ProgressKind::Value, "42%"),
+        (ProgressKind::Busy, "…%"),
+        (ProgressKind::Paused, "42% paused"),
+        (ProgressKind::Error, "42% failed"),
+    ] {
+        let mut state = two_panes(SMALL);
+        let drawn = text(&state);
+        assert!(!drawn.contains('%') || !drawn.contains(shown));
+        state.panes.get_mut(&PaneId(1)).unwrap().progress = Some(Progress { kind, percent: 42 });
+        let drawn = text(&state);
+        assert!(drawn.lines().next().unwrap().contains(&format!(" · {shown}")), "{drawn}");
+        assert!(!drawn.lines().last().unwrap().contains(shown), "{drawn}");
+        let session = state.sessions.values_mut().next().unwrap();
+        session.windows.push(WindowId(99));
+        session.active = WindowId(99);
+        let mut other = state.windows.values().next().unwrap().clone();
+        (other.id, other.name, other.layout) =
+            (WindowId(99), "other".into(), crate::mux::layout::Layout::single(PaneId(2)));
+        state.windows.insert(WindowId(99), other);
+        let drawn = text(&state);
+        assert!(drawn.lines().last().unwrap().contains(&format!(" {shown}")), "{drawn}");
+    }
+}

@@ -1,4 +1,5 @@
 //! Every sequence that the parser understands, method by method: answered here, or passed to the core.
+use super::state::ANSI;
 use super::{CELL_PIXELS, Extra, MAX_KEYBOARD_STACK, Screen, TermEvent};
 use crate::term::{osc::ColourSlot, palette::Rgb};
 use alacritty_terminal::vte::ansi::{
@@ -7,7 +8,7 @@ use alacritty_terminal::vte::ansi::{
     Rgb as CoreRgb, ScpCharPath, ScpUpdateMode, StandardCharset, TabulationClearMode,
     cursor_icon::CursorIcon,
 };
-use alacritty_terminal::{grid::Dimensions as _, index::Line};
+use alacritty_terminal::{grid::Dimensions as _, index::Line, term::TermMode};
 
 /// Every method is written out: the trait's defaults do nothing, so a forgotten one would lose a feature in silence.
 #[deny(clippy::missing_trait_methods)]
@@ -25,6 +26,9 @@ impl Handler for Screen {
     fn input(&mut self, c: char) {
         // Below U+0300 nothing has width zero but the soft hyphen, which the core treats alike.
         if c < '\u{300}' || unicode_width::UnicodeWidthChar::width(c) != Some(0) {
+            if self.margins.is_some() {
+                return self.write_between(c);
+            }
             self.term.input(c);
             self.spill();
         } else {
@@ -32,17 +36,20 @@ impl Handler for Screen {
         }
     }
     fn goto(&mut self, line: i32, col: usize) {
-        self.term.goto(line, col);
+        self.term.goto(line, self.placed_column(col));
     }
     fn goto_line(&mut self, line: i32) {
         self.term.goto_line(line);
     }
     fn goto_col(&mut self, col: usize) {
         // The core takes the line for one of the region in origin mode.
-        self.go_column(col);
+        self.go_column(self.placed_column(col));
     }
     fn insert_blank(&mut self, count: usize) {
-        self.term.insert_blank(count);
+        match self.margins {
+            Some(_) => self.insert_cells(count),
+            None => self.term.insert_blank(count),
+        }
     }
     fn move_up(&mut self, rows: usize) {
         self.move_rows(true, rows);
@@ -52,9 +59,10 @@ impl Handler for Screen {
     }
     fn identify_terminal(&mut self, intermediate: Option<char>) {
         match intermediate {
-            // VT420 with selective erasing, colour, rectangles and clipboard writing.
-            None => self.reply(b"\x1b[?64;6;22;28;52c"),
-            Some('>') => self.reply(b"\x1b[>61;100;0c"),
+            // VT420 with selective erasing, margins, colour, rectangles and clipboard writing.
+            None => self.reply(b"\x1b[?64;6;21;22;28;52c"),
+            // A VT420; programs take the number for xterm's patch level, from which they conclude what is understood.
+            Some('>') => self.reply(b"\x1b[>41;354;0c"),
             // "INSP" in hexadecimal, as DA3 wants.
             Some('=') => self.reply(b"\x1bP!|494e5350\x1b\\"),
             _ => {}
@@ -71,18 +79,19 @@ impl Handler for Screen {
         }
     }
     fn move_forward(&mut self, cols: usize) {
-        self.term.move_forward(cols);
+        let room = self.right_stop() - self.at().1;
+        self.term.move_forward(cols.min(room));
     }
     fn move_backward(&mut self, cols: usize) {
         self.move_back(cols);
     }
     fn move_down_and_cr(&mut self, rows: usize) {
         self.move_rows(false, rows);
-        self.term.carriage_return();
+        self.carriage_return();
     }
     fn move_up_and_cr(&mut self, rows: usize) {
         self.move_rows(true, rows);
-        self.term.carriage_return();
+        self.carriage_return();
     }
     fn put_tab(&mut self, count: u16) {
         self.tab(count);
@@ -91,13 +100,14 @@ impl Handler for Screen {
         self.move_back(1);
     }
     fn carriage_return(&mut self) {
-        self.term.carriage_return();
+        match self.margins {
+            Some(_) => self.return_carriage(),
+            None => self.term.carriage_return(),
+        }
     }
     #[inline]
     fn linefeed(&mut self) {
-        // The parser calls this for LF; the core keeps mode 20 but looks at it only in `newline`.
-        self.term.newline();
-        self.spill();
+        self.newline();
     }
     fn bell(&mut self) {
         if !self.out.events.contains(&TermEvent::Bell) {
@@ -107,24 +117,45 @@ impl Handler for Screen {
     fn substitute(&mut self) {
         self.term.substitute();
     }
+    #[inline]
     fn newline(&mut self) {
-        self.term.newline();
-        self.spill();
+        // The parser calls `linefeed` for LF; the core keeps mode 20 but looks at it only here.
+        if self.margins.is_none() {
+            self.term.newline();
+            self.spill();
+            return;
+        }
+        self.index();
+        if self.mode().contains(TermMode::LINE_FEED_NEW_LINE) {
+            self.return_carriage();
+        }
     }
     fn set_horizontal_tabstop(&mut self) {
         self.term.set_horizontal_tabstop();
     }
     fn scroll_up(&mut self, rows: usize) {
+        if self.margins.is_some() {
+            return self.scroll_region(true, rows);
+        }
         self.term.scroll_up(rows);
         self.spill();
     }
     fn scroll_down(&mut self, rows: usize) {
-        self.term.scroll_down(rows);
+        match self.margins {
+            Some(_) => self.scroll_region(false, rows),
+            None => self.term.scroll_down(rows),
+        }
     }
     fn insert_blank_lines(&mut self, count: usize) {
-        self.term.insert_blank_lines(count);
+        match self.margins {
+            Some(_) => self.shift_lines(false, count),
+            None => self.term.insert_blank_lines(count),
+        }
     }
     fn delete_lines(&mut self, count: usize) {
+        if self.margins.is_some() {
+            return self.shift_lines(true, count);
+        }
         self.term.delete_lines(count);
         self.spill();
     }
@@ -132,6 +163,9 @@ impl Handler for Screen {
         self.term.erase_chars(count);
     }
     fn delete_chars(&mut self, count: usize) {
+        if self.margins.is_some() {
+            return self.delete_cells(count);
+        }
         // The core would clear what stands before the cursor too.
         let room = self.term.columns() - self.term.grid().cursor.point.column.0;
         self.term.delete_chars(count.min(room));
@@ -140,7 +174,9 @@ impl Handler for Screen {
         self.term.move_backward_tabs(count);
     }
     fn move_forward_tabs(&mut self, count: u16) {
+        let began = self.at().1;
         self.term.move_forward_tabs(count);
+        self.tab_stop(began);
     }
     fn save_cursor_position(&mut self) {
         self.keep_cursor();
@@ -183,6 +219,7 @@ impl Handler for Screen {
         self.titles.clear();
         self.charset = CharsetIndex::G0;
         self.region = (0, self.term.screen_lines());
+        self.margins = None;
         self.colours.overrides.clear();
         self.kept = None;
         self.hidden_kept = None;
@@ -190,7 +227,10 @@ impl Handler for Screen {
         self.level = 64;
     }
     fn reverse_index(&mut self) {
-        self.term.reverse_index();
+        match self.margins {
+            Some(_) => self.reverse(),
+            None => self.term.reverse_index(),
+        }
     }
     #[inline]
     fn terminal_attribute(&mut self, attr: Attr) {
@@ -205,9 +245,11 @@ impl Handler for Screen {
         }
     }
     fn set_mode(&mut self, mode: Mode) {
+        self.remember(ANSI.saturating_add(mode.raw()), true);
         self.term.set_mode(mode);
     }
     fn unset_mode(&mut self, mode: Mode) {
+        self.remember(ANSI.saturating_add(mode.raw()), false);
         self.term.unset_mode(mode);
     }
     fn report_mode(&mut self, mode: Mode) {
@@ -220,6 +262,11 @@ impl Handler for Screen {
             PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor) => {
                 self.swap_saving_cursor(true)
             }
+            PrivateMode::Named(NamedPrivateMode::Origin) => {
+                self.term.set_private_mode(mode);
+                self.home();
+            }
+            PrivateMode::Named(NamedPrivateMode::ColumnMode) => self.set_columns(true),
             PrivateMode::Named(_) => self.term.set_private_mode(mode),
         }
     }
@@ -231,8 +278,9 @@ impl Handler for Screen {
             }
             PrivateMode::Named(NamedPrivateMode::Origin) => {
                 self.term.unset_private_mode(mode);
-                self.term.goto(0, 0);
+                self.home();
             }
+            PrivateMode::Named(NamedPrivateMode::ColumnMode) => self.set_columns(false),
             PrivateMode::Named(_) => self.term.unset_private_mode(mode),
         }
     }
@@ -251,6 +299,9 @@ impl Handler for Screen {
             self.region = ((top.max(1) - 1).min(rows), end.min(rows));
         }
         self.term.set_scrolling_region(top.max(1), bottom);
+        if top < end && self.margins.is_some() {
+            self.home();
+        }
     }
     fn set_keypad_application_mode(&mut self) {
         self.term.set_keypad_application_mode();

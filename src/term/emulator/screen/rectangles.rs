@@ -1,5 +1,5 @@
 //! Rectangles and columns of the screen, and what selective erasing leaves alone (VT420, "Rectangular Area Operations").
-use super::Screen;
+use super::{Screen, margins::Margins};
 use crate::term::scanner::Csi;
 use alacritty_terminal::{
     grid::Dimensions as _,
@@ -32,13 +32,19 @@ impl Screen {
             0 => most,
             n => n.min(most),
         };
+        // In origin mode columns are counted from the left margin, and none lies beyond the right one.
+        let across = match self.mode().contains(TermMode::ORIGIN) {
+            true => self.sides(),
+            false => Margins { left: 0, end: cols },
+        };
         let top = (within.0 + begin(csi.param(first))).min(within.1);
         let bottom = within.0 + end(csi.param(first + 2), within.1 - within.0);
-        let (left, right) = (begin(csi.param(first + 1)).min(cols), end(csi.param(first + 3), cols));
+        let left = (across.left + begin(csi.param(first + 1))).min(across.end);
+        let right = across.left + end(csi.param(first + 3), across.end - across.left);
         Area { rows: top..bottom.max(top), cols: left..right.max(left) }
     }
 
-    fn row_mut(&mut self, row: usize) -> &mut [Cell] {
+    pub(super) fn row_mut(&mut self, row: usize) -> &mut [Cell] {
         &mut self.term.grid_mut()[Line(i32::try_from(row).unwrap_or(0))][Column(0)..]
     }
 
@@ -77,7 +83,8 @@ impl Screen {
     pub fn copy(&mut self, from: Area, row: u16, col: u16) {
         let (rows, cols) = (self.term.screen_lines(), self.term.columns());
         let offset = if self.mode().contains(TermMode::ORIGIN) { self.region.0 } else { 0 };
-        let (row, col) = (offset + usize::from(row.max(1)) - 1, usize::from(col.max(1)) - 1);
+        let (row, col) =
+            (offset + usize::from(row.max(1)) - 1, self.first_column() + usize::from(col.max(1)) - 1);
         let height = from.rows.len().min(rows.saturating_sub(row));
         let width = from.cols.len().min(cols.saturating_sub(col));
         if height == 0 || width == 0 {
@@ -128,42 +135,6 @@ impl Screen {
         sum
     }
 
-    /// DECIC: blank columns at the cursor, in the rows of the region.
-    pub fn insert_columns(&mut self, count: u16) {
-        self.shift(count, |cells, count, blank| {
-            cells.rotate_right(count);
-            cells[..count].fill(blank);
-        });
-    }
-
-    /// DECDC: takes columns away at the cursor, in the rows of the region.
-    pub fn delete_columns(&mut self, count: u16) {
-        self.shift(count, |cells, count, blank| {
-            cells.rotate_left(count);
-            let kept = cells.len() - count;
-            cells[kept..].fill(blank);
-        });
-    }
-
-    fn shift(&mut self, count: u16, shift: impl Fn(&mut [Cell], usize, Cell)) {
-        let point = self.term.grid().cursor.point;
-        let (line, col) = (usize::try_from(point.line.0).unwrap_or(0), point.column.0);
-        if !(self.region.0..self.region.1).contains(&line) {
-            return;
-        }
-        let count = usize::from(count.max(1)).min(self.term.columns() - col);
-        let blank: Cell = self.term.grid().cursor.template.bg.into();
-        for row in self.region.0..self.region.1 {
-            let cells = self.row_mut(row);
-            part(cells, col);
-            shift(&mut cells[col..], count, blank.clone());
-            let last = cells.len() - 1;
-            cells[last].flags.remove(Flags::WRAPLINE);
-            part(cells, cells.len());
-        }
-        self.all_changed = true;
-    }
-
     /// DECSED: erases what is not protected, below the cursor, above it or everywhere.
     pub fn erase_unprotected_display(&mut self, what: u16) {
         let line = usize::try_from(self.term.grid().cursor.point.line.0).unwrap_or(0);
@@ -195,7 +166,7 @@ impl Screen {
 }
 
 /// Takes a wide character apart that lies across this column, so that neither half is left without the other.
-fn part(cells: &mut [Cell], col: usize) {
+pub(super) fn part(cells: &mut [Cell], col: usize) {
     let Some(left) = col.checked_sub(1) else { return };
     let through = cells.get(left).is_some_and(|cell| cell.flags.contains(Flags::WIDE_CHAR));
     if !through {

@@ -170,6 +170,7 @@ impl Screen {
         }
         self.term.resize(size);
         self.region = (0, size.rows);
+        self.margins = None;
         self.packed.set_width(size.cols);
         self.on_main(|screen| {
             screen.mark_above(&prompts);

@@ -1,15 +1,21 @@
 //! What a program sets and asks for beside the text: modes that the core does not keep, what saving the cursor keeps
 //! with it, and moves that stop at the region's edges.
-use super::{PROTECTED, Screen};
+use super::{PROTECTED, Screen, margins::Margins};
 use alacritty_terminal::{
     grid::Dimensions as _,
-    index::{Column, Line},
     term::TermMode,
-    vte::ansi::{Handler as _, NamedPrivateMode},
+    vte::ansi::{ClearMode, Handler as _, NamedPrivateMode},
 };
 
 /// ANSI modes that no terminal of today has: permanently off.
 const NEVER: [u16; 11] = [1, 5, 7, 10, 11, 13, 14, 15, 16, 17, 18];
+
+/// What is added to an ANSI mode's number where it stands beside private ones, which have smaller numbers.
+pub(super) const ANSI: u16 = 10_000;
+
+/// Modes that are set and asked for, and mean nothing to a terminal without a printer, a keyboard of its own, smooth
+/// scrolling and national character sets: 4, 18, 19, 42, and of ANSI's 2 and 12.
+const REMEMBERED: [u16; 6] = [4, 18, 19, 42, ANSI + 2, ANSI + 12];
 
 /// Most private modes kept by XTSAVE; there are fewer that can be asked for.
 const MAX_KEPT_MODES: usize = 64;
@@ -30,13 +36,20 @@ pub struct Extra {
     pub reverse_wrap: bool,
     /// Mode 67: Backspace sends BS.
     pub backarrow: bool,
+    /// Mode 69: margins may be set.
+    pub margins_allowed: bool,
+    /// Mode 40: mode 3 does something.
+    pub columns_allowed: bool,
+    /// Mode 3, which would mean 132 columns.
+    pub wide: bool,
+    /// Modes of `REMEMBERED` that are on, a bit each.
+    pub remembered: u8,
 }
 
 /// What DECSC keeps beside what the core keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     origin: bool,
-    wrap: bool,
 }
 
 impl Screen {
@@ -53,12 +66,14 @@ impl Screen {
             66 if on => self.term.set_keypad_application_mode(),
             66 => self.term.unset_keypad_application_mode(),
             67 => self.extra.backarrow = on,
+            69 => self.allow_margins(on),
+            40 => self.extra.columns_allowed = on,
             1015 => self.extra.urxvt_mouse = on,
             1016 => self.extra.pixel_mouse = on,
             1048 if on => self.save_cursor_position(),
             1048 => self.restore_cursor_position(),
             2031 => self.extra.color_scheme = on,
-            _ => {}
+            _ => self.remember(mode, on),
         }
     }
 
@@ -78,6 +93,9 @@ impl Screen {
             47 | 1047 | 1049 => set(TermMode::ALT_SCREEN),
             66 => set(TermMode::APP_KEYPAD),
             67 => Some(self.extra.backarrow),
+            69 if self.level >= 64 => Some(self.extra.margins_allowed),
+            3 => Some(self.extra.wide),
+            40 => Some(self.extra.columns_allowed),
             1000 => set(TermMode::MOUSE_REPORT_CLICK),
             1002 => set(TermMode::MOUSE_DRAG),
             1003 => set(TermMode::MOUSE_MOTION),
@@ -91,7 +109,33 @@ impl Screen {
             2004 => set(TermMode::BRACKETED_PASTE),
             2026 => Some(self.in_sync),
             2031 => Some(self.extra.color_scheme),
-            _ => None,
+            _ => self.remembers(mode),
+        }
+    }
+
+    /// Keeps a mode that only has to be reported.
+    pub(super) fn remember(&mut self, mode: u16, on: bool) {
+        if let Some(at) = REMEMBERED.iter().position(|known| *known == mode) {
+            let bit = 1 << at;
+            self.extra.remembered =
+                if on { self.extra.remembered | bit } else { self.extra.remembered & !bit };
+        }
+    }
+
+    fn remembers(&self, mode: u16) -> Option<bool> {
+        let at = REMEMBERED.iter().position(|known| *known == mode)?;
+        Some(self.extra.remembered & (1 << at) != 0)
+    }
+
+    /// DECCOLM: the layout decides how wide a pane is; what else belongs to it is done where mode 40 lets it.
+    pub(super) fn set_columns(&mut self, wide: bool) {
+        if self.extra.columns_allowed {
+            self.extra.wide = wide;
+            self.set_scrolling_region(1, None);
+            self.allow_margins(false);
+            self.term.unset_private_mode(NamedPrivateMode::Origin.into());
+            self.clear_screen(ClearMode::All);
+            self.term.goto(0, 0);
         }
     }
 
@@ -101,7 +145,7 @@ impl Screen {
             4 => TermMode::INSERT,
             20 => TermMode::LINE_FEED_NEW_LINE,
             mode if NEVER.contains(&mode) || mode == 19 => return 4,
-            _ => return 0,
+            mode => return self.remembers(ANSI.saturating_add(mode)).map_or(0, |on| if on { 1 } else { 2 }),
         };
         if self.mode().contains(flag) { 1 } else { 2 }
     }
@@ -130,6 +174,7 @@ impl Screen {
     pub fn set_level(&mut self, level: u16) {
         self.soft_reset();
         self.level = level.clamp(61, 64);
+        self.allow_margins(false);
     }
 
     /// DECSCA: what is written from now on is left alone by selective erasing, or not.
@@ -144,21 +189,17 @@ impl Screen {
 
     pub(super) fn keep_cursor(&mut self) {
         let mode = self.mode();
-        let kept = Kept { origin: mode.contains(TermMode::ORIGIN), wrap: mode.contains(TermMode::LINE_WRAP) };
+        let kept = Kept { origin: mode.contains(TermMode::ORIGIN) };
         self.kept = Some(kept);
         self.term.save_cursor_position();
     }
 
     pub(super) fn bring_back_cursor(&mut self) {
-        let kept = self.kept.unwrap_or(Kept { origin: false, wrap: true });
-        let mut set = |mode: NamedPrivateMode, on: bool| match on {
-            true => self.term.set_private_mode(mode.into()),
-            false => self.term.unset_private_mode(mode.into()),
-        };
-        // Setting this one moves the cursor, so it comes before the position.
-        set(NamedPrivateMode::Origin, kept.origin);
-        if self.kept.is_some() {
-            set(NamedPrivateMode::LineWrap, kept.wrap);
+        // As in xterm, which keeps no wrapping. Setting this moves the cursor, so it comes before the position.
+        let origin = NamedPrivateMode::Origin.into();
+        match self.kept.is_some_and(|kept| kept.origin) {
+            true => self.term.set_private_mode(origin),
+            false => self.term.unset_private_mode(origin),
         }
         self.term.restore_cursor_position();
     }
@@ -195,29 +236,31 @@ impl Screen {
     /// Goes back; with mode 45 beyond the left edge to the end of the line above, from the first row to the last.
     pub(super) fn move_back(&mut self, count: usize) {
         let wraps = self.extra.reverse_wrap && self.mode().contains(TermMode::LINE_WRAP);
-        let point = self.term.grid().cursor.point;
         let mut count = count;
         if wraps && self.term.grid().cursor.input_needs_wrap {
             // Behind a full line the first step back leads onto its last column.
             self.term.grid_mut().cursor.input_needs_wrap = false;
             count = count.saturating_sub(1);
         }
-        if !wraps || count <= point.column.0 {
+        let (line, column) = self.at();
+        let room = column - self.left_stop();
+        if !wraps || count <= room {
             if count > 0 {
-                self.term.move_backward(count);
+                self.term.move_backward(count.min(room));
             }
             return;
         }
-        let (rows, cols) = (self.term.screen_lines(), self.term.columns());
-        let at = usize::try_from(point.line.0).unwrap_or(0) * cols + point.column.0;
-        let all = rows * cols;
-        let to = (at + all - count % all) % all;
-        self.term.move_backward(0);
-        let grid = self.term.grid_mut();
-        grid.cursor.point.line = Line(i32::try_from(to / cols).unwrap_or(0));
-        grid.cursor.point.column = Column(to % cols);
-        grid.cursor.input_needs_wrap = false;
-        self.all_changed = true;
+        // One more step leads to the right margin of the line above, from the region's first line to its last.
+        let Margins { left, end } = self.sides();
+        let (top, bottom) = if (self.region.0..self.region.1).contains(&line) {
+            self.region
+        } else {
+            (0, self.term.screen_lines())
+        };
+        let more = count - room - 1;
+        let (up, back) = (1 + more / (end - left), more % (end - left));
+        let height = bottom - top;
+        self.put_cursor(top + (line - top + height - up % height) % height, end - 1 - back);
     }
 
     /// A tab: from behind a full line it leads nowhere, as the text has not wrapped yet.
@@ -229,13 +272,16 @@ impl Screen {
             // The core's tab only wraps there.
             self.term.put_tab(1);
         }
+        let began = self.at().1;
         self.term.put_tab(count);
+        self.tab_stop(began);
         self.spill();
     }
 
     /// DECALN: the screen full of E, and nothing else in force.
     pub(super) fn align(&mut self) {
         self.set_scrolling_region(1, None);
+        self.margins = None;
         self.term.unset_private_mode(NamedPrivateMode::Origin.into());
         self.term.decaln();
         self.go(0, 0);
