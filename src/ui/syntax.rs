@@ -91,9 +91,6 @@ const STROKES: &[&str] = &[
     "scala", "dart", "zig", "json", "jsonc", "css", "scss", "proto", "php",
 ];
 
-/// Bytes of the longest character of Rust in its quotes, `'\u{10ffff}'`; what is longer stands between lifetimes.
-const CHARACTER: usize = 12;
-
 /// A line of a patch of the file `path`, in pieces; `plain` is the role of what is nothing special.
 pub(super) fn segs<'a>(path: &str, line: &'a str, plain: Role) -> Vec<Seg<'a>> {
     let name = path.rsplit('/').next().unwrap_or_default();
@@ -134,7 +131,9 @@ fn token(rest: &str, comment: &str, kind: &str) -> (usize, Option<Role>) {
     }
     match first {
         '"' | '`' | '\'' => match string(rest, first) {
-            Some(end) if first != '\'' || kind != "rs" || end <= CHARACTER => (end, Some(Role::Warn)),
+            Some(end) if first != '\'' || kind != "rs" || is_character(&rest[1..end - 1]) => {
+                (end, Some(Role::Warn))
+            }
             // An apostrophe, a lifetime, or a string that goes on below.
             _ => (first.len_utf8(), None),
         },
@@ -145,6 +144,11 @@ fn token(rest: &str, comment: &str, kind: &str) -> (usize, Option<Role>) {
         }
         c => (c.len_utf8(), None),
     }
+}
+
+/// Whether this can stand between the quotes of a character of Rust; what is longer stands between lifetimes.
+fn is_character(text: &str) -> bool {
+    text.starts_with('\\') || text.chars().count() == 1
 }
 
 /// Where a string ends that `rest` begins with; `None` when it does not end on this line.
