@@ -184,12 +184,15 @@ fn the_settings_in_the_documents_are_understood() {
                 drop(file);
                 config::PolicyFiles::new(directory.path(), None).load().1
             }
+            ".inspan.toml" => {
+                config::workspace::WorkspaceFile::parse(Path::new(".inspan.toml"), block.clone()).problems
+            }
             other => panic!("a block of settings begins with its file's name, not with {other:?}"),
         };
         assert!(problems.is_empty(), "{problems:?} in\n{block}");
         *kinds.entry(kind).or_insert(0) += 1;
     }
-    assert_eq!(kinds.len(), 2, "both files are shown: {kinds:?}");
+    assert_eq!(kinds.len(), 3, "every file is shown: {kinds:?}");
 }
 
 #[test]

@@ -4,10 +4,11 @@ use crate::{
     commands::PolicyAction,
     config::PolicyFiles,
     router::{
-        Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan,
+        Budget, Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan,
         policy::{ExecutorPolicy, Origin, Policy, Verdict},
         refusal_of_unknown_executor,
     },
+    ui::dollars,
 };
 use anyhow::Result;
 use serde_json::json;
@@ -26,8 +27,10 @@ fn files() -> Result<PolicyFiles> {
     Ok(paths()?.policy.within(&std::env::current_dir()?))
 }
 
+/// `workspace      /home/me/shop/.inspan.toml:3`
 fn at(origin: &Origin) -> String {
-    if origin.line == 0 { origin.file.clone() } else { format!("{}:{}", origin.file, origin.line) }
+    let line = if origin.line == 0 { String::new() } else { format!(":{}", origin.line) };
+    format!("{:<14} {}{line}", origin.layer, origin.file)
 }
 
 fn show(as_json: bool) -> Result<i32> {
@@ -44,7 +47,16 @@ fn show(as_json: bool) -> Result<i32> {
         println!("# {layer:<13} {}{}", file.display(), if file.exists() { "" } else { " (absent)" });
     }
     for (rule, origin) in rules(&policy) {
-        println!("{rule:<56} {origin}");
+        println!("{rule:<44} {origin}");
+    }
+    // Not rules, but they hold beside them.
+    for budget in super::settings()?.budgets() {
+        println!(
+            "{:<44} {:<14} {}",
+            format!("{} budget {}", budget.span, dollars(budget.usd)),
+            "settings",
+            budget.origin
+        );
     }
     Ok(0)
 }
@@ -68,6 +80,9 @@ fn rules(policy: &Policy) -> Vec<(String, String)> {
         }
         for rule in &executor.disabled_models {
             add(format!("disabled model {}", rule.value), &rule.origin);
+        }
+        for (span, rule) in &executor.budgets {
+            add(format!("{span} budget {}", dollars(rule.value)), &rule.origin);
         }
     };
     about("", &policy.all);
@@ -97,11 +112,13 @@ struct Explained {
     executor: ExecutorId,
     model: String,
     verdicts: Vec<Verdict>,
+    budgets: Vec<Budget>,
     planned: Result<Route, Refusal>,
 }
 
 fn explain(executor: Option<&str>, model: Option<&str>, as_json: bool) -> Result<i32> {
-    let facts = Here::new()?.machine().facts();
+    let here = Here::new()?;
+    let facts = here.machine().facts();
     let catalogue = Catalogue::builtin();
     let wanted: Vec<ExecutorId> = match executor.map(ExecutorId::from) {
         None => catalogue.executors.iter().map(|e| e.id.clone()).collect(),
@@ -127,7 +144,9 @@ fn explain(executor: Option<&str>, model: Option<&str>, as_json: bool) -> Result
                 auth: None,
                 rehearse: false,
             };
-            Explained { planned: plan(&request, &facts), executor, model, verdicts }
+            let own = here.settings.budgets().into_iter();
+            let budgets = own.chain(facts.policy.budgets(&executor)).collect();
+            Explained { planned: plan(&request, &facts), executor, model, verdicts, budgets }
         })
         .collect();
     let refused = explained.iter().any(|row| row.verdicts.iter().any(|verdict| verdict.forbids));
@@ -136,6 +155,9 @@ fn explain(executor: Option<&str>, model: Option<&str>, as_json: bool) -> Result
             let (route, refusal) = (row.planned.as_ref().ok(), row.planned.as_ref().err());
             json!({
                 "executor": row.executor, "model": row.model, "verdicts": row.verdicts,
+                "budgets": row.budgets.iter().map(|budget| json!({
+                    "span": budget.span, "executor": budget.executor, "usd": budget.usd, "origin": budget.origin,
+                })).collect::<Vec<_>>(),
                 "route": route, "refusal": refusal,
             })
         });
@@ -147,6 +169,12 @@ fn explain(executor: Option<&str>, model: Option<&str>, as_json: bool) -> Result
                 let mark = if verdict.forbids { "no " } else { "yes" };
                 let origin = verdict.origin.as_ref().map_or_else(|| "default".to_owned(), at);
                 println!("  {mark} {:<62} {origin}", verdict.words);
+            }
+            let login = row.planned.as_ref().is_ok_and(|route| !route.through_gateway());
+            for budget in &row.budgets {
+                let name = format!("{budget} is {}", dollars(budget.usd));
+                let held = if login { ", not enforceable here: it pays by itself" } else { "" };
+                println!("  $   {:<62} {}", format!("{name}{held}"), budget.origin);
             }
             match &row.planned {
                 Ok(route) => println!("  so it runs: {} · {}", route.auth, route.payer),

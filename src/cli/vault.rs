@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Result;
 use serde_json::json;
-use std::{path::Path, str::FromStr};
+use std::{collections::BTreeMap, path::Path, str::FromStr};
 
 /// Why nothing was added or removed.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub fn run(server: &str, action: VaultAction) -> Result<i32> {
     let path = VaultFile::path(&here.paths.data);
     let done = match action {
         VaultAction::List { json } => list(&here, &path, json),
-        VaultAction::Add(add) => added(&here, &path, server, add),
+        VaultAction::Add(add) => added(&here, &path, server, *add),
         VaultAction::Remove { name, credential } => {
             removed(&here, &path, server, &name, credential.as_deref())
         }
@@ -85,7 +85,7 @@ fn list(here: &Here, path: &Path, as_json: bool) -> Result<i32, Fault> {
             });
             json!({
                 "name": name, "role": entry.role, "engine": entry.engine, "base_url": entry.base_url,
-                "gateway": entry.gateway, "dialects": entry.dialects, "models": entry.models,
+                "gateway": entry.gateway, "dialects": entry.dialects, "models": entry.models, "vars": entry.vars,
                 "credentials": credentials.collect::<Vec<_>>(),
             })
         });
@@ -167,19 +167,27 @@ fn described(here: &Here, add: &AddVault) -> Result<VaultEntry, Fault> {
             Fault::Usage(format!("there is no dialect {word:?}: use messages, responses, chat or gemini"))
         })
     });
-    let models = add.model.iter().map(|word| match word.split_once('=') {
-        Some((id, wire)) if !id.is_empty() && !wire.is_empty() => Ok((id.to_owned(), wire.to_owned())),
-        _ => Err(Fault::Usage(format!("--model wants ID=NAME, not {word:?}"))),
-    });
     Ok(VaultEntry {
         role,
         engine,
         base_url: base_url.map(|url| url.trim_end_matches('/').to_owned()),
         gateway: add.gateway.clone(),
         dialects: dialects.collect::<Result<_, _>>()?,
-        models: models.collect::<Result<_, _>>()?,
+        models: pairs("--model wants ID=NAME", &add.model)?,
+        vars: pairs("--var wants NAME=VALUE", &add.var)?,
         credentials: Vec::new(),
     })
+}
+
+/// Words of two parts, as `ID=NAME`.
+fn pairs(wanted: &str, words: &[String]) -> Result<BTreeMap<String, String>, Fault> {
+    let pair = |word: &String| match word.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(Fault::Usage(format!("{wanted}, not {word:?}"))),
+    };
+    words.iter().map(pair).collect()
 }
 
 /// A credential that was checked: its reference, or the secret that is to be kept.
@@ -305,6 +313,7 @@ fn joined(name: &str, known: Option<VaultEntry>, said: &VaultEntry) -> Result<Va
     }
     let mut joined = known;
     joined.models.extend(said.models.clone());
+    joined.vars.extend(said.vars.clone());
     Ok(joined)
 }
 
@@ -318,7 +327,15 @@ fn alone(here: &Here, name: &str, entry: &VaultEntry) -> Facts {
 fn route_of(facts: &Facts, entry: &VaultEntry) -> Result<Route, Refusal> {
     let default = || Catalogue::builtin().executors.first().map_or(ExecutorId::CLAUDE, |e| e.id.clone());
     let executor = entry.engine.clone().unwrap_or_else(default);
-    plan(&PlanRequest { executor, model: None, auth: None, rehearse: false }, facts)
+    let planned = |model: Option<&str>| {
+        let (executor, model) = (executor.clone(), model.map(str::to_owned));
+        plan(&PlanRequest { executor, model, auth: None, rehearse: false }, facts)
+    };
+    planned(None).or_else(|refusal| {
+        // An endpoint that does not serve the executor's default model may serve another one that it takes.
+        let models = Catalogue::builtin().models.iter();
+        models.filter_map(|model| planned(Some(&model.id)).ok()).next().ok_or(refusal)
+    })
 }
 
 /// Refuses a vault that no session could use, by the rule that a session would be refused by.

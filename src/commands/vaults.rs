@@ -11,7 +11,7 @@ pub enum VaultAction {
         json: bool,
     },
     /// Add a vault, or one more credential to it: several take turns when one is limited.
-    Add(AddVault),
+    Add(Box<AddVault>),
     /// Remove a vault, or one of its credentials.
     Remove {
         /// The vault.
@@ -57,6 +57,9 @@ pub struct AddVault {
     /// What a model is called there. Repeatable.
     #[arg(long, value_name = "ID=NAME")]
     pub model: Vec<String>,
+    /// What fills a name in the preset's address, such as account_id=… and gateway_id=… of cloudflare. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
     /// llm (default) or mcp.
     #[arg(long, value_name = "R")]
     pub role: Option<String>,

@@ -405,7 +405,6 @@ impl Settings {
             byok_each: each.collect(),
             provider_keys: self.provider_keys(is_set),
             base_urls: self.base_urls(),
-            translation: true,
             inject: inject.map(|(executor, _)| executor.clone()).collect(),
             gateways,
             broken_gateways: broken.into_iter().map(|(name, fault)| (name, fault.to_string())).collect(),

@@ -227,9 +227,9 @@ mod tests {
         assert_eq!(
             said(&file),
             [
+                "/w/.inspan.toml:1:1: polciy: unknown key; it has no effect; did you mean \"policy\"?",
                 "/w/.inspan.toml:6:1: policy.executors.claude.enbled: unknown key; claude stays off until this line \
                  is corrected; did you mean \"enabled\"?",
-                "/w/.inspan.toml:1:1: polciy: unknown key; it has no effect; did you mean \"policy\"?",
             ]
         );
         assert_eq!(file.hash.len(), 64);

@@ -45,7 +45,8 @@ pub(super) fn error_value(dialect: Dialect, status: u16, message: &str, code: &s
         }),
         Dialect::Chat | Dialect::Responses => {
             let (kind, own_code) = openai_words(status);
-            let code = if code.is_empty() { own_code } else { code };
+            // What is paid or not is told by the vendor's own code: harnesses know it, and our rule is in the message.
+            let code = if code.is_empty() || status == 402 { own_code } else { code };
             json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
         }
         Dialect::Gemini => {

@@ -3,8 +3,8 @@ use super::{Versions, all, by_id, find};
 use crate::{
     config::{PolicyFiles, Settings},
     router::{
-        AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, models_for, plan,
-        policy::Policy, prices,
+        AuthMode, Catalogue, ExecutorId, Facts, ModelRow, PlanRequest, Problem, catalogue::Model, models_for,
+        plan, policy::Policy, prices,
     },
     state::{ExecutorReadiness, ModelChoice},
     vault::Vault,
@@ -32,24 +32,6 @@ pub struct Machine<'a> {
 /// The variable that names the vaults attached to a session, by commas. A session sets it for its panes; set where a
 /// session is created, it attaches them there.
 pub const ATTACHED_VAR: &str = "INSPAN_VAULT";
-
-/// Window and price of a model, `200k · $3 in $15 out`, as far as they are known; the price where it is asked for, or
-/// the list was read already.
-fn terms(model: &str, unix_ms: i64, priced: bool) -> String {
-    let Ok(model) = Catalogue::builtin().model(model) else { return String::new() };
-    let window = model.context.map(|tokens| match tokens {
-        ..1_000_000 => format!("{}k", tokens / 1000),
-        _ => format!("{:.1}M", f64::from(tokens) / 1e6),
-    });
-    let money = |usd: f64| {
-        let text = format!("{usd:.2}");
-        format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
-    };
-    let priced = priced || prices::are_loaded();
-    let rates = priced.then(|| prices::rates(model.provider, &model.wire, unix_ms)).flatten();
-    let price = rates.map(|rates| format!("{} in {} out", money(rates.input), money(rates.output)));
-    [window, price].into_iter().flatten().collect::<Vec<_>>().join(" · ")
-}
 
 /// The readiness of a route that has not served a request yet.
 pub const UNTESTED: &str = "ready · untested";
@@ -130,7 +112,17 @@ impl Machine<'_> {
     pub fn models(&self, rehearse: bool, priced: bool) -> BTreeMap<ExecutorId, Vec<ModelChoice>> {
         let facts = self.facts();
         let now = jiff::Timestamp::now().as_millisecond();
-        let choice = |row: ModelRow| ModelChoice { terms: terms(&row.display, now, priced), ..row.into() };
+        let priced = priced || prices::are_loaded();
+        let choice = |row: ModelRow| {
+            let model = Catalogue::builtin().model(&row.display).ok();
+            let rates = |model: &Model| prices::rates(model.provider, &model.wire, now);
+            ModelChoice {
+                context: model.and_then(|model| model.context),
+                rates: model.filter(|_| priced).and_then(rates),
+                priced,
+                ..row.into()
+            }
+        };
         let choices = |executor: &ExecutorId| {
             models_for(executor, None, rehearse, &facts).into_iter().map(choice).collect()
         };

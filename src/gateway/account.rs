@@ -9,7 +9,7 @@ use crate::{
     dialect::{End, Meter},
     handoff::clip,
     router::{
-        Budget, Dialect,
+        Dialect,
         prices::{self, Tokens},
     },
 };
@@ -118,13 +118,7 @@ impl Account {
     pub(super) fn sending(&mut self, model: &str, bytes: usize) -> Result<(), Crossed> {
         model.clone_into(&mut self.row.model_sent);
         self.asked_bytes = bytes as u64;
-        let pane = Arc::clone(&self.pane);
-        self.reserve(model, &pane.budgets)
-    }
-
-    /// Counts an estimate of the cost from now on, unless one of these budgets is used up.
-    pub(super) fn reserve(&mut self, model: &str, budgets: &[Budget]) -> Result<(), Crossed> {
-        if budgets.is_empty() {
+        if self.pane.budgets.is_empty() {
             return Ok(());
         }
         let tokens = Tokens {
@@ -133,8 +127,7 @@ impl Account {
             ..Tokens::default()
         };
         let estimate = prices::cost(self.pane.route.provider, model, tokens, self.row.at_ms);
-        self.reserved =
-            Some(self.front.budgets.reserve(&self.pane, budgets, estimate.unwrap_or_default())?);
+        self.reserved = Some(self.front.budgets.reserve(&self.pane, estimate.unwrap_or_default())?);
         Ok(())
     }
 
@@ -147,14 +140,16 @@ impl Account {
 
     /// Tells that an attempt failed and another follows after `wait`.
     pub(super) fn rescheduled(&self, status: u16, why: &str, wait: Duration) {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.tell(GatewayEvent::Retrying {
             pane: self.row.pane.clone(),
             request: self.request,
             why: why.to_owned(),
+            attempts: self.row.attempts,
+            wait_ms,
         });
         journal_error(&self.front, &self.pane, self.request, (status, why), ("retrying", self.row.attempts));
-        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        self.journal("session.status_rescheduled", json!({"request": self.request, "after_ms": wait}));
+        self.journal("session.status_rescheduled", json!({"request": self.request, "after_ms": wait_ms}));
     }
 
     /// Tells that the next attempt begins.

@@ -98,15 +98,10 @@ impl Budgets {
         budgets
     }
 
-    /// Counts `estimate` US dollars until [`Budgets::settle`], unless one of these budgets is used up.
-    pub(super) fn reserve(
-        &self,
-        pane: &PaneRoute,
-        budgets: &[Budget],
-        estimate: f64,
-    ) -> Result<Reserved, Crossed> {
+    /// Counts `estimate` US dollars until [`Budgets::settle`], unless one of the pane's budgets is used up.
+    pub(super) fn reserve(&self, pane: &PaneRoute, estimate: f64) -> Result<Reserved, Crossed> {
         let mut inner = self.at(day());
-        for budget in budgets {
+        for budget in pane.budgets.iter() {
             let sum = inner.sums.get(&Key::of_budget(budget, pane)).copied().unwrap_or_default();
             let standing = Standing { span: budget.span, spent: sum.spent + sum.reserved, limit: budget.usd };
             if standing.is_used_up() {
@@ -146,15 +141,20 @@ impl Budgets {
         pane.budgets.iter().filter_map(crossed).collect()
     }
 
-    /// The budget of a pane of which the least is left; `None` without a budget.
-    pub(super) fn standing(&self, pane: &PaneRoute) -> Option<Standing> {
+    /// How far the budgets of a pane are used up, the narrowest first; of several for the same, the one of which the
+    /// least is left.
+    pub(super) fn standings(&self, pane: &PaneRoute) -> Vec<Standing> {
         let inner = self.at(day());
-        let standings = pane.budgets.iter().map(|budget| Standing {
+        let standing = |budget: &Budget| Standing {
             span: budget.span,
             spent: inner.sums.get(&Key::of_budget(budget, pane)).copied().unwrap_or_default().spent,
             limit: budget.usd,
-        });
-        standings.max_by(|a, b| a.share().total_cmp(&b.share()))
+        };
+        let tightest = |span: Span| {
+            let standings = pane.budgets.iter().filter(|budget| budget.span == span).map(standing);
+            standings.max_by(|a, b| a.share().total_cmp(&b.share()))
+        };
+        Span::ALL.into_iter().filter_map(tightest).collect()
     }
 
     /// US dollars spent since midnight, over all panes.
@@ -210,7 +210,7 @@ mod tests {
     fn each_mark_is_told_once_and_the_end_refuses() {
         let (budgets, pane) = (Budgets::default(), with(&[(Span::Pane, None, 1.0)]));
         let spend = |usd| {
-            let reserved = budgets.reserve(&pane, &pane.budgets, 0.1).ok();
+            let reserved = budgets.reserve(&pane, 0.1).ok();
             budgets.settle(&pane, reserved, usd).iter().map(|c| c.standing.share()).collect::<Vec<_>>()
         };
         assert_eq!(spend(0.5), [0.0; 0]);
@@ -218,25 +218,22 @@ mod tests {
         assert_eq!(spend(0.125), [0.875]);
         assert_eq!(spend(0.0625), [0.0; 0]);
         assert_eq!(spend(0.25), [1.1875]);
-        let refused = budgets.reserve(&pane, &pane.budgets, 0.0).unwrap_err();
+        let refused = budgets.reserve(&pane, 0.0).unwrap_err();
         assert_eq!((refused.standing.spent, refused.standing.limit), (1.1875, 1.0));
-        assert_eq!(budgets.standing(&pane).unwrap().span, Span::Pane);
+        assert_eq!(budgets.standings(&pane)[0].span, Span::Pane);
         assert_eq!(budgets.today(), 1.1875);
     }
 
     #[test]
     fn requests_under_way_count_as_they_are_estimated() {
         let (budgets, pane) = (Budgets::default(), with(&[(Span::Session, None, 1.0)]));
-        let first = budgets.reserve(&pane, &pane.budgets, 0.6).unwrap();
-        let second = budgets.reserve(&pane, &pane.budgets, 0.6).unwrap();
-        assert!(
-            budgets.reserve(&pane, &pane.budgets, 0.1).is_err(),
-            "both estimates together are more than the budget"
-        );
+        let first = budgets.reserve(&pane, 0.6).unwrap();
+        let second = budgets.reserve(&pane, 0.6).unwrap();
+        assert!(budgets.reserve(&pane, 0.1).is_err(), "both estimates together are more than the budget");
         budgets.settle(&pane, Some(first), 0.1);
         budgets.settle(&pane, Some(second), 0.1);
-        assert_eq!(budgets.standing(&pane).unwrap().spent, 0.2);
-        assert!(budgets.reserve(&pane, &pane.budgets, 0.1).is_ok());
+        assert_eq!(budgets.standings(&pane)[0].spent, 0.2);
+        assert!(budgets.reserve(&pane, 0.1).is_ok());
     }
 
     #[test]
@@ -264,7 +261,7 @@ mod tests {
             (Span::Day, Some(ExecutorId::CODEX), 2.0),
         ] {
             let pane = with(&[(span, executor, 100.0)]);
-            assert_eq!(budgets.standing(&pane).unwrap().spent, spent, "{span}");
+            assert_eq!(budgets.standings(&pane)[0].spent, spent, "{span}");
         }
         let (today, midnight) = day();
         let inner = budgets.at((midnight, midnight + 86_400_000));

@@ -1,6 +1,6 @@
 //! A request that was let in: read, understood, sent on its way.
 use super::{
-    PaneRoute,
+    GatewayEvent, Held, PaneRoute,
     account::{Account, unix_ms},
     budgets::Crossed,
     clerk::{Content, Entry, Reading},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     dialect::{self, Endpoint, EndpointKind, translate},
     executors::Class,
-    router::{AuthMode, Provider, Route, prices},
+    router::{AuthMode, Catalogue, Provider, Route, prices},
     vault::{Lease, Outcome, VaultError},
 };
 use axum::{
@@ -43,9 +43,6 @@ const BUSY: u16 = 503;
 
 /// The rule by which a budget ends.
 const USED_UP: &str = "budget.used-up";
-
-/// The rule by which policy forbids a model.
-const DISABLED: &str = "model.disabled";
 
 /// The words for a body that cannot be parsed.
 const NOT_JSON: &str = "The request is not JSON.";
@@ -112,6 +109,7 @@ impl Call {
             return self.fail(400, "The request is not JSON with a model.");
         };
         self.account.asked(&asked);
+        self.hold_to_rules().await;
         let usual = self.front.usual(&self.pane);
         let Choice { wire, asked: wish, route } = model::choose(&self.pane, &asked, usual.as_deref());
         self.about = About { asked, wish, ..About::default() };
@@ -131,8 +129,8 @@ impl Call {
         };
         self.about.parsed = Some(Arc::clone(&body));
         let side = self.reading().classify(&body) == Class::Side;
-        if let Some(why) = model::forbidden(&self.pane, wire) {
-            return self.fail_by(DISABLED, 403, &why);
+        if let Some((rule, why)) = model::forbidden(&self.pane, wire) {
+            return self.fail_by(rule, 403, &why);
         }
         self.have_read();
         play::perform(self, &body, wire, side)
@@ -183,8 +181,8 @@ impl Call {
         if self.pane.route.base_url.is_empty() {
             return self.fail(400, "This pane's route has no upstream: it runs on its own login.");
         }
-        if let Some(why) = model::forbidden(&self.pane, wire) {
-            return self.fail_by(DISABLED, 403, &why);
+        if let Some((rule, why)) = model::forbidden(&self.pane, wire) {
+            return self.fail_by(rule, 403, &why);
         }
         if wire != self.about.asked {
             let asked = &self.about.asked;
@@ -200,10 +198,7 @@ impl Call {
             Ok(order) => order,
             Err((rule, text)) => return self.fail_by(rule, 400, &text),
         };
-        if !counts
-            && self.reserve(wire, order.body.len()).await.is_err()
-            && let Err(crossed) = self.reserve_afresh(wire).await
-        {
+        if !counts && let Err(crossed) = self.reserve(wire, order.body.len()).await {
             return self.fail_by(USED_UP, 402, &used_up(&crossed));
         }
         self.attempts(order).await
@@ -286,7 +281,7 @@ impl Call {
                 wire_model: &wire,
                 asked_model: &asked,
                 stream,
-                max_output: None,
+                max_output: most_output(&pane.route, &wire),
                 cache_key: Some(&pane.pane),
                 now: unix_ms() / 1000,
                 nonce: &nonce,
@@ -319,13 +314,24 @@ impl Call {
         json(StatusCode::OK, dialect::count_tokens_body(self.endpoint.dialect, tokens))
     }
 
-    /// Asks the budgets' files before it says no: whoever raised a budget should not have to restart anything.
-    async fn reserve_afresh(&mut self, wire: &str) -> Result<(), Crossed> {
-        let (fresh, executor) = (Arc::clone(&self.front.config.fresh_budgets), self.pane.executor.clone());
-        let budgets = tokio::task::spawn_blocking(move || fresh(&executor)).await;
-        // A reader that failed leaves what was published.
-        let budgets = budgets.unwrap_or_else(|_| self.pane.budgets.to_vec());
-        self.account.reserve(wire, &budgets)
+    /// Takes the rules as they are now, and tells the loop where it published others.
+    async fn hold_to_rules(&mut self) {
+        let (rules, pane) = (Arc::clone(&self.front.config.rules), Arc::clone(&self.pane));
+        let held = match rules.known(&pane.dir, &pane.executor) {
+            Some(held) => held,
+            None => {
+                let look = move || rules.look(&pane.dir, &pane.executor);
+                // A reader that failed leaves what was published.
+                let Ok(held) = tokio::task::spawn_blocking(look).await else { return };
+                held
+            }
+        };
+        let Held { policy, budgets } = held;
+        if policy != self.pane.policy || budgets != self.pane.budgets {
+            self.pane = Arc::new(PaneRoute { policy, budgets, ..self.pane.as_ref().clone() });
+            self.account.rerouted(&self.pane);
+            self.front.tell(GatewayEvent::RulesChanged);
+        }
     }
 
     /// Tries until there is an answer, or an error that another attempt would only repeat.
@@ -456,6 +462,15 @@ impl Call {
         }
         response
     }
+}
+
+/// The most output tokens that the maker of a model takes a request for; `None` when nobody knows.
+fn most_output(route: &Route, wire: &str) -> Option<u64> {
+    let catalogue = Catalogue::builtin();
+    // A gateway may call a model as it likes; the route knows which one it is.
+    let model =
+        catalogue.model(wire).or_else(|_| catalogue.model(route.model.as_deref().unwrap_or_default()));
+    model.ok()?.max_output.map(u64::from)
 }
 
 /// The words of a budget that is used up.

@@ -30,7 +30,7 @@ pub use types::*;
 use crate::{
     executors::{Class, RequestFacts},
     record::Recorder,
-    router::{Budget, ExecutorId, Standing},
+    router::{ExecutorId, Standing},
     vault::Vault,
 };
 use axum::{Router, serve::ListenerExt};
@@ -53,9 +53,6 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
 /// What a request of an executor is for; the executors room answers.
 pub type Classify = Arc<dyn Fn(&ExecutorId, &RequestFacts<'_>) -> Class + Send + Sync>;
 
-/// The budgets of an executor; may read files.
-pub type FreshBudgets = Arc<dyn Fn(&ExecutorId) -> Vec<Budget> + Send + Sync>;
-
 /// What the gateway works with.
 #[derive(Clone)]
 pub struct GatewayConfig {
@@ -69,8 +66,8 @@ pub struct GatewayConfig {
     pub events: mpsc::Sender<GatewayEvent>,
     /// Main, Subagent or Side.
     pub classify: Classify,
-    /// The budgets of an executor as their files have them now. Asked, on a thread, before a request is refused.
-    pub fresh_budgets: FreshBudgets,
+    /// The rules of this moment, asked for each request.
+    pub rules: Arc<dyn Rules>,
 }
 
 /// How long the gateway waits for others; tests shorten these.
@@ -147,9 +144,9 @@ impl Gateway {
         format!("http://{}", self.addr)
     }
 
-    /// The budget of a pane of which the least is left; `None` without a budget.
-    pub fn standing(&self, pane: &PaneRoute) -> Option<Standing> {
-        self.front.budgets.standing(pane)
+    /// How far the budgets of a pane are used up, the narrowest first.
+    pub fn standings(&self, pane: &PaneRoute) -> Vec<Standing> {
+        self.front.budgets.standings(pane)
     }
 
     /// US dollars spent since midnight, over all panes.

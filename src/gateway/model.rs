@@ -1,6 +1,6 @@
 //! Which model serves a request: the route's, unless the harness was told otherwise by its user.
 use super::PaneRoute;
-use crate::router::Route;
+use crate::router::{Provider, Route};
 
 /// The answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,15 +47,31 @@ fn same_place(a: &Route, b: &Route) -> bool {
         == (b.provider, &b.base_url, b.upstream_dialect, &b.credential)
 }
 
-/// Why policy forbids a request to be served by `wire`, if it does.
-pub(super) fn forbidden(pane: &PaneRoute, wire: &str) -> Option<String> {
+/// The rule by which policy forbids a request to be served by `wire`, and why; `None` when it does not. Planning asked
+/// the same of the route, but rules may have changed since.
+pub(super) fn forbidden(pane: &PaneRoute, wire: &str) -> Option<(&'static str, String)> {
+    let (policy, executor) = (&pane.policy, &pane.executor);
+    if let Some(rule) = policy.broken(executor) {
+        let why = format!("{} cannot be understood ({}), so {executor} stays off", rule.origin, rule.value);
+        return Some(("policy.broken", why));
+    }
+    if let Some(origin) = policy.disabled(executor) {
+        return Some(("executor.disabled", format!("{executor} is disabled by policy ({origin})")));
+    }
+    let pays = pane.route.auth;
+    let forced = policy.auth_method(executor).filter(|rule| rule.value != pays);
+    if let Some(rule) = forced.filter(|_| pane.route.provider != Provider::Rehearsal) {
+        let (wanted, origin) = (rule.value, &rule.origin);
+        let why = format!("policy forces {wanted} for {executor} ({origin}); this pane pays by {pays}");
+        return Some(("auth.forced", why));
+    }
     let own =
         (pane.route.wire_model.as_deref() == Some(wire)).then_some(pane.route.model.as_deref()).flatten();
     let listed = pane.allowed.iter().find(|route| route.wire_model.as_deref() == Some(wire));
     let listed = listed.and_then(|route| route.model.as_deref());
     let names: Vec<&str> = std::iter::once(wire).chain(own).chain(listed).collect();
-    let rule = pane.policy.model_disabled(&pane.executor, &names)?;
-    Some(format!("{wire} is disabled for {} by policy ({})", pane.executor, rule.origin))
+    let rule = policy.model_disabled(executor, &names)?;
+    Some(("model.disabled", format!("{wire} is disabled for {executor} by policy ({})", rule.origin)))
 }
 
 /// What the models behind an `auto-*` id have in common: `auto-gemini-3` admits `gemini-…`. A bare `auto` is the

@@ -5,7 +5,11 @@ use crate::{
     router::{Budget, ExecutorId, LimitWindow, Policy, Route, Standing},
 };
 use arc_swap::ArcSwap;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use crate::record::LedgerRow;
 
@@ -22,6 +26,8 @@ pub struct PaneRoute {
     pub session: String,
     /// Its session's id, for sums that outlive a name.
     pub session_id: String,
+    /// The directory that it was started in, whose workspace may have rules.
+    pub dir: PathBuf,
     /// Who sends.
     pub executor: ExecutorId,
     /// Where to, as planned.
@@ -37,6 +43,24 @@ pub struct PaneRoute {
     pub policy: Arc<Policy>,
     /// The budgets that its requests count against.
     pub budgets: Arc<Vec<Budget>>,
+}
+
+/// The rules that the requests of a pane are held to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// What is forbidden.
+    pub policy: Arc<Policy>,
+    /// What may be spent.
+    pub budgets: Arc<Vec<Budget>>,
+}
+
+/// Where the rules of this moment come from. What the loop published may be older than their files.
+pub trait Rules: Send + Sync {
+    /// What was looked at a moment ago; `None` when it is time to look again.
+    fn known(&self, dir: &Path, executor: &ExecutorId) -> Option<Held>;
+
+    /// Looks at the files, which may lie on slow disks.
+    fn look(&self, dir: &Path, executor: &ExecutorId) -> Held;
 }
 
 /// What the gateway tells the loop. Bounded; sent without waiting, and a lost one costs a status, never a request.
@@ -70,6 +94,10 @@ pub enum GatewayEvent {
         request: u64,
         /// The words of the failure.
         why: String,
+        /// Attempts that were made.
+        attempts: u32,
+        /// Milliseconds until the next one.
+        wait_ms: u64,
     },
     /// A request that waited for another attempt goes on.
     Resumed {
@@ -85,6 +113,8 @@ pub enum GatewayEvent {
         /// The windows.
         windows: Vec<LimitWindow>,
     },
+    /// The rules of a pane are no longer those that were published.
+    RulesChanged,
     /// A budget came to four fifths, or to its end.
     Budget {
         /// The pane's ULID.

@@ -92,6 +92,8 @@ pub struct Model {
     pub wire: String,
     /// The context window in tokens, where known.
     pub context: Option<u32>,
+    /// The most output tokens that its maker takes a request for, where known.
+    pub max_output: Option<u32>,
     /// Executors that take it in the reference matrix.
     pub executors: Vec<ExecutorId>,
     /// Executors that take it beyond the reference.

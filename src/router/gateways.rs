@@ -255,7 +255,7 @@ impl Gateway {
         })
     }
 
-    /// The same gateway at another address, or calling models otherwise.
+    /// The same gateway at another address, calling models otherwise, or in another's account.
     ///
     /// # Errors
     /// As [`Gateway::new`].
@@ -263,12 +263,14 @@ impl Gateway {
         &self,
         base_url: Option<&str>,
         models: &BTreeMap<String, String>,
+        vars: &BTreeMap<String, String>,
     ) -> Result<Self, GatewayFault> {
         let mut declared = self.declared.clone();
         if let Some(url) = base_url {
             declared.base_url = Some(url.to_owned());
         }
-        declared.models.extend(models.iter().map(|(id, wire)| (id.clone(), wire.clone())));
+        declared.models.extend(models.clone());
+        declared.vars.extend(vars.clone());
         Self::new(&self.name, &declared)
     }
 

@@ -401,7 +401,7 @@ impl Planning<'_> {
             return Err(refuse("credits.no-key", reason, [self.how_to_add_credits(model.provider)]));
         };
         let credential = self.present("credits.no-key", credential)?;
-        let dialects = self.dialects(model, self.facts.translation)?;
+        let dialects = self.dialects(model, true)?;
         Ok(self.through_gateway(model, (AuthMode::Credits, step), dialects, &credential))
     }
 

@@ -111,6 +111,26 @@ mod tests {
     }
 
     #[test]
+    fn the_windows_of_the_catalogue_are_those_of_the_data() {
+        let told = |model: &crate::router::catalogue::Model| {
+            let provider = Calculator::bundled().find_provider(listed(model.provider), None).ok()??;
+            provider.models().find(|known| known.id() == model.wire)?.context_window()
+        };
+        let mut compared = 0;
+        for model in &Catalogue::builtin().models {
+            let context = model.context.map(u64::from);
+            if let Some(told) = told(model) {
+                // A thousand or 1,024 to the k is the one difference; what claude takes more needs a header.
+                let same = context.is_some_and(|own| own.abs_diff(told) * 20 < told);
+                assert!(same || model.provider == Provider::Anthropic, "{}: {context:?} {told}", model.id);
+                compared += 1;
+            }
+            assert!(model.max_output.is_none_or(|most| model.context.is_some_and(|all| most < all)));
+        }
+        assert!(compared >= 5, "{compared} windows are in the data");
+    }
+
+    #[test]
     fn the_four_kinds_are_priced_apart() {
         let sonnet = |tokens| cost(Provider::Anthropic, "claude-sonnet-4-6", tokens, DAY).unwrap();
         let million = |tokens: Tokens| (sonnet(tokens) * 100.0).round() / 100.0;

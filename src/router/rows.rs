@@ -14,8 +14,8 @@ pub struct ModelRow {
     pub provider: &'static str,
     /// It can run, or why not; drawn grey with [`ModelRow::note`] then.
     pub available: Result<(), Refusal>,
-    /// The dialect that its requests are translated to; `None` when they go as they are.
-    pub translated_to: Option<Dialect>,
+    /// What the harness speaks, and what its provider is spoken to in; `None` where it cannot run.
+    pub dialects: Option<(Dialect, Dialect)>,
 }
 
 impl ModelRow {
@@ -52,11 +52,7 @@ pub fn models_for(
             display: model.id.clone(),
             short: model.short(),
             provider: model.provider_title(),
-            translated_to: planned
-                .as_ref()
-                .ok()
-                .filter(|route| route.harness_dialect != route.upstream_dialect)
-                .map(|route| route.upstream_dialect),
+            dialects: planned.as_ref().ok().map(|route| (route.harness_dialect, route.upstream_dialect)),
             available: planned.map(|_| ()),
         });
     }

@@ -292,8 +292,6 @@ pub struct Facts {
     pub byok: BTreeMap<ExecutorId, String>,
     /// Credential references by provider that `credits` may use.
     pub provider_keys: BTreeMap<Provider, String>,
-    /// Pairs that need translation are served by credits. With a key of the person's own no byte is changed.
-    pub translation: bool,
     /// Base URLs that settings put in place of the catalogue's, without a trailing slash.
     pub base_urls: BTreeMap<Provider, String>,
     /// BYOK references by provider, of an executor without a home provider.
@@ -336,8 +334,8 @@ impl Facts {
         })
     }
 
-    /// Takes every key and every login as present and every translation as served, so that only matrix and policy
-    /// decide. What is configured stays as it is.
+    /// Takes every key and every login as present, so that only matrix and policy decide. What is configured stays as
+    /// it is.
     pub fn assume_all(mut self) -> Self {
         let catalogue = super::Catalogue::builtin();
         for executor in &catalogue.executors {
@@ -364,7 +362,6 @@ impl Facts {
             attached.missing = None;
         }
         self.absent.clear();
-        self.translation = true;
         self
     }
 }

@@ -57,6 +57,9 @@ pub struct VaultEntry {
     /// What models are called there, by the ids that people type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, String>,
+    /// What fills the `{names}` of the preset's address: `account_id`, `gateway_id`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
     /// In the order in which they were added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Kept>,

@@ -333,6 +333,8 @@ impl Server {
         }
         let leased_out = leased.is_some();
         plan.notes.extend(leased);
+        // What a workspace tried to allow, or cannot be read, is said where it would have mattered.
+        plan.notes.extend(self.rules.faults(&pane.cwd));
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);

@@ -459,6 +459,7 @@ impl Server {
         };
         if !bytes.is_empty() {
             self.write_or_tell(pane, bytes);
+            self.echo.typed(pane);
         }
     }
 

@@ -62,8 +62,16 @@ impl Server {
             }
         }
         self.state.leases.insert(cwd, id);
-        for pane in before.into_iter().chain(reads.then_some(id)) {
-            self.relaunch(pane);
+        // The one after the other: while a harness is stopped nobody can tell that it has the lease.
+        let then = move |server: &mut Self| {
+            if let Some(before) = before {
+                server.relaunch(before, |_| {});
+            }
+        };
+        if reads {
+            self.relaunch(id, then);
+        } else {
+            then(self);
         }
         let text = match before {
             Some(before) => format!("{id} writes now; {before} only reads"),
@@ -74,14 +82,18 @@ impl Server {
         Ok(Outcome::Done(if as_json { format!("{value:#}\n") } else { text + "\n" }))
     }
 
-    /// Stops a harness and starts it again where its conversation was.
-    pub(super) fn relaunch(&mut self, id: PaneId) {
+    /// Stops a harness and starts it again where its conversation was, then goes on with `then`.
+    pub(super) fn relaunch(&mut self, id: PaneId, then: impl FnOnce(&mut Self) + Send + 'static) {
         // What the CLI runs now is read while it runs.
         self.look_at_login(id, |server, id, _| {
             let Some(pty) = server.screens.get_mut(&id).and_then(|s| s.pty.take()) else { return };
-            server
-                .tasks
-                .spawn(move || pty.stop_blocking(STOP_GRACE), move |server, _| server.start_again(id));
+            server.tasks.spawn(
+                move || pty.stop_blocking(STOP_GRACE),
+                move |server, _| {
+                    server.start_again(id);
+                    then(server);
+                },
+            );
         });
     }
 }

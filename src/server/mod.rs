@@ -12,6 +12,7 @@ mod composing;
 mod connection;
 mod copying;
 mod due;
+mod echo;
 mod environment;
 mod facts;
 mod following;
@@ -32,6 +33,7 @@ pub mod protocol;
 mod refusals;
 mod reply;
 mod restore;
+mod rules;
 mod run;
 mod scripted;
 pub mod socket;
@@ -51,6 +53,7 @@ pub use environment::is_utf8;
 pub use hooks::EVENTS;
 pub use input::check as check_settings;
 pub use reply::refusal_text;
+pub use rules::FileRules;
 pub use run::run;
 
 use crate::{
@@ -187,6 +190,7 @@ pub struct Server {
     pub(crate) recorder: Recorder,
     pub(crate) files: Arc<Files>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) rules: Arc<rules::FileRules>,
     pub(crate) trusted: BTreeSet<PathBuf>,
     pub(crate) left_to_harness: BTreeSet<PathBuf>,
     pub(crate) versions: Arc<crate::executors::Versions>,
@@ -210,6 +214,8 @@ pub struct Server {
     pub(crate) collecting_runtime: tokio::runtime::Handle,
     /// Where panes go that the loop reads itself.
     pub(crate) quiet_panes: mpsc::UnboundedSender<crate::term::pty::Reading>,
+    /// What is known of how soon keys are echoed.
+    pub(crate) echo: echo::Echo,
     pub(crate) buffers: buffers::Buffers,
     pub(crate) desk: composing::Desk,
     pub(crate) writers: changes::Writers,

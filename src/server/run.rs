@@ -183,7 +183,8 @@ fn serve(prepared: Prepared) -> Result<()> {
         vault.refer(&reference);
     }
     let routes = gateway::RouteTable::default();
-    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle(), &paths);
+    let rules = Arc::new(super::rules::FileRules::new(&paths));
+    let gateway = start_gateway(&routes, &recorder, &vault, &events, panes_runtime.handle(), &rules);
     let scripted = super::scripted::Scripted::default();
     let keys = input::KeyTable::new(&settings, &scripted);
     let mut server = Server {
@@ -205,6 +206,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         recorder,
         files: Arc::new(record::Files::start().context("cannot start the thread that writes files")?),
         vault,
+        rules,
         trusted: BTreeSet::new(),
         left_to_harness: BTreeSet::new(),
         versions: Arc::new(crate::executors::Versions::load(&paths.data)),
@@ -224,6 +226,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         loop_runtime: runtime.handle().clone(),
         collecting_runtime: collecting.handle().clone(),
         quiet_panes,
+        echo: super::echo::Echo::default(),
         buffers: super::buffers::Buffers::default(),
         desk: super::composing::Desk::default(),
         writers: super::changes::Writers::default(),
@@ -291,24 +294,13 @@ fn serve(prepared: Prepared) -> Result<()> {
     Ok(())
 }
 
-/// The budgets as the files have them now: whoever raised one should not have to restart anything.
-fn fresh_budgets(
-    settings: std::path::PathBuf,
-    policy: config::PolicyFiles,
-) -> impl Fn(&crate::router::ExecutorId) -> Vec<crate::router::Budget> {
-    move |executor| {
-        let own = config::load([&settings]).0.budgets();
-        own.into_iter().chain(policy.load().0.budgets(executor)).collect()
-    }
-}
-
 fn start_gateway(
     routes: &gateway::RouteTable,
     recorder: &record::Recorder,
     vault: &Arc<Vault>,
     events: &mpsc::Sender<Event>,
     runtime: &tokio::runtime::Handle,
-    paths: &config::Paths,
+    rules: &Arc<super::rules::FileRules>,
 ) -> Result<gateway::Gateway> {
     let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE);
     let gateway = gateway::start(gateway::GatewayConfig {
@@ -317,7 +309,7 @@ fn start_gateway(
         recorder: recorder.clone(),
         events: sender,
         classify: Arc::new(crate::executors::classify),
-        fresh_budgets: Arc::new(fresh_budgets(paths.config_file(), paths.policy.clone())),
+        rules: Arc::clone(rules) as Arc<dyn gateway::Rules>,
     })?;
     let events = events.clone();
     runtime.spawn(async move {
@@ -355,16 +347,19 @@ impl Server {
             }
             tokio::select! {
                 biased;
+                event = std::future::poll_fn(|context| self.poll_terminals(context)) => {
+                    self.dispatch(event);
+                    if self.is_still() && self.await_echo() {
+                        std::future::poll_fn(|context| {
+                            quiet.poll(context);
+                            Poll::Ready(())
+                        })
+                        .await;
+                    }
+                }
                 event = queue.recv() => {
                     let Some(event) = event else { return Ending::Keep };
                     self.dispatch(event);
-                }
-                event = std::future::poll_fn(|context| self.poll_terminals(context)) => {
-                    self.dispatch(event);
-                    if self.is_still() {
-                        // The key is with its program: the sooner we sleep, the sooner its echo comes.
-                        continue;
-                    }
                 }
                 // Ends never; what it reads wakes the next branch.
                 () = read(quiet) => {}

@@ -2,12 +2,13 @@
 use super::Server;
 use crate::{
     executors::Class,
-    gateway::{GatewayEvent, LedgerRow, PaneRoute},
+    gateway::{GatewayEvent, Held, LedgerRow, PaneRoute},
     mux::PaneId,
-    router::{Budget, Catalogue, ExecutorId, Policy, Route, Standing, allowed_models},
-    state::{REQUESTS_SHOWN, RequestLine, Status, StatusSource},
+    router::{Budget, Catalogue, Route, Standing, allowed_models, short_credential},
+    state::{KeyHealth, REQUESTS_SHOWN, RequestLine, Status, StatusSource},
+    vault::{Health, Outcome},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 impl Server {
     /// Publishes the route table as the panes stand now.
@@ -23,9 +24,10 @@ impl Server {
                 continue;
             };
             let Some(harness) = &pane.harness else { continue };
+            let Held { policy, budgets } = self.rules.of(&dir, &harness.route.executor);
             if runtime.token.is_empty() {
-                let budget = self.budgets_of(&harness.route.executor, &facts.policy).into_iter().next();
-                unmetered.push((id, budget.map(|b| Standing { span: b.span, spent: 0.0, limit: b.usd })));
+                let standing = |b: &Budget| Standing { span: b.span, spent: 0.0, limit: b.usd };
+                unmetered.push((id, budgets.iter().map(standing).collect()));
                 continue;
             }
             let session = self.state.window_of(id).and_then(|w| self.state.session_of(w.id));
@@ -39,25 +41,22 @@ impl Server {
                     route: route.clone(),
                     launched: runtime.launched.clone(),
                     allowed: Arc::new(allowed),
-                    policy: Arc::new(facts.policy.clone()),
-                    budgets: Arc::new(self.budgets_of(&route.executor, &facts.policy)),
+                    policy,
+                    budgets,
                     session: session.map(|s| s.name.clone()).unwrap_or_default(),
                     session_id: session.map(|s| s.id.to_string()).unwrap_or_default(),
+                    dir,
                 }),
             );
         }
-        for (id, standing) in unmetered {
+        for (id, standings) in unmetered {
             if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
-                harness.budget = standing;
+                harness.budgets = standings;
             }
         }
         self.routes.store(Arc::new(table));
         self.note_budgets();
-    }
-
-    /// The budgets that an executor's requests count against: the person's and those of policy.
-    fn budgets_of(&self, executor: &ExecutorId, policy: &Policy) -> Vec<Budget> {
-        self.settings.budgets().into_iter().chain(policy.budgets(executor)).collect()
+        self.note_pools();
     }
 
     /// Has every pane show how far its budget is used up.
@@ -65,14 +64,29 @@ impl Server {
         let table = self.routes.load();
         let Some(gateway) = &self.gateway else { return };
         for row in table.values() {
-            let standing = gateway.standing(row);
+            let standings = gateway.standings(row);
             let id = self.state.pane_by_key(&row.pane).map(|p| p.id);
             let pane = id.and_then(|id| self.state.panes.get_mut(&id));
             if let Some(harness) = pane.and_then(|pane| pane.harness.as_mut()) {
-                harness.budget = standing;
+                harness.budgets = standings;
             }
         }
         self.state.spend_today = gateway.spent_today();
+    }
+
+    /// Has every pane show how the credentials stand that take turns in paying for it.
+    fn note_pools(&mut self) {
+        let now = Self::now();
+        for harness in self.state.panes.values_mut().filter_map(|pane| pane.harness.as_mut()) {
+            let credential = harness.route.credential.as_str();
+            let members = if credential.is_empty() { Vec::new() } else { self.vault.standing(credential) };
+            let key = |(reference, health, rests): (String, Health, Option<Duration>)| KeyHealth {
+                name: short_credential(&reference),
+                trouble: health.trouble.map(Outcome::words),
+                rests_until: rests.map_or(0, |rests| now + rests.as_secs() + 1),
+            };
+            harness.keys = members.into_iter().map(key).collect();
+        }
     }
 
     /// Takes a pane's row out of the route table.
@@ -111,10 +125,13 @@ impl Server {
                 }
             }
             GatewayEvent::ModelAsked { pane, model } => self.model_asked(&pane, &model),
-            GatewayEvent::Retrying { pane, request, why } => {
+            GatewayEvent::Retrying { pane, request, why, attempts, wait_ms } => {
                 let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
+                self.note_pools();
                 if self.is_main(id, request) {
-                    self.observe(id, StatusSource::Gateway, Status::Retrying, &why);
+                    let next = attempts + 1;
+                    let detail = format!("attempt {next} in {:.1} s: {why}", wait_ms as f64 / 1000.0);
+                    self.observe(id, StatusSource::Gateway, Status::Retrying, &detail);
                 }
             }
             GatewayEvent::Resumed { pane, request } => {
@@ -128,6 +145,11 @@ impl Server {
                 if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
                     harness.windows = windows;
                 }
+            }
+            GatewayEvent::RulesChanged => {
+                self.known_facts.clear();
+                self.publish_routes();
+                self.dirty_all();
             }
             GatewayEvent::Budget { pane, name, standing } => self.budget_crossed(&pane, &name, &standing),
             GatewayEvent::TurnedAway { why } => {
@@ -158,6 +180,7 @@ impl Server {
                     }
                 }
                 self.note_budgets();
+                self.note_pools();
                 let Some(runtime) = self.harnesses.get_mut(&id) else { return };
                 runtime.in_flight.remove(&request);
                 match class {

@@ -4,7 +4,7 @@ use crate::{
         ClientId, PaneId, SessionId, WindowId,
         layout::{Axis, Layout, Rect as Area, Share},
     },
-    router::{AuthMode, AuthStep, Dialect, ExecutorId, Provider, Refusal, Route},
+    router::{AuthMode, AuthStep, Dialect, ExecutorId, Provider, Refusal, Route, prices::Rates},
     state::{
         Client, ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, Permission, Session, State,
         Status, StatusReport, Usage, Window,
@@ -53,7 +53,8 @@ pub fn harness(route: Route) -> Harness {
         rehearse: false,
         served_model: None,
         usage: Usage::default(),
-        budget: None,
+        budgets: Vec::new(),
+        keys: Vec::new(),
         windows: Vec::new(),
         requests: Vec::new(),
         switch: None,
@@ -158,8 +159,10 @@ fn model(id: &str, provider: &str, refusal: Option<&str>) -> ModelChoice {
         id: id.into(),
         provider: provider.into(),
         refusal: refusal.map(str::to_owned),
-        terms: "200k · $3 in $15 out".into(),
-        translated_to: None,
+        context: Some(200_000),
+        rates: Some(Rates { input: 3.0, output: 15.0 }),
+        priced: true,
+        dialects: refusal.is_none().then_some((Dialect::Responses, Dialect::Responses)),
     }
 }
 

@@ -16,7 +16,7 @@ pub use status::{Status, StatusReport, StatusSource};
 
 use crate::{
     mux::{ClientId, PaneId, SessionId, WindowId, layout::Layout},
-    router::{AuthMode, Dialect, ExecutorId, LimitWindow, ModelRow, Refusal, Route, Standing},
+    router::{AuthMode, Dialect, ExecutorId, LimitWindow, ModelRow, Refusal, Route, Standing, prices::Rates},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -297,9 +297,12 @@ pub struct Harness {
     /// Sums over this pane's requests.
     #[serde(skip)]
     pub usage: Usage,
-    /// The budget of which the least is left.
+    /// How far its budgets are used up, the narrowest first.
     #[serde(skip)]
-    pub budget: Option<Standing>,
+    pub budgets: Vec<Standing>,
+    /// The credentials that take turns in paying.
+    #[serde(skip)]
+    pub keys: Vec<KeyHealth>,
     /// What the provider says of its own limits, the most used first.
     #[serde(skip)]
     pub windows: Vec<LimitWindow>,
@@ -343,6 +346,11 @@ impl Harness {
         if self.leased_out { Permission::Readonly } else { self.permission }
     }
 
+    /// The budget of which the least is left; `None` without one.
+    pub fn budget(&self) -> Option<&Standing> {
+        self.budgets.iter().max_by(|a, b| a.share().total_cmp(&b.share()))
+    }
+
     /// A harness that is planned and has not run yet.
     pub fn planned(
         route: Route,
@@ -359,12 +367,24 @@ impl Harness {
             rehearse,
             served_model: None,
             usage: Usage::default(),
-            budget: None,
+            budgets: Vec::new(),
+            keys: Vec::new(),
             windows: Vec::new(),
             requests: Vec::new(),
             switch: None,
         }
     }
+}
+
+/// One credential of a pool, as the panel shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyHealth {
+    /// Its reference, shortened; never the secret.
+    pub name: String,
+    /// What was wrong with it, until it serves again.
+    pub trouble: Option<&'static str>,
+    /// Unix seconds until which it rests; 0 when it does not.
+    pub rests_until: u64,
 }
 
 /// A native session left behind by a switch.
@@ -494,7 +514,7 @@ pub struct ExecutorReadiness {
 }
 
 /// One model under one executor, as the panel lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelChoice {
     /// The display id, `claude-opus-4.6`.
     pub id: String,
@@ -502,17 +522,21 @@ pub struct ModelChoice {
     pub provider: String,
     /// Why it cannot be taken now, in a few words; `None` when it can.
     pub refusal: Option<String>,
-    /// Window and price, `200k · $3 in $15 out`; empty where neither is known.
-    pub terms: String,
-    /// The dialect that its requests are translated to; `None` when they go as they are.
-    pub translated_to: Option<Dialect>,
+    /// The context window in tokens, where known.
+    pub context: Option<u32>,
+    /// The list price, where known.
+    pub rates: Option<Rates>,
+    /// The list was asked, so that no price means that it has none.
+    pub priced: bool,
+    /// What the harness speaks, and what its provider is spoken to in; `None` where it cannot run.
+    pub dialects: Option<(Dialect, Dialect)>,
 }
 
 impl From<ModelRow> for ModelChoice {
     fn from(row: ModelRow) -> Self {
         let refusal = row.available.is_err().then(|| row.note().to_owned());
         let (id, provider) = (row.display, row.provider.to_owned());
-        Self { id, provider, refusal, terms: String::new(), translated_to: row.translated_to }
+        Self { id, provider, refusal, context: None, rates: None, priced: false, dialects: row.dialects }
     }
 }
 

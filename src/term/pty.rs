@@ -10,15 +10,22 @@ mod tests;
 pub use pump::{Quiet, Readers, Reading};
 
 use super::emulator::{Emulator, TermEvent};
+use futures_util::task::AtomicWaker;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-use rustix::process::Pid;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::Pid,
+};
 use std::{
     ffi::{OsStr, OsString},
     io,
     os::fd::{BorrowedFd, OwnedFd},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -132,6 +139,17 @@ struct Shared {
     waiting: Notify,
     pid: Pid,
     mark: String,
+    hint: Hint,
+}
+
+/// Output that somebody else than the reactor saw first.
+#[derive(Debug, Default)]
+struct Hint {
+    /// The reader is the one of a quiet pane; a busy one's needs no hints.
+    quiet: AtomicBool,
+    /// There is output.
+    given: AtomicBool,
+    reader: AtomicWaker,
 }
 
 /// A process in a pseudo-terminal. Dropping it hangs the terminal up once the tasks are through.
@@ -185,7 +203,14 @@ pub fn spawn(spec: SpawnSpec) -> Result<Pty, SpawnError> {
         .ok()
         .and_then(Pid::from_raw)
         .ok_or_else(|| system("the process has no usable id".to_owned()))?;
-    let shared = Shared { master, queue: Mutex::new(Queue::default()), waiting: Notify::new(), pid, mark };
+    let shared = Shared {
+        master,
+        queue: Mutex::new(Queue::default()),
+        waiting: Notify::new(),
+        pid,
+        mark,
+        hint: Hint::default(),
+    };
     Ok(Pty { shared: Arc::new(shared), child: Mutex::new(Some(*child)) })
 }
 
@@ -253,6 +278,22 @@ impl Pty {
     /// Sends input, at once if the program reads, else through the queue. Order is kept; all bytes or none.
     pub fn write(&self, bytes: Vec<u8>) -> Result<(), QueueFull> {
         self.shared.write(&bytes)
+    }
+
+    /// Blocks for at most `limit` until a quiet pane has output, which its reading then finds when it is polled next.
+    ///
+    /// Returns whether there is any; of a busy pane nothing is known.
+    pub fn await_output(&self, limit: Duration) -> bool {
+        let hint = &self.shared.hint;
+        let Ok(limit) = Timespec::try_from(limit) else { return false };
+        let mut fds = [PollFd::new(&self.shared.master, PollFlags::IN)];
+        let there =
+            hint.quiet.load(Ordering::Acquire) && poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0);
+        if there {
+            hint.given.store(true, Ordering::Release);
+            hint.reader.wake();
+        }
+        there
     }
 
     /// Tells the program its new size.

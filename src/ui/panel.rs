@@ -1,4 +1,5 @@
 //! Owns the router panel: docked beside the panes, or over them where the screen is narrower.
+mod models;
 mod money;
 
 use super::{
@@ -9,27 +10,35 @@ use super::{
 use crate::{
     config::Role,
     router::{AuthMode, Provider, Route, route_lines, short, short_executor},
-    state::{
-        ExecutorReadiness, GitSummary, Harness, ModelChoice, Pane, State, overlay::List, view::PanelRows,
-    },
+    state::{ExecutorReadiness, GitSummary, Harness, Pane, State, overlay::List, view::PanelRows},
 };
 use ratatui::layout::Rect;
 
 /// Columns of the panel when it lies over the panes.
 const OVERLAY_WIDTH: u16 = 35;
+/// The same where there is room for a table of models: its longest row, and the borders.
+const WIDE: u16 = 80;
+/// From this width of the screen on the panes can still be seen beside a wide panel.
+const WIDE_FROM: u16 = 100;
 /// Columns kept free at the right of the overlay, so that one sees that it floats.
 const OVERLAY_MARGIN: u16 = 4;
 /// The name column of the executor list: the longest name and a space.
 const NAME_WIDTH: u16 = 9;
-/// A list that must give way still shows this many rows.
+/// A list that must give way still shows this many rows: of models one with what stands below it, of executors one before
+/// and two behind the chosen one.
 const LEAST_ROWS: usize = 3;
+const LEAST_EXECUTORS: usize = 4;
 
 /// The rectangle of the panel as an overlay, for the rows that it has to show.
 pub(super) fn overlay_area(area: Rect, rows: usize) -> Rect {
     let margin = if area.width >= OVERLAY_WIDTH + 2 * OVERLAY_MARGIN { OVERLAY_MARGIN } else { 0 };
-    let width = OVERLAY_WIDTH.min(area.width);
+    let width = overlay_width(area);
     let height = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
     Rect { x: area.right() - width - margin, y: area.y, width, height }
+}
+
+fn overlay_width(area: Rect) -> u16 {
+    if area.width >= WIDE_FROM { WIDE } else { OVERLAY_WIDTH.min(area.width) }
 }
 
 /// Draws the docked panel, or the overlay when there is none. `list` is `None` while the panel has no keys.
@@ -55,7 +64,8 @@ pub(super) fn draw(
     };
     let (list, has_keys) = list;
     let rows = PanelRows::new(scene.state, list, focused);
-    let mut content = Content::new(scene, &rows, list, has_keys);
+    let width = docked.map_or_else(|| overlay_width(area), |docked| docked.width);
+    let mut content = Content::new(scene, &rows, list, (has_keys, width.saturating_sub(3)));
     content.fit(usize::from(docked.unwrap_or(area).height.saturating_sub(2)));
     let outer = docked.unwrap_or_else(|| overlay_area(area, content.wanted()));
     let pane = rows.pane.map_or_else(String::new, |pane| pane.id.to_string());
@@ -85,11 +95,15 @@ impl<'a> Line<'a> {
 /// The lines of every section, before it is known how many fit.
 struct Content<'a> {
     head: Vec<Line<'a>>,
+    /// The way of a request, which `inspan route` tells as well.
+    route: Vec<Line<'a>>,
+    /// Tokens, budgets, credentials, limits.
+    money: Vec<Line<'a>>,
     executors: Vec<Line<'a>>,
     models_title: String,
     models: Vec<Line<'a>>,
-    /// Models that cannot run, each with the line that says why.
-    closed: Vec<[Line<'a>; 2]>,
+    /// Models that cannot run, each with why.
+    closed: Vec<Vec<Line<'a>>>,
     requests: Vec<Line<'a>>,
     workspace: Vec<Line<'a>>,
     footer: Option<Line<'a>>,
@@ -97,7 +111,9 @@ struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn new(scene: &Scene<'a>, rows: &PanelRows<'a>, list: &'a List, has_keys: bool) -> Self {
+    /// `width` is what a line has between the borders.
+    fn new(scene: &Scene<'a>, rows: &PanelRows<'a>, list: &'a List, (has_keys, width): (bool, u16)) -> Self {
+        let wide = width >= WIDE - 3;
         let own = rows.pane.and_then(|pane| pane.harness.as_ref()).map(|harness| &harness.route);
         let executors = (rows.executors.iter())
             .map(|row| executor_line(row, own, rows.is_chosen_executor(row), has_keys))
@@ -109,25 +125,30 @@ impl<'a> Content<'a> {
             match &model.refusal {
                 None => {
                     let chosen = rows.is_chosen_model(model) && has_keys;
-                    models.push(model_line(model, mine, chosen));
-                    let is_own = mine.is_some_and(|route| route.model.as_ref() == Some(&model.id));
-                    models.extend(detail_line(model).filter(|_| chosen || is_own));
+                    models.extend(models::lines(model, mine, (chosen, wide)));
                 }
-                Some(reason) => closed.push([
-                    Line::left(format!("  {}", model.id), Role::Dim),
-                    Line::left(format!("    {reason}"), Role::Dim),
-                ]),
+                Some(reason) => closed.push(models::closed(model, reason, wide)),
             }
         }
         let nothing = || vec![Line::left("  nothing matches", Role::Dim)];
+        let hop = |hop: &String| Line::left(format!(" {hop}"), Role::Text);
+        let money = |pane: &'a Pane| {
+            let usage =
+                pane.harness.as_ref().map(|harness| money::usage(harness, scene.now, usize::from(width)));
+            money::retrying(pane).into_iter().chain(usage.into_iter().flatten()).collect()
+        };
         Self {
             head: rows.pane.map_or_else(Vec::new, |pane| head(scene.state, pane, scene.now)),
+            route: own.map_or_else(Vec::new, |route| route_lines(route).iter().map(hop).collect()),
+            money: rows.pane.filter(|_| own.is_some()).map_or_else(Vec::new, money),
             executors: if executors.is_empty() && rows.models.is_empty() { nothing() } else { executors },
             models_title: rows.models_of.map_or_else(String::new, |id| format!("models for {id}")),
             models,
             closed,
             requests: (rows.requests.iter().enumerate())
-                .map(|(at, row)| money::request(row, rows.is_chosen_request(at) && has_keys, scene.now))
+                .map(|(at, row)| {
+                    money::request(row, rows.is_chosen_request(at) && has_keys, (scene.now, wide))
+                })
                 .collect(),
             workspace: workspace(scene, rows.pane),
             footer: has_keys.then(|| footer(list)),
@@ -139,21 +160,24 @@ impl<'a> Content<'a> {
     fn wanted(&self) -> usize {
         let section = |lines: usize| if lines == 0 { 0 } else { lines + 1 };
         self.head.len()
+            + self.route.len()
+            + self.money.len()
             + section(self.executors.len())
-            + section(self.models.len() + 2 * self.closed.len())
+            + section(self.models.len() + self.closed.iter().map(Vec::len).sum::<usize>())
             + section(self.requests.len())
             + section(self.workspace.len())
             + usize::from(self.footer.is_some())
     }
 
-    /// Takes away what has no room: first models that cannot run, then git facts, then models and executors far from
-    /// the chosen row, then the head.
+    /// Takes away what has no room: first models that cannot run, then git facts, models far from the chosen row, the way
+    /// of a request, executors far from the chosen row, then the head.
     fn fit(&mut self, rows: usize) {
         let mut closed = std::mem::take(&mut self.closed);
         // With one row for the heading, should there be only closed ones, and one to say how many are left out.
         let free = rows.saturating_sub(self.wanted() + usize::from(self.models.is_empty()));
-        if closed.len() * 2 > free {
-            let shown = free.saturating_sub(1) / 2;
+        let each = closed.first().map_or(1, Vec::len);
+        if closed.len() * each > free {
+            let shown = free.saturating_sub(1) / each;
             let left_out = closed.len() - shown;
             closed.truncate(shown);
             self.models.extend(closed.into_iter().flatten());
@@ -175,13 +199,22 @@ impl<'a> Content<'a> {
             self.workspace.clear();
         }
         let over = self.wanted().saturating_sub(rows);
-        cut(&mut self.models, over);
+        cut(&mut self.models, over, LEAST_ROWS);
         let over = self.wanted().saturating_sub(rows);
-        self.head.truncate(self.head.len().saturating_sub(over).max(1.min(self.head.len())));
+        self.route.truncate(self.route.len().saturating_sub(over));
         let over = self.wanted().saturating_sub(rows);
-        cut(&mut self.executors, over);
+        cut(&mut self.executors, over, LEAST_EXECUTORS);
+        let over = self.wanted().saturating_sub(rows);
+        give_way(&mut self.money, over);
+        let over = self.wanted().saturating_sub(rows);
+        give_way(&mut self.head, over);
+        let over = self.wanted().saturating_sub(rows);
+        cut(&mut self.executors, over, LEAST_ROWS);
         if self.wanted() > rows && !self.models.iter().any(|line| matches!(line, Line::Chosen(..))) {
             self.models.clear();
+        }
+        if self.wanted() > rows {
+            self.money.clear();
         }
         if self.wanted() > rows {
             self.head.clear();
@@ -193,7 +226,7 @@ impl<'a> Content<'a> {
         let bottom = footer_row.unwrap_or(inner.bottom());
         let mut y = inner.y;
         let chosen_look = self.has_keys;
-        for line in &self.head {
+        for line in self.head.iter().chain(&self.route).chain(&self.money) {
             y = put(pen, inner, y, bottom, line, chosen_look);
         }
         let sections = [
@@ -235,9 +268,14 @@ fn put(pen: &mut Pen<'_>, inner: Rect, y: u16, bottom: u16, line: &Line<'_>, cho
     y + 1
 }
 
+/// Takes `over` lines from the end of a part, but leaves one.
+fn give_way(lines: &mut Vec<Line<'_>>, over: usize) {
+    lines.truncate(lines.len().saturating_sub(over).max(1));
+}
+
 /// Takes `over` lines from a list, but leaves a few.
-fn cut(lines: &mut Vec<Line<'_>>, over: usize) {
-    let keep = lines.len().saturating_sub(over).max(LEAST_ROWS.min(lines.len()));
+fn cut(lines: &mut Vec<Line<'_>>, over: usize, least: usize) {
+    let keep = lines.len().saturating_sub(over).max(least.min(lines.len()));
     keep_around_chosen(lines, keep);
 }
 
@@ -245,7 +283,8 @@ fn cut(lines: &mut Vec<Line<'_>>, over: usize) {
 fn keep_around_chosen(lines: &mut Vec<Line<'_>>, keep: usize) {
     let chosen = lines.iter().position(|line| matches!(line, Line::Chosen(..))).unwrap_or(0);
     let last_start = lines.len().saturating_sub(keep);
-    let start = chosen.saturating_sub(keep / 2).min(last_start);
+    // What stands below the chosen row belongs to it.
+    let start = chosen.saturating_sub(keep.saturating_sub(1) / 3).min(last_start);
     lines.truncate(start + keep);
     lines.drain(..start);
 }
@@ -269,8 +308,6 @@ fn head<'a>(state: &'a State, pane: &'a Pane, now: u64) -> Vec<Line<'a>> {
     lines.extend(served_line(harness));
     lines.extend(limit_line(pane, now));
     lines.push(auth_line(harness, readiness));
-    lines.extend(route_lines(route).iter().map(|hop| Line::left(format!(" {hop}"), Role::Text)));
-    lines.extend(money::usage(harness, now));
     lines
 }
 
@@ -342,24 +379,6 @@ pub(super) fn short_readiness(row: &ExecutorReadiness) -> (&str, Role) {
         "not in this version" => ("not yet", Role::Dim),
         other => (other, Role::Dim),
     }
-}
-
-fn model_line<'a>(model: &'a ModelChoice, mine: Option<&Route>, chosen: bool) -> Line<'a> {
-    let current = mine.is_some_and(|route| route.model.as_ref() == Some(&model.id));
-    let mark = match (chosen, current) {
-        (true, _) => "▸ ",
-        (false, true) => "● ",
-        (false, false) => "  ",
-    };
-    let left = vec![seg(mark, Role::Accent), seg(model.id.as_str(), Role::Text)];
-    Line::of(chosen, left, vec![seg(model.provider.as_str(), Role::Dim)])
-}
-
-/// Window and price of a model, and the dialect that its requests are translated to.
-fn detail_line(model: &ModelChoice) -> Option<Line<'_>> {
-    let left = vec![seg(format!("    {}", model.terms), Role::Dim)];
-    let right = model.translated_to.map(|dialect| seg(format!("→ {dialect}"), Role::Accent));
-    (!model.terms.is_empty() || right.is_some()).then(|| Line::Ends(left, right.into_iter().collect()))
 }
 
 fn workspace<'a>(scene: &Scene<'a>, pane: Option<&'a Pane>) -> Vec<Line<'a>> {

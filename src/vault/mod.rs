@@ -301,13 +301,13 @@ impl Vault {
             // Commands give tokens that expire; the next attempt asks anew.
             self.write().fetched.remove(&lease.reference);
         }
-        self.note(&lease.credential, &lease.reference, outcome);
-    }
-
-    fn note(&self, credential: &str, reference: &str, outcome: Outcome) {
         let now = self.now_ms();
-        if let Some(pool) = self.pools().get_mut(credential) {
-            pool.report(reference, outcome, now);
+        if let Some(pool) = self.pools().get_mut(&lease.credential) {
+            match outcome {
+                // Nobody else was left, and it was not as tired as it was thought to be.
+                Outcome::Ok if lease.rests.is_some() => pool.wake(&lease.reference),
+                outcome => pool.report(&lease.reference, outcome, now),
+            }
         }
     }
 
@@ -557,7 +557,12 @@ mod tests {
         let last = vault.lease("vault:team", "pane").unwrap();
         assert_eq!(last.secret.expose(), "sk-a");
         assert!(last.rests.is_some_and(|rests| rests > Duration::from_secs(3500)));
-        assert_eq!(vault.standing("vault:team").len(), 2);
+        let resting = || vault.standing("vault:team").iter().filter(|(_, _, rests)| rests.is_some()).count();
+        assert_eq!(resting(), 2);
+        vault.report(&first, Outcome::Ok);
+        assert_eq!(resting(), 2, "an answer to a request from before the failure ends no rest");
+        vault.report(&last, Outcome::Ok);
+        assert_eq!(resting(), 1, "one to a request that was sent while it rested does");
         assert!(!format!("{vault:?} {last:?}").contains("sk-"));
     }
 

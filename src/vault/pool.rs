@@ -144,6 +144,13 @@ impl Pool {
         Some(Choice { member, from, rests: self.members[member].1.rests(now_ms) })
     }
 
+    /// Ends the rest of a credential that served a request which was sent while it rested.
+    pub fn wake(&mut self, reference: &str) {
+        if let Some((_, health)) = self.members.iter_mut().find(|(known, _)| known == reference) {
+            *health = Health::default();
+        }
+    }
+
     /// Notes what an upstream said of the credential `reference`.
     ///
     /// Several requests that fail at once are one failure; an answer to a request from before a failure ends no rest.

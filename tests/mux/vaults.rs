@@ -232,6 +232,15 @@ fn two_keys_take_turns_and_neither_is_found_anywhere() {
     let limited = route.lines().find(|line| line.contains("TEAM_KEY")).unwrap_or_default();
     assert!(limited.contains("rests") && limited.contains("rate limited"), "{route}");
 
+    let keys = panes(&sandbox)[0]["keys"].clone();
+    assert_eq!((&keys[0]["trouble"], &keys[1]["trouble"]), (&json!("rate limited"), &Value::Null), "{keys}");
+    let terminal = sandbox.attach(120, 40, &["attach"]);
+    terminal.wait_for("claude>");
+    terminal.keys("C-Space r");
+    terminal.wait_for("1 of 2 keys ready");
+    terminal.wait_for("TEAM_KEY rate limited");
+    drop(terminal);
+
     // The ledger names references, the journal the change from one to the other.
     sandbox.wait_output("the change is an event", &["events", "-n", "200", "--json"], |output| {
         output.stdout.contains("env:TEAM_KEY") && output.stdout.contains("stored:team/1")
@@ -317,6 +326,24 @@ fn what_is_wrong_with_a_vault_has_a_name_and_an_exit_code() {
             3,
             "gateway.unusable",
         ),
+        (
+            &[
+                "team",
+                "--engine",
+                "codex",
+                "--base-url",
+                "https://api.anthropic.com",
+                "--credential",
+                "env:TEAM_KEY",
+            ],
+            3,
+            "vault.shape-mismatch",
+        ),
+        (
+            &["team", "--gateway", "cloudflare", "--var", "account_id", "--credential", "env:TEAM_KEY"],
+            2,
+            "--var",
+        ),
     ] {
         let output = add(args);
         assert!(output.fails(code).contains(words), "{args:?}: {}", output.stderr);
@@ -325,6 +352,14 @@ fn what_is_wrong_with_a_vault_has_a_name_and_an_exit_code() {
     assert!(!sandbox.path("data/inspan/vault.toml").exists(), "nothing was added");
     let (code, text) = with_input(&sandbox, &["vault", "add", "team", "--credential", "-"], "\n");
     assert!(code == 1 && text.contains("nothing was given"), "{text}");
+
+    let cloud =
+        ["cloud", "--engine", "openai-agents", "--gateway", "cloudflare", "--credential", "env:TEAM_KEY"];
+    let vars = ["--var", "account_id=0a1b", "--var", "gateway_id=main", "--model", "gpt-5.4=our-gpt"];
+    add(&[&cloud[..], &vars].concat()).ok();
+    let listed = sandbox.json(&["vault", "list", "--json"]);
+    assert_eq!(listed[0]["vars"], json!({ "account_id": "0a1b", "gateway_id": "main" }), "{listed}");
+    assert_eq!(listed[0]["models"], json!({ "gpt-5.4": "our-gpt" }), "{listed}");
 
     add(&["a", "--engine", "claude", "--credential", "env:TEAM_KEY"]).ok();
     add(&["b", "--engine", "codex", "--credential", "env:TEAM_KEY"]).ok();
@@ -416,6 +451,82 @@ fn policy_is_shown_with_places_and_explained() {
     );
     sandbox.write("config/inspan/policy.toml", "[executors.codex]\nenbled = false\n");
     assert!(sandbox.inspan(&["policy", "check"]).fails(1).contains(":2:"));
+}
+
+#[test]
+fn what_runs_already_is_held_to_a_changed_rule() {
+    let upstream = Upstream::new();
+    let mut sandbox = Sandbox::new();
+    stub_cli(&sandbox, "claude");
+    sandbox.set_env("GOOD", Some(SECOND));
+    let dir = sandbox.repository("shop");
+    let add =
+        ["vault", "add", "good", "--engine", "claude", "--dialect", "messages", "--credential", "env:GOOD"];
+    sandbox.inspan(&[&add[..], &["--base-url", &upstream.address]].concat()).ok();
+    sandbox.write("shop/.inspan.toml", "[policy]\npreset = \"open\"\n");
+    let new = ["new-session", "-d", "-s", "work", "-c", dir.to_str().unwrap(), "--vault", "good"];
+    let pane = sandbox.inspan(&new).ok().to_owned();
+    wait_for_capture(&sandbox, &pane, "claude> ");
+    let notes = panes(&sandbox)[0]["notes"].to_string();
+    assert!(notes.contains(".inspan.toml:2:") && notes.contains("policy.preset"), "what it tried: {notes}");
+    let env = stub_env(&sandbox, "claude");
+    assert_eq!(ask(&env).0, 200);
+
+    sandbox.write("shop/.inspan.toml", "[policy.executors.claude]\nenabled = false\n");
+    let refused = |_: &Output| {
+        let (status, answer) = ask(&env);
+        status == 403 && answer.contains(".inspan.toml line 2") && answer.contains("permission_error")
+    };
+    sandbox.wait_output("the workspace forbids it", &["list-sessions"], refused);
+    sandbox.write("shop/.inspan.toml", "[policy.budgets]\npane = 0\n");
+    let spent = |_: &Output| {
+        let (status, answer) = ask(&env);
+        status == 402 && answer.contains("billing_error") && answer.contains(".inspan.toml line 2")
+    };
+    sandbox.wait_output("the budget is used up", &["list-sessions"], spent);
+    sandbox.wait_json("the pane shows it", &["list-panes", "--json"], |rows| {
+        list(rows)[0]["status"] == "limited" && list(rows)[0]["budgets"][0]["span"] == "pane"
+    });
+    fs::remove_file(dir.join(".inspan.toml")).unwrap();
+    sandbox.wait_output("nothing forbids it", &["list-sessions"], |_| ask(&env).0 == 200);
+}
+
+#[test]
+fn three_layers_tighten_and_each_rule_names_its_own() {
+    let mut sandbox = Sandbox::new();
+    let admin = sandbox.write("admin.toml", "[executors.grok]\nenabled = false\n[budgets]\nday = 10\n");
+    sandbox.set_env("INSPAN_ADMIN_POLICY", admin.to_str());
+    sandbox.write("config/inspan/policy.toml", "[budgets]\nday = 5\n");
+    sandbox.config("[budgets]\nsession = 3\n");
+    let dir = sandbox.repository("shop");
+    let below = sandbox.dir("shop/src");
+    let loose = "[policy]\npreset = \"open\"\ndisabled_models = [\"glm-*\"]\n[policy.budgets]\nday = 7\n\
+                 [policy.executors.grok]\nenabled = true\n";
+    let file = sandbox.write("shop/.inspan.toml", loose).display().to_string();
+
+    let shown = sandbox.inspan_in(&below, &["policy", "show"]);
+    let row = |words: &str| {
+        shown.stdout.lines().find(|line| line.starts_with(words)).unwrap_or_default().to_owned()
+    };
+    for (words, layer) in [
+        ("grok: enabled = false", "administrator"),
+        ("day budget $5.00", "user"),
+        ("disabled model glm-*", "workspace"),
+        ("session budget $3.00", "settings"),
+        ("preset = agent-computer", "default"),
+    ] {
+        assert!(row(words).contains(layer), "{words}: {}", shown.stdout);
+    }
+    let checked = sandbox.inspan_in(&below, &["policy", "check"]);
+    for line in [2, 5, 7] {
+        assert!(checked.fails(1).contains(&format!("{file}:{line}:")), "{line}: {}", checked.stderr);
+    }
+    let glm = ["plan", "--executor", "opencode", "--model", "glm-5", "--auth", "credits", "--assume", "all"];
+    let refused = sandbox.inspan_in(&dir, &glm);
+    assert!(refused.fails(3).contains(".inspan.toml line 3"), "{}", refused.stderr);
+    sandbox.inspan(&glm).ok();
+    let explained = sandbox.inspan_in(&dir, &["policy", "explain", "--executor", "claude"]);
+    assert!(explained.stdout.contains("the day budget is $5.00"), "{}", explained.stdout);
 }
 
 #[test]

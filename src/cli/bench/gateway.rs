@@ -6,6 +6,7 @@ use crate::{
     gateway::{self, Gateway, GatewayConfig, PaneRoute},
     record::Recorder,
     router::{AuthMode, AuthStep, Dialect, ExecutorId, Provider, Route},
+    server::FileRules,
     vault::Vault,
 };
 use anyhow::{Context, Result, bail};
@@ -176,7 +177,8 @@ impl Bench {
             recorder: recorder.clone(),
             events,
             classify: Arc::new(|_, _| Class::Main),
-            fresh_budgets: Arc::new(|_| Vec::new()),
+            // What each request of a real server pays for as well.
+            rules: Arc::new(FileRules::new(&crate::cli::paths()?)),
         })?;
         let other = litellm.map(|path| Other::start(path, scratch, &base)).transpose()?;
         Ok(Self { gateway, direct: upstream.at, other, _recorder: recorder })
@@ -266,6 +268,7 @@ fn pane(token: &str, base: &str, harness: Dialect) -> PaneRoute {
         pane: token.to_owned(),
         session: "bench".into(),
         session_id: "$0".into(),
+        dir: "/".into(),
         executor: ExecutorId::CLAUDE,
         launched: route.wire_model.clone(),
         route,

@@ -70,6 +70,9 @@ harness_authority = true
 writer_lease = true
 bell = false
 notify = false
+pane_notifications = \"never\"
+terminal_progress = \"never\"
+clipboard_read = true
 message_seconds = 9
 window-size = \"smallest\"
 repeat-time = 0
@@ -283,7 +286,7 @@ fn facts_take_what_is_set() {
     assert_eq!(facts.byok[&ExecutorId::CLAUDE], "env:MINE");
     assert_eq!(facts.provider_keys, [(Provider::Xai, "env:XAI_API_KEY".to_owned())].into());
     assert_eq!(facts.base_urls[&Provider::Xai], "http://x");
-    assert!(facts.translation && facts.logins.is_empty());
+    assert!(facts.logins.is_empty());
 }
 
 proptest::proptest! {

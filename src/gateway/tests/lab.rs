@@ -1,7 +1,7 @@
 //! A gateway, a scripted upstream behind it and a client before it.
 use super::*;
 use arc_swap::ArcSwap;
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{collections::HashMap, future::Future, path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -28,6 +28,15 @@ impl Lab {
     }
 
     pub(super) fn with(pane: PaneRoute, waits: Waits) -> Self {
+        Self::ruled(pane, waits, |routes| Arc::new(Published(routes)))
+    }
+
+    /// One whose rules come from elsewhere than the table.
+    pub(super) fn ruled(
+        pane: PaneRoute,
+        waits: Waits,
+        rules: impl FnOnce(RouteTable) -> Arc<dyn Rules>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let recorder = Recorder::open(&dir.path().join("inspan.db")).unwrap();
         let vault = Vault::default();
@@ -47,12 +56,7 @@ impl Lab {
             recorder: recorder.clone(),
             events: sender,
             classify,
-            fresh_budgets: {
-                let routes = Arc::clone(&routes);
-                Arc::new(move |_: &ExecutorId| {
-                    routes.load().values().flat_map(|pane| pane.budgets.to_vec()).collect()
-                })
-            },
+            rules: rules(Arc::clone(&routes)),
         };
         Self { gateway: start_with(config, waits).unwrap(), recorder, events, routes, dir }
     }
@@ -192,4 +196,19 @@ pub(super) fn chunk(bytes: &[u8]) -> Vec<u8> {
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
     out
+}
+
+/// The rules as a test published them.
+pub(super) struct Published(pub(super) RouteTable);
+
+impl Rules for Published {
+    fn known(&self, dir: &Path, executor: &ExecutorId) -> Option<Held> {
+        Some(self.look(dir, executor))
+    }
+
+    fn look(&self, _: &Path, _: &ExecutorId) -> Held {
+        let table = self.0.load();
+        let pane = table.values().next().unwrap();
+        Held { policy: Arc::clone(&pane.policy), budgets: Arc::clone(&pane.budgets) }
+    }
 }

@@ -44,6 +44,7 @@ pub(super) fn pane(base: &str) -> PaneRoute {
         pane: "PANE".into(),
         session: "shop".into(),
         session_id: "$1".into(),
+        dir: "/work".into(),
         executor: ExecutorId::CLAUDE,
         route: route(base),
         launched: Some("wire".into()),

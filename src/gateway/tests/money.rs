@@ -1,6 +1,7 @@
 //! What requests cost, and what a budget does about it.
 use super::{lab::*, *};
 use crate::router::{Budget, Span};
+use std::{path::Path, sync::Mutex};
 
 /// One million input tokens of a model whose list price is 3 dollars for them.
 const MILLION: &str = "{\"type\":\"message\",\"model\":\"claude-sonnet-4-6\",\"content\":[],\"stop_reason\":\"end_turn\",\
@@ -77,8 +78,12 @@ async fn a_budget_warns_and_then_refuses_in_the_dialect_s_own_billing_error() {
         }
     }
     // The four events before were read by `finished`, which passes over them; what stands is asked here.
-    let standing = lab.gateway.standing(lab.routes.load().get("TOKEN").unwrap()).unwrap();
-    assert!(standing.span == Span::Session && standing.is_used_up(), "{standing:?} {told:?}");
+    let standings = lab.gateway.standings(lab.routes.load().get("TOKEN").unwrap());
+    let [session, day] = &standings[..] else { panic!("{standings:?}") };
+    assert!(
+        session.span == Span::Session && session.is_used_up() && !day.is_short(),
+        "{standings:?} {told:?}"
+    );
     for (path, dialect, word) in [
         ("/v1/messages", Dialect::Messages, "billing_error"),
         ("/v1/responses", Dialect::Responses, "insufficient_quota"),
@@ -115,6 +120,56 @@ async fn a_budget_warns_and_then_refuses_in_the_dialect_s_own_billing_error() {
     assert_eq!(response.send().await.unwrap().status(), 200);
 }
 
+/// Rules that a test changes while the gateway runs.
+struct Now(Mutex<Held>);
+
+impl Rules for Now {
+    fn known(&self, _: &Path, _: &ExecutorId) -> Option<Held> {
+        None
+    }
+
+    fn look(&self, _: &Path, _: &ExecutorId) -> Held {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_changed_rule_holds_from_the_next_request_on_and_is_told() {
+    let (base, mut requests) = selling(MILLION).await;
+    let now = Arc::new(Now(Mutex::new(Held { policy: Arc::default(), budgets: Arc::default() })));
+    let rules = Arc::clone(&now);
+    let mut lab = Lab::ruled(pane(&base), Waits::default(), |_| rules);
+    let post = async |lab: &Lab| {
+        let answer = lab.post("/v1/messages", "{\"model\":\"wire\"}").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(post(&lab).await.0, 200);
+    seen(&mut requests).await;
+    lab.finished().await;
+
+    now.0.lock().unwrap().budgets = Arc::new(vec![budget(Span::Pane, 0.2)]);
+    let (status, body) = post(&lab).await;
+    assert!(status == 402 && body.contains("billing_error"), "what was spent before counts: {body}");
+    let mut told = false;
+    while let Ok(event) = lab.events.try_recv() {
+        told |= matches!(event, GatewayEvent::RulesChanged);
+    }
+    assert!(told, "the loop publishes them");
+
+    let text = "[executors.claude]\nenabled = false\n";
+    let (policy, _) = crate::router::Policy::parse(text, "policy.toml", crate::router::policy::Layer::User);
+    *now.0.lock().unwrap() = Held { policy: Arc::new(policy), budgets: Arc::default() };
+    let (status, body) = post(&lab).await;
+    assert!(status == 403 && body.contains("claude is disabled by policy (policy.toml line 2)"), "{body}");
+
+    let text = "[executors.claude]\nauth_method = \"login\"\n";
+    let (policy, _) = crate::router::Policy::parse(text, "policy.toml", crate::router::policy::Layer::User);
+    now.0.lock().unwrap().policy = Arc::new(policy);
+    let (status, body) = post(&lab).await;
+    assert!(status == 403 && body.contains("policy forces login for claude"), "{body}");
+    assert!(requests.try_recv().is_err(), "nothing more was sent");
+}
+
 #[tokio::test]
 async fn what_was_spent_before_a_restart_still_counts() {
     let (base, _requests) = selling(MILLION).await;
@@ -124,7 +179,7 @@ async fn what_was_spent_before_a_restart_still_counts() {
     let config = front_config(&lab);
     let again = start(config).unwrap();
     let row = PaneRoute { budgets: Arc::new(vec![budget(Span::Pane, 1.0)]), ..pane(&base) };
-    let standing = again.standing(&row).unwrap();
+    let standing = again.standings(&row).remove(0);
     assert_eq!(((standing.spent * 100.0).round(), (again.spent_today() * 100.0).round()), (30.0, 30.0));
 }
 
@@ -136,6 +191,6 @@ fn front_config(lab: &Lab) -> GatewayConfig {
         recorder: lab.recorder.clone(),
         events,
         classify: Arc::new(|_, _| Class::Main),
-        fresh_budgets: Arc::new(|_| Vec::new()),
+        rules: Arc::new(super::lab::Published(Arc::clone(&lab.routes))),
     }
 }

@@ -91,12 +91,13 @@ impl<'a> Planning<'a> {
                 base_url: entry.base_url.clone(),
                 dialects,
                 models: entry.models.clone(),
+                vars: entry.vars.clone(),
                 ..Declaration::default()
             }
         };
         let gateway = match &entry.gateway {
             Some(name) => match self.facts.gateways.get(name) {
-                Some(declared) => declared.with(entry.base_url.as_deref(), &entry.models),
+                Some(declared) => declared.with(entry.base_url.as_deref(), &entry.models, &entry.vars),
                 None if presets().any(|preset| preset == name) => Gateway::new(vault.name, &own(Some(name))),
                 None => {
                     let why = self.facts.broken_gateways.get(name);
@@ -147,6 +148,10 @@ impl<'a> Planning<'a> {
     ) -> Result<Route, Refusal> {
         let id = &self.executor.id;
         let (display, model) = self.gateway_model(gateway)?;
+        // A maker's own address serves that maker's models; OpenRouter serves everybody's.
+        let elsewhere = gateway.provider.filter(|provider| {
+            *provider != Provider::OpenRouter && model.is_some_and(|model| model.provider != *provider)
+        });
         let preferred = model.and_then(|model| self.executor.dialect(model.provider));
         let spoken = preferred.into_iter().chain(self.spoken());
         let (harness, upstream) = match spoken.clone().find(|dialect| gateway.base_url(*dialect).is_some()) {
@@ -155,27 +160,24 @@ impl<'a> Planning<'a> {
                 let theirs = gateway.dialects().map(Dialect::as_str).collect::<Vec<_>>().join(" and ");
                 let harness = spoken.clone().next();
                 match (harness, gateway.dialects().next()) {
-                    (Some(harness), Some(upstream)) if self.facts.translation && gateway.translate => {
+                    (Some(harness), Some(upstream)) => {
+                        let why = match elsewhere {
+                            _ if !gateway.translate => "its declaration forbids to translate".to_owned(),
+                            Some(maker) => format!("{} does not serve {display}", maker.title()),
+                            None => String::new(),
+                        };
+                        if !why.is_empty() {
+                            let reason = format!("{id} speaks {harness}, {named} speaks {theirs}, and {why}");
+                            let way = format!("use an endpoint that speaks {harness}");
+                            return Err(refuse(rule, reason, [way]));
+                        }
                         (harness, upstream)
                     }
-                    (Some(harness), _) => {
-                        let why = if gateway.translate {
-                            "this version does not translate between them"
-                        } else {
-                            "its declaration forbids to translate"
-                        };
-                        let reason = format!("{id} speaks {harness}, {named} speaks {theirs}, and {why}");
-                        let way = format!("use an endpoint that speaks {harness}");
-                        return Err(refuse(rule, reason, [way]));
-                    }
-                    (None, _) => return Err(refuse(rule, format!("{id} speaks nothing"), [])),
+                    _ => return Err(refuse(rule, format!("{id} or {named} speaks nothing"), [])),
                 }
             }
         };
-        let elsewhere = |provider: &Provider| {
-            *provider != Provider::OpenRouter && model.is_some_and(|model| model.provider != *provider)
-        };
-        if let Some(provider) = gateway.provider.filter(elsewhere) {
+        if let Some(provider) = elsewhere {
             let reason = format!("{named} is {}, which does not serve {display}", provider.title());
             return Err(refuse("byok.native-only", reason, []));
         }

@@ -49,19 +49,19 @@ fn vaults_are_refused_by_five_rules_and_never_passed_over() {
     let url = |engine: &str, url: &str| format!("engine = \"{engine}\"\nbase_url = \"{url}\"");
     let bound = "credentials = [{ reference = \"env:A\", mcp_server_url = \"https://mcp.example\" }]";
     let claude = "engine = \"claude\"";
-    let untranslated = |vaults: &[(&str, &str)]| Facts { translation: false, ..with_vaults(all(), vaults) };
     for (rule, executor, facts) in [
         ("vault.two-llm", "claude", with_vaults(all(), &[("a", claude), ("b", claude)])),
         ("vault.bound-credential", "claude", with_vaults(all(), &[("a", bound)])),
         ("vault.engine-mismatch", "codex", with_vaults(all(), &[("a", claude)])),
-        ("vault.shape-mismatch", "codex", untranslated(&[("a", &url("codex", "https://api.anthropic.com"))])),
         (
             "vault.shape-mismatch",
-            "openai-agents",
-            untranslated(&[(
-                "a",
-                "engine = \"openai-agents\"\nbase_url = \"https://gw.example/v1\"\ndialects = [\"chat\"]",
-            )]),
+            "codex",
+            with_vaults(all(), &[("a", &url("codex", "https://api.anthropic.com"))]),
+        ),
+        (
+            "vault.shape-mismatch",
+            "claude",
+            with_vaults(all(), &[("a", &url("claude", "https://api.openai.com/v1"))]),
         ),
     ] {
         let refusal = refused(&request(executor, None, None), &facts);
@@ -85,11 +85,6 @@ fn a_shape_that_does_not_fit_is_translated_or_refused_by_name() {
     let facts = with_vaults(everything(""), &[("bridge", chat)]);
     let route = plan(&request("codex", None, None), &facts).unwrap();
     assert_eq!((route.harness_dialect, route.upstream_dialect), (Dialect::Responses, Dialect::Chat));
-    let refusal = refused(&request("codex", None, None), &Facts { translation: false, ..facts.clone() });
-    assert_eq!(
-        refusal.reason,
-        "codex speaks responses, bridge speaks chat, and this version does not translate between them"
-    );
     let declaration = toml::from_str(
         "base_url = \"https://gw.example/v1\"\ndialects = [\"chat\"]\ncredential = \"env:GW\"\ntranslate = false",
     );

@@ -68,12 +68,9 @@ fn walk(name: &str, facts: &Facts) -> String {
 
 #[test]
 fn every_pair_under_every_policy_is_as_reviewed() {
-    let no_translation = |text: &str| Facts { translation: false, ..everything(text) };
     let text = [
         walk("agent-computer, everything present", &everything("")),
-        walk("agent-computer, no translation", &no_translation("")),
         walk("open, everything present", &everything("preset = \"open\"")),
-        walk("open, no translation", &no_translation("preset = \"open\"")),
         walk("agent-computer, nothing present", &Facts::default()),
         walk(
             "rules: claude off, codex by key, opencode by credits, no gpt-*",
@@ -285,7 +282,7 @@ fn gateway_routes_carry_wire_id_base_url_and_reference() {
 
 #[test]
 fn opencode_speaks_as_its_provider_does() {
-    let facts = Facts { translation: false, ..everything("") };
+    let facts = everything("");
     for (model, dialect) in [
         ("claude-opus-4.6", Dialect::Messages),
         ("gpt-5.4", Dialect::Responses),
@@ -392,16 +389,4 @@ fn a_disabled_default_is_refused_with_what_is_left() {
     assert_eq!(refusal.rule, "model.disabled");
     assert!(refusal.remedies.contains(&"codex with its own default model on your own login".to_owned()));
     assert!(refusal.remedies.iter().any(|r| r.contains("gpt-5.3-codex")), "{refusal:?}");
-}
-
-#[test]
-fn untranslated_pairs_say_both_dialects() {
-    let facts = Facts { translation: false, ..everything("") };
-    let refusal = refused(&request("claude", Some("gpt-5.4"), Some(AuthMode::Credits)), &facts);
-    assert_eq!(refusal.rule, "dialect.untranslated");
-    assert_eq!(
-        refusal.reason,
-        "claude speaks messages, OpenAI speaks responses and chat, and nothing translates between them here"
-    );
-    assert_eq!(refusal.remedies[0], "codex with gpt-5.4 on your OpenAI key");
 }

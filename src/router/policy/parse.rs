@@ -209,9 +209,14 @@ impl<'t> Reader<'t> {
                     let closes = Closes::Executor(ExecutorId::from(near));
                     self.close(&closes, &span, &path, "unknown executor", Some(near));
                 }
-                None => self.report(&span, &path, "unknown executor; this table has no effect".into(), None),
+                None => {
+                    let words = "no executor of inspan's own; the table holds for one of this name that settings declare";
+                    self.report(&span, &path, words.into(), None);
+                }
             }
-            return;
+            if nearest(name, executor_names()).is_some() {
+                return;
+            }
         }
         let closes = Closes::Executor(id.clone());
         let Some(table) = value.get_ref().as_table() else {

@@ -172,7 +172,8 @@ fn a_misspelled_executor_or_table_closes_the_one_that_was_meant() {
 
     let (policy, problems) = read("[executors.somebody-elses]\nenabled = false\n");
     assert_eq!(shut(&policy), [""; 0]);
-    assert!(problems[0].message.contains("no effect"));
+    assert!(problems[0].message.contains("settings declare"), "{problems:?}");
+    assert!(policy.disabled(&"somebody-elses".into()).is_some(), "the settings may declare it");
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn lower_layers_only_tighten() {
     );
     let problems = policy.tighten(lower);
     let keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
-    assert_eq!(keys, ["preset", "executors.claude.auth_method"]);
+    assert_eq!(keys, ["preset", "executors.claude.enabled", "executors.claude.auth_method"]);
     assert_eq!(policy.preset(), Preset::AgentComputer);
     assert!(policy.disabled(&ExecutorId::CLAUDE).is_some());
     assert_eq!(policy.auth_method(&ExecutorId::CLAUDE).unwrap().value, AuthMode::Credits);

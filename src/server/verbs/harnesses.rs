@@ -160,7 +160,7 @@ impl Server {
                 Ok(how)
             }
             ModelChange::Relaunch(how) => {
-                self.relaunch(id);
+                self.relaunch(id, |_| {});
                 Ok(how)
             }
         }

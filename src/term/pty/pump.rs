@@ -8,7 +8,7 @@ use std::{
     os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
     pin::Pin,
     process::Child,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -214,7 +214,7 @@ struct Pump {
 /// Where a pump gets a pane's output.
 enum Source {
     /// From the terminal itself: a quiet pane's.
-    Terminal(AsyncFd<OwnedFd>),
+    Terminal(AsyncFd<OwnedFd>, Arc<Shared>),
     /// From the task that collects it: a busy pane's.
     Collected(Collected),
 }
@@ -239,17 +239,25 @@ impl Source {
     /// dropped while it waits.
     async fn read(&mut self, slice: &mut Vec<u8>) -> usize {
         match self {
-            Self::Terminal(fd) => loop {
-                let Ok(mut ready) = fd.readable().await else { return 0 };
-                match read_slice(fd, slice, true) {
-                    Read::Bytes(count, drained) => {
-                        if drained {
-                            ready.clear_ready();
-                        }
-                        return count;
+            Self::Terminal(fd, shared) => loop {
+                let announced = std::future::poll_fn(|context| {
+                    shared.hint.reader.register(context.waker());
+                    if shared.hint.given.swap(false, Ordering::Acquire) {
+                        return Poll::Ready(Ok(None));
                     }
-                    Read::Nothing => ready.clear_ready(),
+                    fd.poll_read_ready(context).map_ok(Some)
+                });
+                let Ok(mut ready) = announced.await else { return 0 };
+                let (count, all) = match read_slice(fd, slice, true) {
+                    Read::Bytes(count, drained) => (count, drained),
+                    Read::Nothing => (0, true),
                     Read::End => return 0,
+                };
+                if let Some(ready) = ready.as_mut().filter(|_| all) {
+                    ready.clear_ready();
+                }
+                if count > 0 {
+                    return count;
                 }
             },
             Self::Collected(collected) => {
@@ -301,7 +309,7 @@ impl Pump {
         // A duplicate: the reactor owns what it watches.
         let fd = register(self.shared.master.try_clone()?, Interest::READABLE)?;
         if !busy {
-            return Ok(Source::Terminal(fd));
+            return Ok(Source::Terminal(fd, Arc::clone(&self.shared)));
         }
         let ((give, slices), (spent, again)) = (channel(AHEAD), channel(AHEAD));
         home.spawn(collect(fd, give, again));
@@ -309,6 +317,7 @@ impl Pump {
     }
 
     fn spawn(self, source: Source) {
+        self.shared.hint.quiet.store(!source.is_busy(), Ordering::Release);
         if source.is_busy() {
             self.readers.busy.clone().spawn(self.run(source));
         } else {

@@ -3,9 +3,9 @@ mod screen;
 
 use crate::{
     mux::{PaneId, SessionId, WindowId},
-    router::{ExecutorId, LimitWindow, Span, Standing},
+    router::{Dialect, ExecutorId, LimitWindow, Span, Standing},
     state::{
-        ExitCard, Guide, ModelChoice, RequestLine, State, Status, SwitchProgress,
+        ExitCard, Guide, KeyHealth, ModelChoice, RequestLine, State, Status, SwitchProgress,
         fixture::{self, client, state, two_panes, workspace},
         overlay::{
             Changes, Choice, ChoiceRow, Composer, Confirm, Draft, FileRow, List, NativeRow, NativeSessions,
@@ -101,9 +101,10 @@ fn the_panel_of_a_login_on_little_room() {
 fn the_panel_of_a_metered_pane() {
     let mut state = state(SMALL);
     client(&mut state).size = (160, 40);
+    client(&mut state).panel_docked = true;
     state.turned_away = Some(("no pane's token".into(), 2));
     let harness = state.panes.get_mut(&PaneId(2)).unwrap().harness.as_mut().unwrap();
-    harness.budget = Some(Standing { span: Span::Session, spent: 4.21, limit: 5.0 });
+    harness.budgets = vec![Standing { span: Span::Session, spent: 4.21, limit: 5.0 }];
     let window = |name: &str, used, resets_ms| LimitWindow { name: name.into(), used, resets_ms };
     let at = |seconds: i64| Some((fixture::NOW as i64 + seconds) * 1000);
     harness.windows =
@@ -128,6 +129,55 @@ fn the_panel_of_a_metered_pane() {
         .map(|line| line.chars().rev().take(33).collect::<Vec<_>>().into_iter().rev().collect())
         .collect();
     assert_snapshot!(panel[..36].join("\n"));
+}
+
+/// A pane with three budgets, a pool of keys, a retry under way and a translated model.
+fn busy(size: (u16, u16)) -> State {
+    let mut state = state(size);
+    let standing = |span, spent, limit| Standing { span, spent, limit };
+    let pane = state.panes.get_mut(&PaneId(2)).unwrap();
+    pane.status.status = Status::Retrying;
+    pane.status.detail = "attempt 2 in 1.2 s: openai answered 529: overloaded".into();
+    let harness = pane.harness.as_mut().unwrap();
+    harness.budgets = vec![
+        standing(Span::Pane, 0.41, 1.0),
+        standing(Span::Session, 4.21, 5.0),
+        standing(Span::Day, 20.0, 20.0),
+    ];
+    let key = |name: &str, trouble, rests_until| KeyHealth { name: name.into(), trouble, rests_until };
+    harness.keys = vec![
+        key("TEAM_A", None, 0),
+        key("TEAM_B", Some("rate limited"), fixture::NOW + 180),
+        key("TEAM_C", Some("not accepted"), fixture::NOW - 1),
+    ];
+    harness.windows = vec![LimitWindow {
+        name: "tokens".into(),
+        used: 0.38,
+        resets_ms: Some((fixture::NOW as i64 + 720) * 1000),
+    }];
+    harness.requests = vec![RequestLine {
+        at_ms: (fixture::NOW as i64 - 70) * 1000,
+        class: "main".into(),
+        status: 529,
+        input: 48_249,
+        output: 0,
+        cost: Some(0.0),
+        attempts: 3,
+        error: "openai answered 529: overloaded".into(),
+        notes: 2,
+    }];
+    let codex = state.models.get_mut(&ExecutorId::CODEX).unwrap();
+    codex[1].dialects = Some((Dialect::Responses, Dialect::Chat));
+    codex[1].rates = None;
+    let mut list = List::for_panel(&state, PaneId(2));
+    list.selected = 7;
+    client(&mut state).overlay = Some(Overlay::Router(list));
+    state
+}
+
+#[test]
+fn the_panel_of_a_pane_in_trouble() {
+    at_every_size("busy", busy);
 }
 
 #[test]
