@@ -315,3 +315,76 @@ fn a_missing_cli_is_installed_refused_or_offered_as_the_settings_say() {
         says(pane, "codex was not installed")
     });
 }
+
+#[test]
+fn an_agent_and_an_effort_reach_the_cli_and_an_unknown_agent_is_refused() {
+    let sandbox = machine();
+    sandbox.write(
+        "shop/.claude/agents/reviewer.md",
+        "---\nname: reviewer\ndescription: Reads diffs\n---\nRead.\n",
+    );
+    let unknown = start(&sandbox, &["claude", "--trust", "--agent", "reviewr"]);
+    let said = unknown.fails(3);
+    assert!(
+        said.contains("did you mean reviewer?") && said.contains("inspan agents --executor claude"),
+        "{said}"
+    );
+    let unknown = start(&sandbox, &["claude", "--trust", "--effort", "huge"]);
+    assert!(unknown.fails(2).contains("use low, medium, high or max"), "{unknown:?}");
+    start(&sandbox, &["claude", "--trust", "--agent", "reviewer", "--effort", "high"]).ok();
+    wait_for_pane(&sandbox, "the harness runs", |_| started(&sandbox).ends_with('\n'));
+    assert!(started(&sandbox).contains("--effort high --agent reviewer"), "{}", started(&sandbox));
+    // What was chosen goes on with the pane.
+    sandbox.inspan(&["restart-server"]).ok();
+    wait_for_pane(&sandbox, "the pane is restored", |pane| says(pane, "restored"));
+    sandbox.inspan(&["respawn-pane", "-t", "work", "--how", "fresh"]).ok();
+    wait_for_pane(&sandbox, "it runs again", |_| started(&sandbox).lines().count() == 2);
+    assert!(started(&sandbox).lines().all(|line| line.contains("--agent reviewer")), "{}", started(&sandbox));
+    let listed = sandbox.inspan_in(&sandbox.path("shop"), &["agents", "--json"]);
+    let rows: Value = serde_json::from_str(listed.ok()).unwrap();
+    let of = |executor: &str| {
+        rows.as_array().unwrap().iter().find(|row| row["executor"] == executor).unwrap().clone()
+    };
+    assert_eq!(of("claude")["agents"][0]["name"], "reviewer");
+    assert!(of("gemini")["note"].as_str().unwrap().contains("cannot be started as one of its agents"));
+}
+
+#[test]
+fn a_session_that_is_gone_asks_resume_or_fresh() {
+    let sandbox = machine();
+    let gone = "case \"$*\" in *--resume*) echo 'No conversation found'; exit 1;; esac\n";
+    sandbox.stub(
+        "claude",
+        &noting("2.1.328", CLAUDE_FLAGS).replace("echo \"$@\"", &format!("{gone}echo \"$@\"")),
+    );
+    start(&sandbox, &["claude", "--trust", "--resume", "5f0c-gone"]).ok();
+    let pane = wait_for_pane(&sandbox, "the pane says what is gone", |pane| {
+        pane["notes"].to_string().contains("keeps no session 5f0c-gone")
+    });
+    assert!(pane["notes"].to_string().contains("resume or fresh?"), "{pane}");
+    sandbox.inspan(&["respawn-pane", "-t", "work", "--how", "fresh"]).ok();
+    wait_for_pane(&sandbox, "a new session runs", |pane| {
+        runs(pane) && started(&sandbox).contains("--session-id")
+    });
+}
+
+#[test]
+fn a_cli_that_ignores_every_polite_signal_is_killed_and_that_is_told() {
+    let mut sandbox = machine();
+    sandbox.set_patience(std::time::Duration::from_secs(60));
+    sandbox.stub("codex", &noting("0.169.0", "--model --sandbox --no-daemon"));
+    sandbox.stub("claude", &format!("trap '' TERM HUP INT QUIT\n{}", noting("2.1.328", CLAUDE_FLAGS)));
+    start(&sandbox, &["claude", "--rehearse"]).ok();
+    let first =
+        wait_for_pane(&sandbox, "the harness runs", |pane| runs(pane) && !started(&sandbox).is_empty());
+    let old = first["pid"].as_i64().unwrap();
+    let switch = ["switch", "-t", "work", "--executor", "codex", "--yes", "--handoff", "none"];
+    let mut asked = sandbox.command(&switch).spawn().unwrap();
+    wait_for_pane(&sandbox, "the next one runs", |pane| pane["executor"] == "codex" && runs(pane));
+    assert!(!Path::new(&format!("/proc/{old}")).exists(), "{old} is still there");
+    let events = sandbox.inspan(&["events", "--json"]).ok().to_owned();
+    assert!(events.contains("harness.killed") && events.contains("did not end when asked"), "{events}");
+    // It waits for a turn that this CLI never begins.
+    asked.kill().unwrap();
+    asked.wait().unwrap();
+}

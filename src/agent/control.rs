@@ -3,6 +3,7 @@
 //! A protocol client (one for each vendor, beside this file) turns what it hears into [`Event`]s and carries out
 //! [`Order`]s. [`Standing`] folds the events into a status and the questions that are open. Must not know: the server's
 //! loop, panes.
+use super::codex;
 use crate::{
     router::LimitWindow,
     state::{Status, StatusReport, StatusSource},
@@ -13,8 +14,36 @@ use tokio::sync::{mpsc, oneshot};
 /// Orders that wait for a client: a person gives one at a time, more is a script that does not look.
 const ORDERS: usize = 32;
 
+/// Events that wait for whoever listens; a client reads on when there is room.
+pub const EVENTS: usize = 256;
+
 /// What a question may hold of the words it was asked with; it is drawn in a line.
 const WHAT_MAX: usize = 300;
+
+/// Where a harness's typed protocol is spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The app-server beside a Codex.
+    Codex(codex::Attach),
+}
+
+impl Endpoint {
+    /// Whether the harness's own TUI must be there first: who comes first gives the process its name towards the
+    /// vendor.
+    pub fn follows_tui(&self) -> bool {
+        match self {
+            Self::Codex(_) => true,
+        }
+    }
+
+    /// Speaks there until one side ends it. Events go to `tell`, the last one is [`Event::Lost`] unless the handle was
+    /// dropped.
+    pub async fn run(self, orders: mpsc::Receiver<Ordered>, tell: mpsc::Sender<Event>) {
+        match self {
+            Self::Codex(attach) => codex::run(attach, orders, tell).await,
+        }
+    }
+}
 
 /// Something that the harness asks and that an answer can be given to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +154,8 @@ pub enum Event {
     },
     /// A model request failed and is made again.
     Retrying(String),
+    /// The model answers again.
+    Resumed,
     /// A usage limit was reached.
     Limited {
         /// The words of the provider.
@@ -261,7 +292,7 @@ impl Standing {
             Event::BesideEnded { id } => {
                 self.beside.remove(id);
             }
-            Event::Said(_) => self.retrying = None,
+            Event::Said(_) | Event::Resumed => self.retrying = None,
             Event::Retrying(why) => self.retrying = Some(why.clone()),
             Event::Limited { why, resets } => self.limited = Some((why.clone(), resets.or(self.resets))),
             Event::Windows(windows) => {

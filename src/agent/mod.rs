@@ -5,6 +5,7 @@
 //! when the first tool is used. Must not know: the server's loop, panes, routes. What the server learns of a turn it
 //! learns as from any other program in a pane: by what is written to the terminal.
 mod card;
+pub mod codex;
 pub mod control;
 mod editor;
 mod files;

@@ -1,68 +1,33 @@
-//! OpenCode's own server, which stands beside its TUI: what its events mean, and the requests that answer it. Pure.
+//! OpenCode's own server, which stands beside its TUI: what its events mean, and the requests that carry an order out.
+//! Pure; `link` speaks with it.
 //!
 //! The TUI in the pane and this client are on the same sessions, so what is answered here closes the question there.
-//! Must not know: how the server is reached, panes.
+//! Must not know: the server's loop, panes.
+mod link;
 #[cfg(test)]
 mod tests;
 
+pub use link::{Access, run};
+
+use super::control::{About, Ended, Event, Question, Verdict};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sessions that are remembered; a pane opens a few, and each sub-agent one.
 const SESSIONS: usize = 512;
-/// Characters of what is asked that are kept: it is shown in a line, and a command may be a whole script.
-const ASKED_CHARS: usize = 400;
+/// Messages and their parts that are remembered as told; the newest are the ones that events still speak of.
+const TOLD: usize = 256;
 /// It waits for the end of a usage limit as for any other failure; a wait this long, in milliseconds, is one.
 const LONG_WAIT: u64 = 10 * 60 * 1000;
 /// The error that an interruption leaves behind.
 const INTERRUPTED: &str = "MessageAbortedError";
 
-/// What kind of answer it waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Whether a tool may be used.
-    Permission,
-    /// An answer to the model's question.
-    Question,
-}
-
-/// Something that waits for the person.
+/// Something that waits for an answer, as its own server wants it answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Its id.
-    pub id: String,
-    /// The session that asks, which may be a sub-agent's.
-    pub session: String,
-    /// What kind.
-    pub kind: Kind,
-    /// What is asked, in a line: `bash: make test`.
-    pub what: String,
-    /// The labels of a question's choices.
-    pub choices: Vec<String>,
-    /// How many questions it holds; an answer must have as many.
-    pub questions: usize,
-}
-
-/// What OpenCode is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// It takes a prompt; the last turn failed with these words, if it did.
-    Idle(Option<String>),
-    /// A turn runs, or a sub-agent's.
-    Working(&'static str),
-    /// It waits for the person.
-    Asks(Asked),
-    /// The upstream failed; it tries again at this time (milliseconds of the epoch).
-    Retrying(String, u64),
-    /// The same, but so late that it is a usage limit.
-    Limited(String, u64),
-}
-
-/// What a session does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Busy {
-    Turn,
-    Retry { attempt: u64, message: String, next: u64 },
+struct Open {
+    session: String,
+    /// A permission takes a verdict; a question takes words, and is answered in the TUI.
+    permission: bool,
 }
 
 /// All that its events said so far.
@@ -70,104 +35,88 @@ enum Busy {
 pub struct Watched {
     /// Whose child a session is; a session of the person's has none.
     parents: BTreeMap<String, Option<String>>,
-    busy: BTreeMap<String, Busy>,
-    asked: Vec<Asked>,
+    /// Sessions at work, the person's and those of sub-agents.
+    busy: BTreeSet<String>,
+    open: BTreeMap<String, Open>,
     main: Option<String>,
     model: Option<String>,
-    failed: Option<String>,
+    ended: Option<Ended>,
+    turn: bool,
+    waits: bool,
+    /// Messages of the person, and parts that were told, the oldest first.
+    prompts: Vec<String>,
+    told: Vec<String>,
 }
 
 impl Watched {
-    /// Begins anew with what the server says of itself: its sessions, who is busy, and what waits for an answer. A
-    /// session that is known from elsewhere stays the pane's.
-    pub fn seed(&mut self, sessions: &Value, status: &Value, permissions: &Value, questions: &Value) {
-        let (main, failed) = (self.main.take(), self.failed.take());
-        *self = Self { main, failed, ..Self::default() };
+    /// Nothing heard yet, in the session that the launch names.
+    pub fn new(session: Option<&str>) -> Self {
+        Self { main: session.map(str::to_owned), ..Self::default() }
+    }
+
+    /// What a client that comes late is told: who is busy, and what waits for an answer, as `/session`,
+    /// `/session/status`, `/permission` and `/question` say it. `now` in milliseconds of the epoch, here and below.
+    pub fn seed(
+        &mut self,
+        sessions: &Value,
+        status: &Value,
+        permissions: &Value,
+        questions: &Value,
+        now: u64,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        for id in std::mem::take(&mut self.open).into_keys() {
+            events.push(Event::Answered { id });
+        }
         for session in sessions.as_array().into_iter().flatten() {
             self.session(session);
         }
-        for (id, status) in status.as_object().into_iter().flatten() {
-            self.status(id, status);
+        let busy = status.as_object();
+        for gone in self.busy.clone().iter().filter(|id| busy.is_none_or(|busy| !busy.contains_key(*id))) {
+            self.idle(gone, &mut events);
         }
-        for asked in permissions.as_array().into_iter().flatten().filter_map(permission) {
-            self.ask(asked);
+        for (id, status) in busy.into_iter().flatten() {
+            self.status(id, status, now, &mut events);
         }
-        for asked in questions.as_array().into_iter().flatten().filter_map(question) {
-            self.ask(asked);
+        for asked in permissions.as_array().into_iter().flatten() {
+            self.permission(asked, &mut events);
         }
+        for asked in questions.as_array().into_iter().flatten() {
+            self.question(asked, &mut events);
+        }
+        events
     }
 
-    /// The pane's session, when it is known before the server says so.
-    pub fn in_session(&mut self, id: &str) {
-        self.main = Some(id.to_owned());
-    }
-
-    /// Takes an event as it came; true when it may change what is shown.
-    pub fn take(&mut self, event: &Value) -> bool {
+    /// What an event of its server means.
+    pub fn take(&mut self, event: &Value, now: u64) -> Vec<Event> {
+        let mut events = Vec::new();
         let properties = &event["properties"];
         let session = properties["sessionID"].as_str().unwrap_or_default();
         match event["type"].as_str().unwrap_or_default() {
             "session.created" | "session.updated" => self.session(&properties["info"]),
-            "session.deleted" => self.gone(session),
-            "session.status" => self.status(session, &properties["status"]),
-            "session.idle" => self.idle(session),
-            "session.error" => {
-                let error = &properties["error"];
-                let name = error["name"].as_str().unwrap_or("an unknown error");
-                if name == INTERRUPTED || !self.is_persons(session) {
-                    return false;
-                }
-                let said = error["data"]["message"].as_str().filter(|said| !said.trim().is_empty());
-                self.failed = Some(shortened(said.unwrap_or(name)));
-            }
-            "message.updated" => {
-                let info = &properties["info"];
-                if info["role"] != "user" || !self.is_persons(session) {
-                    return false;
-                }
-                self.main = Some(session.to_owned());
-                self.failed = None;
-                if let Some(model) = model_of(&info["model"]) {
-                    self.model = Some(model);
+            "session.deleted" => {
+                self.idle(session, &mut events);
+                self.parents.remove(session);
+                if self.main.as_deref() == Some(session) {
+                    self.main = None;
                 }
             }
-            "permission.asked" => match permission(properties) {
-                Some(asked) => self.ask(asked),
-                None => return false,
-            },
-            "question.asked" => match question(properties) {
-                Some(asked) => self.ask(asked),
-                None => return false,
-            },
+            "session.status" => self.status(session, &properties["status"], now, &mut events),
+            "session.idle" => self.idle(session, &mut events),
+            "session.error" if self.is_persons(session) => self.failed(&properties["error"], &mut events),
+            "message.updated" => self.message(session, &properties["info"], &mut events),
+            "message.part.updated" => self.part(session, &properties["part"], &mut events),
+            "permission.asked" => self.permission(properties, &mut events),
+            "question.asked" => self.question(properties, &mut events),
             "permission.replied" | "question.replied" | "question.rejected" => {
                 let id = properties["requestID"].as_str().unwrap_or_default();
-                self.asked.retain(|asked| asked.id != id);
+                if self.open.remove(id).is_some() {
+                    events.push(Event::Answered { id: id.to_owned() });
+                }
             }
-            _ => return false,
+            _ => {}
         }
-        true
-    }
-
-    /// What it is doing at this time (milliseconds of the epoch).
-    pub fn doing(&self, now: u64) -> Doing {
-        if let Some(asked) = self.asked.first() {
-            return Doing::Asks(asked.clone());
-        }
-        let retry = self.busy.values().find_map(|busy| match busy {
-            Busy::Retry { attempt, message, next } => Some((attempt, message, *next)),
-            Busy::Turn => None,
-        });
-        match retry {
-            Some((_, message, next)) if next > now.saturating_add(LONG_WAIT) => {
-                Doing::Limited(message.clone(), next)
-            }
-            Some((attempt, message, next)) => {
-                Doing::Retrying(format!("{message} (attempt {attempt} failed)"), next)
-            }
-            None if self.busy.keys().any(|id| self.is_persons(id)) => Doing::Working("a turn runs"),
-            None if !self.busy.is_empty() => Doing::Working("a sub-agent is at work"),
-            None => Doing::Idle(self.failed.clone()),
-        }
+        events
     }
 
     /// The person's session that spoke last; `None` on its first screen.
@@ -175,9 +124,34 @@ impl Watched {
         self.main.as_deref()
     }
 
-    /// The model of the newest prompt, `provider/model`.
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+    /// Whether a turn of the person's runs.
+    pub fn in_turn(&self) -> bool {
+        self.turn
+    }
+
+    /// The person's sessions that are at work.
+    pub fn working(&self) -> impl Iterator<Item = &str> {
+        self.busy.iter().filter(|id| self.is_persons(id)).map(String::as_str)
+    }
+
+    /// The request that answers what is open.
+    ///
+    /// # Errors
+    /// Nothing of that name is open, or it takes words rather than a verdict.
+    pub fn answer(&self, question: &str, verdict: Verdict) -> Result<Call, String> {
+        let open = self.open.get(question).ok_or("that question is not open any more")?;
+        let reply = match (open.permission, verdict) {
+            (true, Verdict::Approve) => "once",
+            (true, Verdict::ApproveForSession) => "always",
+            (true, Verdict::Deny) => "reject",
+            (false, Verdict::Deny) => {
+                return Ok(Call::post(format!("/question/{}/reject", id(question)?), json!({})));
+            }
+            (false, _) => {
+                return Err("it asks for more than yes or no: answer it in the pane".into());
+            }
+        };
+        Ok(Call::post(format!("/permission/{}/reply", id(question)?), json!({ "reply": reply })))
     }
 
     fn is_persons(&self, session: &str) -> bool {
@@ -187,93 +161,176 @@ impl Watched {
     fn session(&mut self, info: &Value) {
         let Some(id) = info["id"].as_str() else { return };
         if self.parents.len() >= SESSIONS && !self.parents.contains_key(id) {
-            let idle: Vec<String> =
-                self.parents.keys().filter(|id| !self.busy.contains_key(*id)).cloned().collect();
-            for id in idle {
-                self.parents.remove(&id);
-            }
+            let busy = &self.busy;
+            self.parents.retain(|id, _| busy.contains(id));
         }
         self.parents.insert(id.to_owned(), info["parentID"].as_str().map(str::to_owned));
     }
 
-    fn gone(&mut self, session: &str) {
-        self.idle(session);
-        self.parents.remove(session);
-        if self.main.as_deref() == Some(session) {
-            self.main = None;
+    fn status(&mut self, session: &str, status: &Value, now: u64, events: &mut Vec<Event>) {
+        let kind = status["type"].as_str().unwrap_or_default();
+        if !matches!(kind, "busy" | "retry") {
+            return self.idle(session, events);
+        }
+        let began = self.busy.insert(session.to_owned());
+        if !self.is_persons(session) {
+            if began {
+                let what = "a sub-agent is at work".to_owned();
+                events.push(Event::BesideStarted { id: session.to_owned(), what });
+            }
+            return;
+        }
+        // A turn that goes on behind a retry has left that behind.
+        if !self.turn || self.waits && kind == "busy" {
+            self.turn = true;
+            self.waits = false;
+            events.push(Event::TurnStarted);
+        }
+        if kind == "retry" {
+            self.waits = true;
+            let next = status["next"].as_u64().unwrap_or(0);
+            let why = status["message"].as_str().unwrap_or("the upstream failed").to_owned();
+            events.push(if next > now.saturating_add(LONG_WAIT) {
+                Event::Limited { why, resets: Some(next / 1000) }
+            } else {
+                let attempt = status["attempt"].as_u64().unwrap_or(1);
+                Event::Retrying(format!("{why} (attempt {attempt} failed)"))
+            });
         }
     }
 
     /// A turn that ended asks nothing any more.
-    fn idle(&mut self, session: &str) {
-        self.busy.remove(session);
-        self.asked.retain(|asked| asked.session != session);
+    fn idle(&mut self, session: &str, events: &mut Vec<Event>) {
+        let closed: Vec<String> =
+            self.open.iter().filter(|(_, open)| open.session == session).map(|(id, _)| id.clone()).collect();
+        for id in closed {
+            self.open.remove(&id);
+            events.push(Event::Answered { id });
+        }
+        if !self.busy.remove(session) {
+            return;
+        }
+        if !self.is_persons(session) {
+            events.push(Event::BesideEnded { id: session.to_owned() });
+        } else if self.working().next().is_none() {
+            self.turn = false;
+            self.waits = false;
+            events.push(Event::TurnEnded(self.ended.take().unwrap_or(Ended::Done)));
+        }
     }
 
-    fn status(&mut self, session: &str, status: &Value) {
-        let busy = match status["type"].as_str() {
-            Some("busy") => Busy::Turn,
-            Some("retry") => Busy::Retry {
-                attempt: status["attempt"].as_u64().unwrap_or(1),
-                message: shortened(status["message"].as_str().unwrap_or("the upstream failed")),
-                next: status["next"].as_u64().unwrap_or(0),
-            },
-            _ => return self.idle(session),
+    fn failed(&mut self, error: &Value, events: &mut Vec<Event>) {
+        let name = error["name"].as_str().unwrap_or("it failed and does not say why");
+        let said = error["data"]["message"].as_str().filter(|said| !said.trim().is_empty());
+        let ended = match name {
+            INTERRUPTED => Ended::Interrupted,
+            _ => Ended::Failed(said.unwrap_or(name).to_owned()),
         };
-        self.busy.insert(session.to_owned(), busy);
+        if self.turn {
+            self.ended = Some(ended);
+        } else if ended != Ended::Interrupted {
+            events.push(Event::TurnEnded(ended));
+        }
     }
 
-    fn ask(&mut self, asked: Asked) {
-        self.asked.retain(|before| before.id != asked.id);
-        self.asked.push(asked);
+    fn message(&mut self, session: &str, info: &Value, events: &mut Vec<Event>) {
+        if info["role"] != "user" || !self.is_persons(session) {
+            return;
+        }
+        let model = &info["model"];
+        let model = model["providerID"].as_str().zip(model["modelID"].as_str());
+        let model = model.map(|(provider, model)| format!("{provider}/{model}"));
+        if self.main.as_deref() != Some(session) || self.model != model {
+            self.main = Some(session.to_owned());
+            self.model.clone_from(&model);
+            events.push(Event::Session { id: session.to_owned(), model });
+        }
+        if let Some(id) = info["id"].as_str() {
+            remember(&mut self.prompts, id);
+        }
+    }
+
+    fn part(&mut self, session: &str, part: &Value, events: &mut Vec<Event>) {
+        let (id, text) = (part["id"].as_str().unwrap_or_default(), part["text"].as_str());
+        match part["type"].as_str().unwrap_or_default() {
+            "text" if self.is_persons(session) && part["synthetic"] != true => {
+                let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return };
+                let of = part["messageID"].as_str().unwrap_or_default();
+                let prompt = self.prompts.iter().any(|id| id == of);
+                if (prompt || part["time"]["end"].is_u64()) && remember(&mut self.told, id) {
+                    let text = text.to_owned();
+                    events.push(if prompt { Event::Prompted(text) } else { Event::Said(text) });
+                }
+            }
+            "tool" => {
+                let Some(call) = part["callID"].as_str() else { return };
+                let state = &part["state"];
+                match state["status"].as_str().unwrap_or_default() {
+                    "running" if remember(&mut self.told, call) => {
+                        let tool = part["tool"].as_str().unwrap_or("a tool");
+                        let what = format!("{tool} {}", about(&state["input"]).unwrap_or_default());
+                        let what = what.trim_end().to_owned();
+                        events.push(Event::ToolStarted { id: call.to_owned(), what });
+                    }
+                    "completed" | "error" => events.push(Event::ToolEnded { id: call.to_owned() }),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn permission(&mut self, asked: &Value, events: &mut Vec<Event>) {
+        let tool = asked["permission"].as_str().unwrap_or("a tool");
+        let named = about(&asked["metadata"]).map(str::to_owned);
+        let what = named.unwrap_or_else(|| {
+            let patterns = asked["patterns"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            patterns.collect::<Vec<_>>().join(", ")
+        });
+        let (about, what) = match tool {
+            "bash" => (About::Command, what),
+            "edit" | "write" | "patch" => (About::Edit, what),
+            _ => (About::Permission, format!("{tool} {what}")),
+        };
+        self.ask(asked, true, about, what, events);
+    }
+
+    fn question(&mut self, asked: &Value, events: &mut Vec<Event>) {
+        let first = &asked["questions"][0];
+        let mut what = first["question"].as_str().unwrap_or("it asks something").to_owned();
+        let choices = first["options"].as_array().into_iter().flatten();
+        let choices: Vec<&str> = choices.filter_map(|choice| choice["label"].as_str()).collect();
+        if !choices.is_empty() {
+            what = format!("{what} {}", choices.join(" / "));
+        }
+        self.ask(asked, false, About::Choice, what, events);
+    }
+
+    fn ask(&mut self, asked: &Value, permission: bool, about: About, what: String, events: &mut Vec<Event>) {
+        let (Some(id), Some(session)) = (asked["id"].as_str(), asked["sessionID"].as_str()) else { return };
+        let why = if self.is_persons(session) { String::new() } else { "a sub-agent asks".into() };
+        self.open.insert(id.to_owned(), Open { session: session.to_owned(), permission });
+        events.push(Event::Asked(Question { id: id.to_owned(), about, what, why }));
     }
 }
 
-fn model_of(model: &Value) -> Option<String> {
-    Some(format!("{}/{}", model["providerID"].as_str()?, model["modelID"].as_str()?))
-}
-
-/// One line of bounded length.
-fn shortened(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = line.char_indices().nth(ASKED_CHARS) {
-        line.truncate(end);
-        line.push('…');
+/// Keeps a name among the newest ones; false when it is there already.
+fn remember(names: &mut Vec<String>, name: &str) -> bool {
+    if names.iter().any(|known| known == name) {
+        return false;
     }
-    line
+    if names.len() >= TOLD {
+        names.remove(0);
+    }
+    names.push(name.to_owned());
+    true
 }
 
-fn permission(asked: &Value) -> Option<Asked> {
-    let tool = asked["permission"].as_str().unwrap_or("a tool");
-    let metadata = &asked["metadata"];
-    let named = ["command", "filepath", "url", "query"].iter().find_map(|key| metadata[*key].as_str());
-    let patterns = || {
-        let patterns = asked["patterns"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        patterns.collect::<Vec<_>>().join(", ")
-    };
-    let about = named.map_or_else(patterns, str::to_owned);
-    Some(Asked {
-        id: asked["id"].as_str()?.to_owned(),
-        session: asked["sessionID"].as_str()?.to_owned(),
-        kind: Kind::Permission,
-        what: shortened(&format!("{tool}: {about}")),
-        choices: Vec::new(),
-        questions: 0,
-    })
-}
-
-fn question(asked: &Value) -> Option<Asked> {
-    let questions = asked["questions"].as_array()?;
-    let first = questions.first()?;
-    let choices = first["options"].as_array().into_iter().flatten();
-    Some(Asked {
-        id: asked["id"].as_str()?.to_owned(),
-        session: asked["sessionID"].as_str()?.to_owned(),
-        kind: Kind::Question,
-        what: shortened(first["question"].as_str().unwrap_or("it asks something")),
-        choices: choices.filter_map(|choice| choice["label"].as_str()).map(str::to_owned).collect(),
-        questions: questions.len(),
-    })
+/// What a tool is used on.
+fn about(input: &Value) -> Option<&str> {
+    ["command", "filePath", "filepath", "path", "url", "pattern", "query", "description"]
+        .iter()
+        .find_map(|key| input[*key].as_str())
 }
 
 /// A request to its server.
@@ -288,13 +345,13 @@ pub struct Call {
 }
 
 impl Call {
-    /// A question.
+    /// Asks something.
     pub fn get(path: &str) -> Self {
         Self { post: false, path: path.to_owned(), body: Value::Null }
     }
 
-    fn post(path: String, body: Value) -> Self {
-        Self { post: true, path, body }
+    fn post(path: impl Into<String>, body: Value) -> Self {
+        Self { post: true, path: path.into(), body }
     }
 }
 
@@ -307,51 +364,6 @@ fn id(word: &str) -> Result<&str, String> {
     }
 }
 
-/// Lets a tool be used, this once or for the rest of the session.
-///
-/// # Errors
-/// When a question was asked, which needs words, or the id is none.
-pub fn approve(asked: &Asked, always: bool) -> Result<Call, String> {
-    match asked.kind {
-        Kind::Permission => {
-            let reply = if always { "always" } else { "once" };
-            Ok(Call::post(format!("/permission/{}/reply", id(&asked.id)?), json!({ "reply": reply })))
-        }
-        Kind::Question => Err(format!("it asks a question, not for a permission: {}", asked.what)),
-    }
-}
-
-/// Refuses a tool, telling the model why, or leaves a question unanswered.
-///
-/// # Errors
-/// The id is none.
-pub fn deny(asked: &Asked, why: Option<&str>) -> Result<Call, String> {
-    Ok(match asked.kind {
-        Kind::Permission => {
-            let mut body = json!({ "reply": "reject" });
-            if let Some(why) = why.filter(|why| !why.trim().is_empty()) {
-                body["message"] = why.into();
-            }
-            Call::post(format!("/permission/{}/reply", id(&asked.id)?), body)
-        }
-        Kind::Question => Call::post(format!("/question/{}/reject", id(&asked.id)?), json!({})),
-    })
-}
-
-/// Answers a question, with the same words for each of several.
-///
-/// # Errors
-/// When it asks for a permission, or the id is none.
-pub fn answer(asked: &Asked, words: &str) -> Result<Call, String> {
-    match asked.kind {
-        Kind::Question => {
-            let answers = vec![json!([words]); asked.questions.max(1)];
-            Ok(Call::post(format!("/question/{}/reply", id(&asked.id)?), json!({ "answers": answers })))
-        }
-        Kind::Permission => Err(format!("it asks for a permission, not for words: {}", asked.what)),
-    }
-}
-
 /// Ends a session's turn.
 ///
 /// # Errors
@@ -360,17 +372,23 @@ pub fn interrupt(session: &str) -> Result<Call, String> {
     Ok(Call::post(format!("/session/{}/abort", id(session)?), json!({})))
 }
 
-/// Gives a session a prompt; during a turn it is taken up at the turn's next step. `model` is `provider/model`.
+/// Gives a session a prompt; during a turn it is taken up at the turn's next step. What the person is typing in the
+/// TUI stays as it is.
 ///
 /// # Errors
-/// An id or a model that is none.
-pub fn prompt(session: &str, text: &str, model: Option<&str>) -> Result<Call, String> {
-    let mut body = json!({ "parts": [{ "type": "text", "text": text }] });
-    if let Some(model) = model {
-        let (provider, model) = model.split_once('/').ok_or("a model is named as provider/model")?;
-        body["model"] = json!({ "providerID": provider, "modelID": model });
-    }
+/// The id is none.
+pub fn prompt(session: &str, text: &str) -> Result<Call, String> {
+    let body = json!({ "parts": [{ "type": "text", "text": text }] });
     Ok(Call::post(format!("/session/{}/prompt_async", id(session)?), body))
+}
+
+/// Begins a session with a prompt, by way of the TUI, which otherwise would stay on its first screen.
+pub fn first_prompt(text: &str) -> [Call; 3] {
+    [
+        Call::post("/tui/clear-prompt", json!({})),
+        Call::post("/tui/append-prompt", json!({ "text": text })),
+        Call::post("/tui/submit-prompt", json!({})),
+    ]
 }
 
 /// The models that its providers offer, `provider/model`, as `/config/providers` lists them.

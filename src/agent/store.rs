@@ -32,6 +32,8 @@ pub struct Session {
     pub title: String,
     /// When it was last written.
     pub modified: SystemTime,
+    /// The model that it ran last.
+    pub model: Option<String>,
 }
 
 fn open(database: &Path) -> Option<Connection> {
@@ -77,22 +79,24 @@ pub fn sessions(database: &Path, cwd: &Path) -> Vec<Session> {
             .prepare(
                 "select s.session_id, cast(strftime('%s', s.updated_at) as integer),
                    (select m.message_data from agent_messages m where m.session_id = s.session_id
-                      and m.message_data like '%\"user\"%' order by m.id limit 1)
+                      and m.message_data like '%\"user\"%' order by m.id limit 1),
+                   o.model
                  from agent_sessions s join inspan_sessions o on o.session_id = s.session_id
                  where o.cwd = ?1 order by s.updated_at desc, s.rowid desc limit ?2",
             )
             .ok()?;
         let rows = listed
             .query_map(params![cwd.to_string_lossy(), MAX_SESSIONS as i64], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?))
+                let first: Option<String> = row.get(2)?;
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, first, row.get::<_, Option<String>>(3)?))
             })
             .ok()?;
-        let sessions = rows.flatten().filter_map(|(id, seconds, first)| {
+        let sessions = rows.flatten().filter_map(|(id, seconds, first, model)| {
             let (_, text) = said(&serde_json::from_str(&first?).ok()?)?;
             let text = if crate::handoff::is_handoff(&text) { crate::handoff::typed(&text) } else { text };
             let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("(a handoff)");
             let modified = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?);
-            Some(Session { id, title: line.chars().take(TITLE_CHARS).collect(), modified })
+            Some(Session { id, title: line.chars().take(TITLE_CHARS).collect(), modified, model })
         });
         Some(sessions.collect())
     };

@@ -10,7 +10,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 /// The executor of that name; says what is known otherwise.
 fn known(name: &str) -> Option<&'static dyn executors::Executor> {
-    executors::by_id(&ExecutorId::from(name)).map_err(|why| eprintln!("inspan: {why}")).ok()
+    executors::installable(&ExecutorId::from(name)).map_err(|why| eprintln!("inspan: {why}")).ok()
 }
 
 /// Goes back to the version before the one in use.
@@ -28,8 +28,32 @@ pub fn back(executor: &str) -> Result<i32> {
     }
 }
 
+/// How an installation was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Even when one is there.
+    pub force: bool,
+    /// The newest version.
+    pub update: bool,
+    /// By the vendor's own installer.
+    pub vendor: bool,
+    /// Without asking.
+    pub yes: bool,
+}
+
+/// Puts a question to whoever sits at the terminal; what counts as yes beside `y` is up to the caller.
+fn asked(question: &str, or: &str) -> Result<bool> {
+    print!("{question} ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim().to_ascii_lowercase();
+    Ok(matches!(answer.as_str(), "y" | "yes") || answer == or)
+}
+
 /// Installs one executor's CLI, the size said first, progress shown.
-pub fn run(executor: &str, force: bool, update: bool, yes: bool) -> Result<i32> {
+pub fn run(executor: &str, how: How) -> Result<i32> {
+    let How { force, update, vendor, yes } = how;
     let Some(executor) = known(executor) else { return Ok(USAGE) };
     let env = client::environment();
     let data = paths()?.data;
@@ -52,11 +76,8 @@ pub fn run(executor: &str, force: bool, update: bool, yes: bool) -> Result<i32> 
         && std::io::stdin().is_terminal()
     {
         let version = if update { "in its newest version" } else { package.version };
-        print!("install {name} {version} ({} MB) into {}? [Y/n] ", package.size_mb, data.display());
-        std::io::stdout().flush()?;
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
-        if !matches!(answer.trim().to_ascii_lowercase().as_str(), "" | "y" | "yes") {
+        let size = package.size_mb;
+        if !asked(&format!("install {name} {version} ({size} MB) into {}? [Y/n]", data.display()), "")? {
             println!("nothing was installed");
             return Ok(FAILED);
         }
@@ -88,8 +109,23 @@ pub fn run(executor: &str, force: bool, update: bool, yes: bool) -> Result<i32> 
             }
         }
     };
-    let options = InstallOptions { env: &env, again: force, newest: update };
-    match executors::install(executor, &data, options, &mut progress) {
+    let options = InstallOptions { env: &env, again: force, newest: update, vendor };
+    let mut done = executors::install(executor, &data, options, &mut progress);
+    if let Err(executors::InstallError::NoNpmButScript(_, script)) = &done
+        && !update
+        && std::io::stdin().is_terminal()
+    {
+        println!("npm is not on your PATH. The vendor has an installer of its own, a script from {script}.");
+        if asked("run it into inspan's directory? [y/N]", "y")? {
+            done = executors::install(
+                executor,
+                &data,
+                InstallOptions { vendor: true, ..options },
+                &mut progress,
+            );
+        }
+    }
+    match done {
         Ok(installed) => {
             if last > 0 {
                 println!();

@@ -118,12 +118,62 @@ pub fn executors(as_json: bool) -> Result<i32> {
         };
         let login = row.login.as_deref().unwrap_or("not logged in");
         println!(
-            "{:<14} {version:<10} {origin:<18} {login:<16} {paid:<34} {}",
+            "{:<14} {version:<10} {origin:<18} {login:<16} {paid:<34} {}{}",
             row.executor.as_str(),
-            row.readiness
+            row.readiness,
+            if row.typed { " · typed control" } else { "" }
         );
         if let Some(binary) = &row.binary {
             println!("{:<14} {}", "", binary.display());
+        }
+        for companion in executors::companions().iter().filter(|_| row.executor == ExecutorId::OPENCODE) {
+            let name = companion.id();
+            match executors::ours(*companion, &here.paths.data) {
+                Some(_) => println!("{:<14} also by way of {name}: inspan agents --executor opencode", ""),
+                None => println!("{:<14} also by way of {name}: inspan install {name}", ""),
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// `inspan agents`.
+pub fn agents(only: Option<&str>, as_json: bool) -> Result<i32> {
+    // Declares what the settings declare.
+    settings()?;
+    let asked: Vec<_> = match only {
+        Some(name) => match executors::by_id(&ExecutorId::from(name)) {
+            Ok(executor) => vec![executor],
+            Err(why) => {
+                eprintln!("inspan: {why}");
+                return Ok(super::USAGE);
+            }
+        },
+        None => executors::all().collect(),
+    };
+    let (env, cwd) = (client::environment(), std::env::current_dir()?);
+    let places = executors::AgentPlaces { env: &env, cwd: &cwd };
+    let rows: Vec<_> = asked.iter().map(|executor| (executor.id(), executor.agents(&places))).collect();
+    if as_json {
+        let rows = rows.iter().map(|(executor, agents)| match agents {
+            Ok(agents) => json!({ "executor": executor, "agents": agents }),
+            Err(why) => json!({ "executor": executor, "agents": [], "note": why }),
+        });
+        print_json(&rows.collect());
+        return Ok(0);
+    }
+    for (executor, agents) in &rows {
+        match agents {
+            Ok(agents) if agents.is_empty() => println!("{executor:<14} none here"),
+            Ok(agents) => {
+                for agent in agents {
+                    let model = agent.model.as_deref().unwrap_or("—");
+                    let from =
+                        agent.file.as_ref().map_or("its own".into(), |file| file.display().to_string());
+                    println!("{executor:<14} {:<20} {model:<24} {}  {from}", agent.name, agent.about);
+                }
+            }
+            Err(why) => println!("{executor:<14} — {why}"),
         }
     }
     Ok(0)
@@ -215,7 +265,7 @@ pub fn sessions(executor: &str, as_json: bool) -> Result<i32> {
             .map(|s| {
                 let modified =
                     s.modified.duration_since(std::time::UNIX_EPOCH).map(|d| d.as_secs()).unwrap_or(0);
-                json!({ "id": s.id, "title": s.title, "modified": modified })
+                json!({ "id": s.id, "title": s.title, "modified": modified, "model": s.model })
             })
             .collect();
         print_json(&json!(rows));
@@ -223,7 +273,8 @@ pub fn sessions(executor: &str, as_json: bool) -> Result<i32> {
     }
     for session in sessions {
         let age = session.modified.elapsed().map(|d| d.as_secs() / 60).unwrap_or(0);
-        println!("{}  {age:>5} min ago  {}", session.id, session.title);
+        let model = session.model.as_deref().unwrap_or("—");
+        println!("{}  {age:>5} min ago  {model:<24}  {}", session.id, session.title);
     }
     Ok(0)
 }

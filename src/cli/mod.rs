@@ -134,8 +134,8 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
     );
     match verb {
         LocalVerb::Install { executor, back: true, .. } => install::back(&executor),
-        LocalVerb::Install { executor, force, update, yes, .. } => {
-            install::run(&executor, force, update, yes)
+        LocalVerb::Install { executor, force, update, vendor, yes, .. } => {
+            install::run(&executor, install::How { force, update, vendor, yes })
         }
         LocalVerb::Plan { executor, model, auth, assume, rehearse, json } => {
             machine::plan(&executor, model, auth, assume.is_some(), rehearse, json)
@@ -145,6 +145,7 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
         }
         LocalVerb::Vault { action } => vault::run(name, action),
         LocalVerb::Executors { json } => machine::executors(json),
+        LocalVerb::Agents { executor, json } => machine::agents(executor.as_deref(), json),
         LocalVerb::Doctor { json } => machine::doctor(name, json),
         LocalVerb::Sessions { executor, json } => machine::sessions(&executor, json),
         LocalVerb::Checkpoints { dir, diff: Some(from), to, json, paths, .. } => {
@@ -172,6 +173,8 @@ fn run(name: &str, verb: Option<Verb>, more: &[Vec<String>]) -> Result<i32> {
         }
         LocalVerb::Proxy => client::proxy(&ServerAddress { dir: paths()?.sockets, name: name.to_owned() }),
         LocalVerb::AgentPane { settings } => agent::run(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::CodexPane { settings } => agent::codex::run_beside(&settings).map_err(anyhow::Error::msg),
+        LocalVerb::CodexServe { command } => Err(agent::codex::become_server(&command).into()),
         LocalVerb::AgentShell { command } => Err(agent::become_shell(&command).into()),
         LocalVerb::Server => server::run(name).map(|()| 0),
     }

@@ -39,12 +39,15 @@ impl Toward {
 /// What to run in a new pane.
 #[derive(Args, Clone, Debug, Default)]
 pub struct What {
-    /// Run this executor: claude, codex, gemini.
+    /// Run this executor: claude, codex, gemini, opencode, grok or openai-agents.
     #[arg(long, value_name = "E")]
     pub executor: Option<String>,
     /// The model, by display or wire id; default: the executor's.
     #[arg(long, value_name = "M", requires = "executor")]
     pub model: Option<String>,
+    #[command(flatten)]
+    /// As what and how hard it works.
+    pub manner: Manner,
     /// login, byok or credits; default: the first configured way.
     #[arg(long, value_name = "A", requires = "executor")]
     pub auth: Option<String>,
@@ -69,6 +72,17 @@ pub struct What {
     /// A command and its arguments, or one line for the shell; default: your shell.
     #[arg(trailing_var_arg = true, value_name = "CMD", conflicts_with = "executor")]
     pub command: Vec<String>,
+}
+
+/// As what and how hard a harness works.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// How hard the model thinks: low, medium, high or max; what the executor cannot be told is said.
+    #[arg(long, value_name = "LEVEL", requires = "executor")]
+    pub effort: Option<String>,
+    /// One of the executor's own agents leads it; `inspan agents` lists them.
+    #[arg(long, value_name = "NAME", requires = "executor")]
+    pub agent: Option<String>,
 }
 
 /// How `list-*` prints.

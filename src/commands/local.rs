@@ -67,12 +67,23 @@ pub enum LocalVerb {
         #[arg(long)]
         json: bool,
     },
+    /// List executors' own agents that a harness can be started as: the third choice beside executor and model.
+    #[command(after_help = "Examples:\n  inspan agents\n  inspan agents --executor claude --json\n  \
+        inspan split-window --executor claude --agent reviewer")]
+    Agents {
+        /// Of this one only.
+        #[arg(long, value_name = "E")]
+        executor: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Install an executor's CLI from npm or PyPI into inspan's own directory.
     #[command(
         after_help = "Examples:\n  inspan install claude\n  inspan install codex --update --yes\n  inspan install codex --back"
     )]
     Install {
-        /// claude, codex, gemini, opencode, grok or openai-agents.
+        /// claude, codex, gemini, opencode, grok, openai-agents, or oh-my-opencode for its agents under opencode.
         executor: String,
         /// The newest version that npm has, which inspan was not tested with; the one before stays.
         #[arg(long, conflicts_with = "back")]
@@ -80,6 +91,9 @@ pub enum LocalVerb {
         /// Go back to the version before the one in use.
         #[arg(long, conflicts_with = "force")]
         back: bool,
+        /// Without npm: let the vendor's own installer, a script from its site, put it into inspan's directory (opencode).
+        #[arg(long, conflicts_with_all = ["update", "back"])]
+        vendor: bool,
         /// Install even when one is on your PATH or already there.
         #[arg(long)]
         force: bool,
@@ -223,6 +237,19 @@ pub enum LocalVerb {
     AgentPane {
         /// What the launch wrote down for it.
         settings: PathBuf,
+    },
+    /// Start Codex in its pane, and its app-server beside it (used by inspan itself).
+    #[command(hide = true)]
+    CodexPane {
+        /// What the launch wrote down for it.
+        settings: PathBuf,
+    },
+    /// Become the app-server beside a Codex (used by inspan itself).
+    #[command(hide = true)]
+    CodexServe {
+        /// Program and arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
     },
     /// Run one command of a tool in a session of its own (used by inspan itself).
     #[command(hide = true)]

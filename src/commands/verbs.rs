@@ -1,5 +1,5 @@
 //! Verbs that the server carries out, and their arguments.
-use super::args::{Extent, Format, HandoffMode, Respawn, Target, What};
+use super::args::{Extent, Format, HandoffMode, Manner, Respawn, Target, What};
 use super::{
     arranging::ArrangeVerb, copying::CopyVerb, local::LocalVerb, money::MoneyVerb, scripting::ScriptVerb,
     showing::ShowVerb, work::WorkVerb,
@@ -459,6 +459,9 @@ pub enum Verb {
         /// Its model.
         #[arg(long, value_name = "M")]
         model: Option<String>,
+        #[command(flatten)]
+        /// As what and how hard it works.
+        manner: Manner,
         /// How it is paid.
         #[arg(long, value_name = "A")]
         auth: Option<String>,
@@ -609,6 +612,9 @@ pub enum Verb {
         /// Its model.
         #[arg(long, value_name = "M")]
         model: Option<String>,
+        #[command(flatten)]
+        /// As what and how hard it works.
+        manner: Manner,
         /// How it is paid.
         #[arg(long, value_name = "A")]
         auth: Option<String>,

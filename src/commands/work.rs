@@ -20,6 +20,30 @@ pub enum WorkVerb {
         #[arg(requires = "to", allow_hyphen_values = true)]
         text: Vec<String>,
     },
+    /// Let a harness do what it asks for, where its typed protocol asks.
+    #[command(after_help = "Examples:\n  inspan approve -t %1\n  inspan approve -t %1 --session")]
+    Approve {
+        #[command(flatten)]
+        /// The pane that asks.
+        target: Target,
+        /// This and what is like it, until its session ends.
+        #[arg(long)]
+        session: bool,
+    },
+    /// Refuse what a harness asks for; its turn goes on without it.
+    #[command(after_help = "Example:\n  inspan deny -t %1")]
+    Deny {
+        #[command(flatten)]
+        /// The pane that asks.
+        target: Target,
+    },
+    /// End a harness's turn now, where its typed protocol takes that.
+    #[command(after_help = "Example:\n  inspan interrupt -t %1")]
+    Interrupt {
+        #[command(flatten)]
+        /// The pane whose turn it is.
+        target: Target,
+    },
     /// What changed since HEAD, file by file, with the turns that touched it.
     #[command(
         after_help = "Examples:\n  inspan changes -t %1 --json\n  inspan changes -t %1 --stage src/cart.rs\n  \

@@ -114,7 +114,7 @@ const GATEWAY: [(&str, Want); 11] = [
 const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
 const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const EXECUTOR: [(&str, Want); 7] = [
+const EXECUTOR: [(&str, Want); 8] = [
     ("permission", Want::Permission),
     ("args", Want::List),
     ("effort", Want::Effort),
@@ -122,6 +122,7 @@ const EXECUTOR: [(&str, Want); 7] = [
     ("inject", Want::Inject),
     ("fallback", Want::List),
     ("fallback_stay", Want::Flag),
+    ("control", Want::Flag),
 ];
 /// What makes an executor of a name that the catalogue does not know, beside what every executor takes.
 const DECLARED: [(&str, Want); 12] = [
@@ -441,7 +442,7 @@ mod tests {
         }
         assert!(uncommented.contains(
             "\n[executors.claude]\npermission = \"ask\"\neffort = \"high\"\nauto_install = \"ask\"\nargs = []\n\
-             inject = \"gateway\"\n"
+             inject = \"gateway\"\ncontrol = true\n"
         ));
         assert!(uncommented.contains("\n[gateways.office]\n"));
         let (settings, problems) = crate::config::Settings::parse(&[("example", &uncommented)]);

@@ -23,5 +23,6 @@ pub use errors::{error_body, stream_error};
 pub use meter::{End, Measured, Meter, Usage};
 pub use said::{Newest, conversation, newest, newest_prompt};
 pub use splice::{SpliceError, named_model, splice_model, strip_fields};
+pub use sse::{Event as ServerEvent, Events as ServerEvents};
 
 pub(crate) use said::{Said, newest_of, said};

@@ -36,10 +36,14 @@ pub fn splice_model(raw: &[u8], new: &str) -> Result<Vec<u8>, SpliceError> {
 /// The model that the top level names, without reading more of the request than where its parts begin and end. Of
 /// several the last counts, as it does for most parsers.
 ///
-/// `None` when the bytes are no JSON object, or name no model. Whether what the parts hold is well formed is not looked at.
-pub fn named_model(raw: &[u8]) -> Option<String> {
-    let (start, end) = *Scan { raw, at: 0 }.model_values().ok()?.last()?;
-    serde_json::from_slice(&raw[start..end]).ok()
+/// Whether what the parts hold is well formed is not looked at.
+///
+/// # Errors
+/// [`SpliceError`] when the bytes are not an object or name no model.
+pub fn named_model(raw: &[u8]) -> Result<String, SpliceError> {
+    let spans = Scan { raw, at: 0 }.model_values()?;
+    let (start, end) = *spans.last().ok_or(SpliceError::NoModel)?;
+    serde_json::from_slice(&raw[start..end]).map_err(|_| SpliceError::Malformed(start))
 }
 
 /// Takes the top-level fields of these names out; every other byte stays as it is, but for the commas between fields.
@@ -241,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_model_is_found_without_reading_what_is_beside_it() {
-        let named = |raw: &str| named_model(raw.as_bytes());
+        let named = |raw: &str| named_model(raw.as_bytes()).ok();
         assert_eq!(named(r#"{"a":{"model":"x"},"mod\u0065l":"b\"\u00e9"}"#).as_deref(), Some("b\"é"));
         assert_eq!(named(r#"{"model":"a","model":"b"}"#).as_deref(), Some("b"));
         for none in ["", "model", "[]", "{}", r#"{"model":7}"#, r#"{"model":"a""#, r#"{"model":"a","b":"c}"#]

@@ -6,7 +6,7 @@ const EVENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Finds events in a stream that arrives in arbitrary pieces.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub struct Events {
     line: Vec<u8>,
     name: Vec<u8>,
     data: Vec<u8>,
@@ -18,14 +18,16 @@ pub(super) struct Events {
 }
 
 /// One event: its name (may be empty) and its data; `None` when the data was too large to keep.
-pub(super) struct Event<'a> {
+pub struct Event<'a> {
+    /// What kind it says it is; may be empty.
     pub name: &'a str,
+    /// Its lines of data.
     pub data: Option<&'a [u8]>,
 }
 
 impl Events {
     /// Takes a piece and calls `found` for each event that it completes.
-    pub(super) fn feed(&mut self, bytes: &[u8], found: &mut dyn FnMut(Event<'_>)) {
+    pub fn feed(&mut self, bytes: &[u8], found: &mut dyn FnMut(Event<'_>)) {
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -50,7 +52,7 @@ impl Events {
     }
 
     /// The stream ended: an event that only lacks its blank line still counts.
-    pub(super) fn finish(&mut self, found: &mut dyn FnMut(Event<'_>)) {
+    pub fn finish(&mut self, found: &mut dyn FnMut(Event<'_>)) {
         if !self.line.is_empty() {
             self.end_line(found);
         }
@@ -58,7 +60,7 @@ impl Events {
     }
 
     /// Whether everything so far belongs to complete events, so that another may be written after it.
-    pub(super) fn at_boundary(&self) -> bool {
+    pub fn at_boundary(&self) -> bool {
         !self.open
     }
 

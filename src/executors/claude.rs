@@ -7,8 +7,9 @@ mod overlay;
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
-    Running, SessionChoice, Signals, SubmitStep,
+    AgentPlaces, Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, OwnAgent,
+    Package, RequestFacts, Running, SessionChoice, Signals, SubmitStep,
+    agents::{chosen, first_of_each, in_markdown},
     launch::{plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
     screen::{line_with, question, report},
@@ -138,6 +139,14 @@ impl Executor for Claude {
         home(env)
     }
 
+    /// Those of the workspace win over the user's of the same name.
+    fn agents(&self, places: &AgentPlaces<'_>) -> Result<Vec<OwnAgent>, String> {
+        let users = home(places.env).map(|dir| dir.join("agents"));
+        let own = in_markdown(&places.up(".claude/agents"), false, |_| true);
+        let users = in_markdown(users.as_slice(), true, |_| true);
+        Ok(first_of_each(own.into_iter().chain(users)))
+    }
+
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let mut plan =
             LaunchPlan { argv: vec![request.binary.display().to_string()], ..LaunchPlan::default() };
@@ -156,6 +165,9 @@ impl Executor for Claude {
         }
         if let Some(effort) = request.effort {
             plan.argv.extend(["--effort".into(), effort.as_str().into()]);
+        }
+        if let Some(agent) = chosen(self, request, &mut plan)? {
+            plan.argv.extend(["--agent".into(), agent.into()]);
         }
         match &request.session {
             SessionChoice::New(id) => {

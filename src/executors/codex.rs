@@ -1,14 +1,16 @@
 //! Codex: its flags, its overlay, its requests and its status sequence.
 //!
 //! Must not know: the gateway's routing, panes on a screen.
+mod beside;
 mod history;
 mod overlay;
 #[cfg(test)]
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
-    Running, SessionChoice, Signals, SubmitStep,
+    AgentPlaces, Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, OwnAgent,
+    Package, RequestFacts, Running, SessionChoice, Signals, SubmitStep,
+    agents::{chosen, first_of_each},
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
     screen::{line_with, question_above, report},
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     handoff::Conversation,
     router::{Dialect, ExecutorId},
-    state::{Effort, Permission, Status, StatusReport, StatusSource},
+    state::{Permission, Status, StatusReport, StatusSource},
 };
 use serde_json::Value;
 use std::{
@@ -40,6 +42,9 @@ const QUESTIONS: &[&str] = &[
     "Background server has incompatible",
     "Continue anyway? [y/N]",
 ];
+
+/// How the file of a profile ends.
+const PROFILE: &str = ".config.toml";
 
 /// The executor `codex`.
 pub struct Codex;
@@ -107,6 +112,10 @@ impl Executor for Codex {
         &["--no-daemon", "--ask-for-approval", "--sandbox"]
     }
 
+    fn control_flag(&self) -> Option<&'static str> {
+        Some("--remote")
+    }
+
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String> {
         let text = read_text(&home(env)?.join("auth.json"))?;
         let stored: Value = serde_json::from_str(&text).ok()?;
@@ -121,6 +130,24 @@ impl Executor for Codex {
         home(env)
     }
 
+    /// Its profiles, a file each beside its settings.
+    fn agents(&self, places: &AgentPlaces<'_>) -> Result<Vec<OwnAgent>, String> {
+        let dir = home(places.env);
+        let files = dir.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
+        let mut profiles: Vec<OwnAgent> = files
+            .filter_map(|file| {
+                let name = file.file_name()?.to_str()?.strip_suffix(PROFILE)?.to_owned();
+                plain_word("agent", &name).ok()?;
+                let settings: toml::Table = read_text(&file)?.parse().ok()?;
+                let model = settings.get("model").and_then(toml::Value::as_str).map(str::to_owned);
+                let about = "a profile of Codex's".to_owned();
+                Some(OwnAgent { name, about, model, file: Some(file), of_user: true })
+            })
+            .collect();
+        profiles.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(first_of_each(profiles))
+    }
+
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let mut plan =
             LaunchPlan { argv: vec![request.binary.display().to_string()], ..LaunchPlan::default() };
@@ -130,6 +157,7 @@ impl Executor for Codex {
             SessionChoice::Resume(id) => Some(plain_word("session", id)?),
         };
         let forks = resumed.is_some_and(|id| other_provider(request, id));
+        let stands = beside::stands(request, forks);
         if resumed.is_some() {
             plan.argv.push(if forks { "fork" } else { "resume" }.into());
         }
@@ -147,10 +175,19 @@ impl Executor for Codex {
             plan.argv.extend(["-m".into(), plain_word("model", model)?.into()]);
         }
         if let Some(effort) = request.effort {
-            let word = if effort == Effort::Max { "xhigh" } else { effort.as_str() };
-            plan.argv.extend(["-c".into(), format!("model_reasoning_effort=\"{word}\"")]);
+            plan.argv.extend(["-c".into(), format!("model_reasoning_effort=\"{}\"", effort.of_openai())]);
         }
-        let prompt = prompt_arg(request, &mut plan);
+        if let Some(agent) = chosen(self, request, &mut plan)? {
+            if request.home == Home::Users {
+                plan.argv.push(format!("--profile={agent}"));
+            } else {
+                plan.notes.push(format!(
+                    "agent {agent}: a profile of Codex's names provider and model, which the route decides here"
+                ));
+            }
+        }
+        // On an app-server a resumed thread is told first what it may do: the prompt follows.
+        let prompt = if stands && resumed.is_some() { None } else { prompt_arg(request, &mut plan) };
         if resumed.is_some() || prompt.is_some() {
             plan.argv.push("--".into());
         }
@@ -167,6 +204,9 @@ impl Executor for Codex {
         if let Some(prompt) = prompt {
             plan.argv.push(prompt.into());
             plan.prompt_delivered = true;
+        }
+        if stands {
+            beside::stand(request, &mut plan, resumed)?;
         }
         Ok(plan)
     }
@@ -249,7 +289,7 @@ impl Executor for Codex {
     }
 
     fn records(&self) -> (&'static str, &'static [&'static str]) {
-        ("codex", overlay::SHARED)
+        (overlay::DIR, overlay::SHARED)
     }
 
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
@@ -267,7 +307,7 @@ impl Executor for Codex {
 
 /// Whether a session began under another provider than this launch's, so that the CLI would refuse to resume it.
 fn other_provider(request: &LaunchRequest<'_>, session: &str) -> bool {
-    let homes = [home(request.env), Some(request.pane_dir.join("codex"))];
+    let homes = [home(request.env), Some(request.pane_dir.join(overlay::DIR))];
     let began = homes.iter().flatten().find_map(|home| history::provider(home, session));
     began.is_some_and(|began| (began == overlay::PROVIDER) == (request.home == Home::Users))
 }

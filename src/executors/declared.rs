@@ -4,6 +4,7 @@
 use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     SessionChoice, Signals, SubmitStep,
+    agents::chosen,
     launch::{bypass_proxy, pasted, plain_word, prompt_arg, scrub},
     screen::{line_with, report},
 };
@@ -192,6 +193,7 @@ impl Executor for Declared {
             plain_word("model", model)?;
             self.add(&mut plan, &self.how.model, &values)?;
         }
+        chosen(self, request, &mut plan)?;
         if let Some(effort) = request.effort {
             plan.notes.push(format!(
                 "effort {}: put its flag into args of [executors.{}]",
@@ -259,6 +261,11 @@ impl Executor for Declared {
 
     fn records(&self) -> (&'static str, &'static [&'static str]) {
         ("declared", &[])
+    }
+
+    /// Nothing is known of its store.
+    fn holds(&self, _config_home: &Path, _cwd: &Path, _session: &str) -> bool {
+        true
     }
 
     fn sessions(&self, _config_home: &Path, _cwd: &Path) -> Vec<NativeSession> {

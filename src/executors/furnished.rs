@@ -132,6 +132,7 @@ impl Furnished {
             route: &route,
             permission: Permission::Ask,
             effort: None,
+            agent: None,
             cwd: &self.cwd,
             pane_dir: &self.pane,
             gateway: (home != Home::Users).then_some(&gateway),
@@ -140,6 +141,7 @@ impl Furnished {
             prompt,
             env: &self.env,
             trusted,
+            control: false,
         };
         change(&mut request);
         executor.launch(&request).unwrap()

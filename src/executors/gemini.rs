@@ -9,6 +9,7 @@ mod tests;
 use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     SessionChoice, Signals, SubmitStep,
+    agents::chosen,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{plain_json, read_text, user_dir},
     screen::{line_with, question, report},
@@ -166,6 +167,7 @@ impl Executor for Gemini {
                 ));
             }
         }
+        chosen(self, request, &mut plan)?;
         if let Some(effort) = request.effort {
             plan.notes.push(format!("effort {}: Gemini CLI has no flag for it", effort.as_str()));
         }

@@ -9,6 +9,7 @@ mod tests;
 use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
     Running, SessionChoice, Signals, SubmitStep,
+    agents::chosen,
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
     screen::{line_with, report},
@@ -138,6 +139,7 @@ impl Executor for Grok {
         if let Some(model) = &request.route.wire_model {
             plan.argv.push(format!("--model={}", plain_word("model", model)?));
         }
+        chosen(self, request, &mut plan)?;
         if let Some(effort) = request.effort {
             if effort == Effort::Max {
                 plan.notes.push("effort: Grok Build knows none above high".into());

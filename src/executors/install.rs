@@ -40,6 +40,8 @@ const ASK_TIME: Duration = Duration::from_secs(60);
 const QUOTED_LINES: usize = 12;
 /// Lines of its output waiting to be shown; it waits when nobody reads.
 const QUEUED_LINES: usize = 256;
+/// How package managers say that a disk is full or a quota used up.
+const FULL: &[&str] = &["ENOSPC", "No space left", "no space left", "EDQUOT", "Disk quota exceeded"];
 /// Name of an installation that is under way.
 const UNFINISHED: &str = ".unfinished-";
 
@@ -52,6 +54,8 @@ pub struct InstallOptions<'a> {
     pub again: bool,
     /// The newest version that npm has, instead of the tested one.
     pub newest: bool,
+    /// By the vendor's own installer instead of npm: the person agreed.
+    pub vendor: bool,
 }
 
 /// What an installation tells while it runs.
@@ -103,6 +107,45 @@ pub enum InstallError {
          package manager has it), or put {0} on your PATH yourself"
     )]
     NoNpm(String),
+    /// npm is missing, and the vendor has an installer that does without.
+    #[error(
+        "npm was not found on your PATH · {0} can be installed without it by its vendor's own installer, a script from \
+         {1} · inspan install {0} --vendor runs it into inspan's own directory; or install Node.js with npm"
+    )]
+    NoNpmButScript(String, &'static str),
+    /// The vendor has no installer of that kind.
+    #[error("{0} has no installer of its vendor's that does without npm · leave out --vendor")]
+    NoScript(String),
+    /// The vendor's installer failed.
+    #[error(
+        "the vendor's installer from {script} did not install {executor} · {why} · check the network and that curl and \
+         bash are there, then run the same command again{quoted}"
+    )]
+    Script {
+        /// Which executor.
+        executor: String,
+        /// Where the script is from.
+        script: &'static str,
+        /// Its exit status or the time that ran out.
+        why: String,
+        /// The last lines that it printed.
+        quoted: String,
+    },
+    /// There is no room.
+    #[error(
+        "{path} has no room for {executor} · {needed} MB are needed, {free} MB are free · free some space there, or put \
+         inspan's data elsewhere with XDG_DATA_HOME, then run the same command again"
+    )]
+    Full {
+        /// Which executor.
+        executor: String,
+        /// Where.
+        path: PathBuf,
+        /// Megabytes that it takes.
+        needed: u64,
+        /// Megabytes that are free.
+        free: u64,
+    },
     /// Node.js cannot run the CLI.
     #[error(
         "Node.js {found} is too old · {executor} needs {needed} or newer · install a newer Node.js, or put {executor} \
@@ -214,15 +257,23 @@ pub fn install(
         return Ok(Installed { already: true, binary: in_use(&root, &home.dir, &there.binary), ..there });
     }
     progress(Progress::Size { package: package.name, version: version.clone(), mb: package.size_mb });
+    let script = match (options.vendor, executor.vendor_script()) {
+        (false, _) => None,
+        (true, Some(script)) => Some(script),
+        (true, None) => return Err(InstallError::NoScript(name.clone())),
+    };
     let python = match executor.registry() {
+        _ if script.is_some() => None,
         Registry::Npm => home.tools().map(|()| None)?,
         Registry::PyPi { .. } => Some(home.python()?),
     };
+    home.room(&root, free_megabytes(&root))?;
     let fresh = root.join(format!("{UNFINISHED}{}", std::process::id()));
     private_dir(&fresh)?;
-    let fetched = match python {
-        None => home.fetch(&fresh, progress).and_then(|()| home.unpack(&fresh, progress)),
-        Some(python) => home.fetch_python(&python, &fresh, progress),
+    let fetched = match (script, python) {
+        (Some(script), _) => home.fetch_script(script, &fresh, progress),
+        (None, None) => home.fetch(&fresh, progress).and_then(|()| home.unpack(&fresh, progress)),
+        (None, Some(python)) => home.fetch_python(&python, &fresh, progress),
     };
     let done = fetched.and_then(|()| {
         progress(Progress::Step("asking the new binary for its version".into()));
@@ -255,7 +306,7 @@ pub fn back(
     let version = before.as_ref().and_then(|version| version.to_str()).map(str::to_owned);
     let version = version.ok_or_else(|| InstallError::NoPrevious(name.clone()))?;
     let _lock = lock(&root, &name, &mut |_| {})?;
-    let options = InstallOptions { env, again: false, newest: false };
+    let options = InstallOptions { env, again: false, newest: false, vendor: false };
     let dir = root.join(&version);
     let home = Place { executor, package, options, version: version.clone(), dir };
     let found = home.check(&home.dir)?;
@@ -310,7 +361,10 @@ impl Place<'_> {
     fn tools(&self) -> Result<(), InstallError> {
         let name = self.executor.id().to_string();
         if output_within(self.command("npm").arg("--version"), TOOL_TIME).is_none() {
-            return Err(InstallError::NoNpm(name));
+            return Err(match self.executor.vendor_script() {
+                Some(script) => InstallError::NoNpmButScript(name, script),
+                None => InstallError::NoNpm(name),
+            });
         }
         let Some(needed) = self.package.node else { return Ok(()) };
         let found = output_within(self.command("node").arg("--version"), TOOL_TIME);
@@ -338,10 +392,66 @@ impl Place<'_> {
         ]);
         command.arg("--prefix").arg(prefix);
         command.arg(self.spec()).current_dir(prefix);
-        self.watched(command, prefix, progress).map_err(|failed| InstallError::Npm {
-            package: self.spec(),
-            why: failed.why,
-            quoted: failed.lines.iter().map(|line| format!("\n  npm: {line}")).collect(),
+        self.watched(command, prefix, progress).map_err(|failed| {
+            self.full(&failed, prefix).unwrap_or_else(|| InstallError::Npm {
+                package: self.spec(),
+                quoted: failed.quoted("npm"),
+                why: failed.why,
+            })
+        })
+    }
+
+    /// Runs the vendor's own installer with `prefix` as its home, so that it touches nothing of the person's.
+    fn fetch_script(
+        &self,
+        script: &'static str,
+        prefix: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), InstallError> {
+        progress(Progress::Step(format!("the vendor's installer from {script}")));
+        let mut command = self.command("bash");
+        // Fetched whole before a line of it runs.
+        let line = "set -e; curl -fsSL --max-time 300 -o \"$HOME/install.sh\" \"$1\"; \
+            exec bash \"$HOME/install.sh\" --version \"$2\" --no-modify-path";
+        command.args(["-c", line, "install", script, &self.version]);
+        command.env("HOME", prefix).current_dir(prefix);
+        for name in
+            ["OPENCODE_INSTALL_DIR", "XDG_BIN_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"]
+        {
+            command.env_remove(name);
+        }
+        self.watched(command, prefix, progress).map_err(|failed| {
+            self.full(&failed, prefix).unwrap_or_else(|| InstallError::Script {
+                executor: self.executor.id().to_string(),
+                script,
+                quoted: failed.quoted("installer"),
+                why: failed.why,
+            })
+        })
+    }
+
+    /// Refuses what would fill the disk; `free` in megabytes, `None` where that is not known.
+    fn room(&self, path: &Path, free: Option<u64>) -> Result<(), InstallError> {
+        let needed = u64::from(self.package.size_mb);
+        match free.filter(|free| *free < needed) {
+            Some(free) => Err(InstallError::Full {
+                executor: self.executor.id().to_string(),
+                path: path.to_owned(),
+                needed,
+                free,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What a package manager met was a full disk.
+    fn full(&self, failed: &Failed, prefix: &Path) -> Option<InstallError> {
+        let full = failed.lines.iter().any(|line| FULL.iter().any(|words| line.contains(words)));
+        full.then(|| InstallError::Full {
+            executor: self.executor.id().to_string(),
+            path: prefix.parent().unwrap_or(prefix).to_owned(),
+            needed: u64::from(self.package.size_mb),
+            free: free_megabytes(prefix).unwrap_or(0),
         })
     }
 
@@ -445,6 +555,19 @@ impl Place<'_> {
 struct Failed {
     why: String,
     lines: Vec<String>,
+}
+
+impl Failed {
+    /// Its last lines, each behind its name.
+    fn quoted(&self, who: &str) -> String {
+        self.lines.iter().map(|line| format!("\n  {who}: {line}")).collect()
+    }
+}
+
+/// Megabytes that are free where a directory lies.
+fn free_megabytes(dir: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(dir).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize) / 1_000_000)
 }
 
 fn private_dir(path: &Path) -> Result<(), InstallError> {

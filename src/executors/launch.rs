@@ -149,6 +149,11 @@ pub enum ApplyError {
     /// The plan names a path that is not below the pane's own directory.
     #[error("refusing to write {0}: it is outside the pane's own directory")]
     Outside(PathBuf),
+    /// There is no room.
+    #[error(
+        "cannot write {0}: the disk is full or your quota used up; free some space there, then try again"
+    )]
+    Full(PathBuf),
     /// The file system refused.
     #[error("cannot write {path}: {source}")]
     Io {
@@ -206,8 +211,16 @@ fn inside(path: &Path, pane_dir: &Path) -> Result<(), ApplyError> {
     if below { Ok(()) } else { Err(ApplyError::Outside(path.to_owned())) }
 }
 
+/// Whether a write failed for want of room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> ApplyError + '_ {
-    move |source| ApplyError::Io { path: path.to_owned(), source }
+    move |source| match is_full(&source) {
+        true => ApplyError::Full(path.to_owned()),
+        false => ApplyError::Io { path: path.to_owned(), source },
+    }
 }
 
 fn private_dir(path: &Path) -> Result<(), ApplyError> {
@@ -339,6 +352,19 @@ mod tests {
         assert!(fs::symlink_metadata(pane.join("conf/settings.json")).is_err());
         assert_eq!(fs::read_to_string(pane.join("conf/projects/history")).unwrap(), "h");
         assert!(home.exists());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_its_remedy() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let said = io_at(Path::new("/srv/pane/x"))(io::Error::from(kind)).to_string();
+            assert!(
+                said.contains("/srv/pane/x: the disk is full") && said.contains("free some space"),
+                "{said}"
+            );
+        }
+        let said = io_at(Path::new("/srv/x"))(io::Error::from(io::ErrorKind::PermissionDenied)).to_string();
+        assert!(!said.contains("full"), "{said}");
     }
 
     #[test]

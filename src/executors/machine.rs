@@ -91,6 +91,11 @@ impl Machine<'_> {
                     (_, Ok(route), Some(_)) if route.auth == AuthMode::Login => "ready".into(),
                     (_, Ok(_), Some(_)) => UNTESTED.into(),
                 };
+                let set = self.settings.executor(&entry.id);
+                let typed = executor.is_some_and(|e| e.control_flag().is_some())
+                    && !probe.as_ref().is_some_and(|probe| probe.plain)
+                    && set.control != Some(false)
+                    && set.args.is_empty();
                 ExecutorReadiness {
                     executor: entry.id.clone(),
                     title: entry.title.clone(),
@@ -102,6 +107,7 @@ impl Machine<'_> {
                     binary: found.map(|f| f.binary),
                     login: executor.and_then(|e| e.login(self.env)),
                     route,
+                    typed,
                     readiness,
                 }
             })

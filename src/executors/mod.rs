@@ -2,6 +2,7 @@
 //! transcript. One file per executor.
 //!
 //! Must not know: panes on a screen, clients, the loop, our own database.
+mod agents;
 mod claude;
 mod codex;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod screen;
 mod types;
 mod versions;
 
+pub use agents::{AgentPlaces, OwnAgent, check_agent};
 pub use declared::declare;
 pub use detect::{OURS, find, login_shell_path, ours, probe_version};
 pub use install::{InstallError, InstallOptions, Installed, Progress, back, install};
@@ -63,18 +65,35 @@ pub fn by_id(id: &ExecutorId) -> Result<&'static dyn Executor, String> {
         return Ok(found);
     }
     let known: Vec<String> = all().map(|e| e.id().to_string()).collect();
-    let near = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(name, id.as_str()), name))
-        .min()
-        .filter(|(distance, _)| *distance <= 2)
-        .map(|(_, name)| format!("did you mean {name}? "))
-        .unwrap_or_default();
+    let near = nearest(id.as_str(), known.iter().map(String::as_str));
+    let near = near.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
     Err(format!(
         "this build starts no executor named {:?}: {near}known are {}",
         id.as_str(),
         known.join(", ")
     ))
+}
+
+/// What can be installed under that name: an executor, or what one is run by way of.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn installable(id: &ExecutorId) -> Result<&'static dyn Executor, String> {
+    match companions().iter().find(|companion| companion.id() == *id) {
+        Some(companion) => Ok(*companion),
+        None => by_id(id),
+    }
+}
+
+/// What is installed beside an executor and brings it agents; it is no executor by itself.
+pub fn companions() -> &'static [&'static dyn Executor] {
+    &[&opencode::OhMyOpenCode]
+}
+
+/// The known name that is at most two letters away.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.map(|known| (strsim::damerau_levenshtein(known, name), known));
+    distances.min().filter(|(distance, _)| *distance <= 2).map(|(_, known)| known)
 }
 
 /// What a model request of an executor is for.

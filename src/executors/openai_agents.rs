@@ -7,6 +7,7 @@ mod tests;
 use super::{
     Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, Registry,
     RequestFacts, SessionChoice, Signals, SubmitStep,
+    agents::chosen,
     launch::{bypass_proxy, pasted, plain_word, put, scrub},
     screen::report,
 };
@@ -96,6 +97,7 @@ impl Executor for OpenAiAgents {
                 shared(request.env).ok_or("HOME is not set: there is no place for sessions")?
             }
         };
+        chosen(self, request, &mut plan)?;
         let (session, resumed) = match &request.session {
             SessionChoice::New(id) => (id.to_string(), false),
             SessionChoice::Resume(id) => (plain_word("session", id)?.to_owned(), true),
@@ -107,7 +109,7 @@ impl Executor for OpenAiAgents {
             base_url: format!("{}/v1", gateway.base_url),
             token: gateway.token.clone(),
             model: plain_word("model", model)?.to_owned(),
-            effort: None,
+            effort: request.effort.map(|effort| effort.of_openai().to_owned()),
             session: session.clone(),
             resumed,
             database: plan.config_home.join(store::FILE),
@@ -169,7 +171,7 @@ impl Executor for OpenAiAgents {
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         store::sessions(&config_home.join(store::FILE), cwd)
             .into_iter()
-            .map(|store::Session { id, title, modified }| NativeSession { id, title, modified })
+            .map(|store::Session { id, title, modified, model }| NativeSession { id, title, modified, model })
             .collect()
     }
 

@@ -2,13 +2,15 @@
 //!
 //! Must not know: the gateway's routing, panes on a screen.
 mod history;
+mod omo;
 mod overlay;
 #[cfg(test)]
 mod tests;
 
 use super::{
-    Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, Package, RequestFacts,
-    Running, SessionChoice, Signals, SubmitStep,
+    AgentPlaces, Class, Executor, Home, LaunchPlan, LaunchRequest, ModelChange, NativeSession, OwnAgent,
+    Package, RequestFacts, Running, SessionChoice, Signals, SubmitStep,
+    agents::{chosen, first_of_each, in_json, in_markdown},
     launch::{pasted, plain_word, prompt_arg, scrub},
     overlay::{read_text, user_dir},
     screen::{line_with, report},
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     handoff::Conversation,
     router::{Dialect, ExecutorId},
-    state::{Permission, Status, StatusReport, StatusSource},
+    state::{Effort, Permission, Status, StatusReport, StatusSource},
 };
 use serde_json::{Value, json};
 use std::{
@@ -51,6 +53,8 @@ const SPINNER: &[char] = &['■', '⬝'];
 /// A part of the letters on the first screen.
 const LOGO: &str = "█▀▀█ █▀▀█";
 
+pub use omo::OhMyOpenCode;
+
 /// The executor `opencode`.
 pub struct OpenCode;
 
@@ -63,7 +67,7 @@ fn home(env: &BTreeMap<String, String>) -> Option<PathBuf> {
 
 /// Flags and rules for how much it may do. Under `login`, `ask` leaves the user's own setting in force. The last rule
 /// that matches wins, and a rule of the user's keeps its place when ours is merged into it: each set begins with all.
-fn permission(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
+fn permission(request: &LaunchRequest<'_>, agent: Option<&str>, plan: &mut LaunchPlan) {
     let reads = ["read", "list", "glob", "grep", "lsp", "todowrite", "todoread", "question", "skill", "task"];
     let with_reads = |rest: &str| {
         let mut rules = serde_json::Map::new();
@@ -77,6 +81,14 @@ fn permission(request: &LaunchRequest<'_>, plan: &mut LaunchPlan) {
         Permission::Edits => {
             let mut rules = with_reads("ask");
             rules.insert("edit".into(), "allow".into());
+            rules.into()
+        }
+        Permission::Plan if let Some(agent) = agent => {
+            plan.notes.push(format!(
+                "plan: {agent} leads instead of OpenCode's plan agent; edits are denied to it"
+            ));
+            let mut rules = with_reads("ask");
+            rules.insert("edit".into(), "deny".into());
             rules.into()
         }
         Permission::Plan => {
@@ -129,10 +141,16 @@ impl Executor for OpenCode {
                 "node_modules/opencode-darwin-arm64/bin/opencode",
                 "node_modules/opencode-darwin-x64/bin/opencode",
                 "node_modules/opencode-darwin-x64-baseline/bin/opencode",
+                // Where its own installer puts it below the home that it is given.
+                ".opencode/bin/opencode",
             ],
             size_mb: 354,
             node: None,
         })
+    }
+
+    fn vendor_script(&self) -> Option<&'static str> {
+        Some("https://opencode.ai/install")
     }
 
     fn flags(&self) -> &'static [&'static str] {
@@ -165,6 +183,50 @@ impl Executor for OpenCode {
         home(env)
     }
 
+    /// Those of the workspace and the user's that are no sub-agents, and the two that it brings along.
+    fn agents(&self, places: &AgentPlaces<'_>) -> Result<Vec<OwnAgent>, String> {
+        let leads = |mode: Option<&str>| mode != Some("subagent");
+        let mut found = Vec::new();
+        let users = overlay::config_dir(places.env);
+        let dirs = |dir: &Path| ["agent", "agents"].map(|name| dir.join(name));
+        let own: Vec<PathBuf> = places.up(".opencode").iter().flat_map(|dir| dirs(dir)).collect();
+        let keep = |head: &BTreeMap<String, String>| leads(head.get("mode").map(String::as_str));
+        found.extend(in_markdown(&own, false, keep));
+        let listed = |file: &Path, of_user| {
+            let keep = |how: &Value| leads(how["mode"].as_str()) && how["disable"] != true;
+            in_json(file, of_user, |settings| settings.get("agent"), keep)
+        };
+        for dir in places.up("") {
+            for name in ["opencode.json", "opencode.jsonc"] {
+                found.extend(listed(&dir.join(name), false));
+            }
+        }
+        if let Some(dir) = &users {
+            found.extend(in_markdown(&dirs(dir), true, keep));
+            for name in overlay::SETTINGS {
+                found.extend(listed(&dir.join(name), true));
+            }
+        }
+        let off = |agent: &str| {
+            let files = places.up("").into_iter().chain(users.clone());
+            let files = files.flat_map(|dir| overlay::SETTINGS.map(|name| dir.join(name)));
+            let disabled = |how: &Value| how["disable"] == true;
+            files.into_iter().any(|file| {
+                in_json(&file, true, |settings| settings.get("agent"), disabled)
+                    .iter()
+                    .any(|off| off.name == agent)
+            })
+        };
+        let brought = [("build", "works with all tools"), ("plan", "edits nothing, asks before commands")];
+        found.extend(brought.into_iter().filter(|(name, _)| !off(name)).map(|(name, about)| OwnAgent {
+            name: name.into(),
+            about: about.into(),
+            ..OwnAgent::default()
+        }));
+        found.extend(omo::agents(places));
+        Ok(first_of_each(found))
+    }
+
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan, String> {
         let mut plan =
             LaunchPlan { argv: vec![request.binary.display().to_string()], ..LaunchPlan::default() };
@@ -184,7 +246,12 @@ impl Executor for OpenCode {
                 overlay::PROVIDER
             }
         };
-        permission(request, &mut plan);
+        let agent = chosen(self, request, &mut plan)?;
+        permission(request, agent, &mut plan);
+        if let Some(agent) = agent {
+            let agent = omo::lead(request, agent, &mut plan);
+            plan.argv.push(format!("--agent={agent}"));
+        }
         if let Some(model) = &request.route.wire_model {
             let model = plain_word("model", model)?;
             // The account's own models come with their provider's name.
@@ -194,8 +261,20 @@ impl Executor for OpenCode {
                 format!("--model={provider}/{model}")
             });
         }
-        if let Some(effort) = request.effort {
-            plan.notes.push(format!("effort {}: OpenCode has no flag for it; Ctrl-t in it", effort.as_str()));
+        match request.effort {
+            // Our provider's models carry it in their options.
+            Some(Effort::Max)
+                if request.home != Home::Users && request.route.harness_dialect == Dialect::Gemini =>
+            {
+                plan.notes.push("effort max: Gemini's models know none above high".into());
+            }
+            Some(effort) if request.home == Home::Users => {
+                let word = effort.as_str();
+                plan.notes.push(format!(
+                    "effort {word}: on its own login OpenCode has no flag for it; Ctrl-t in it chooses a variant"
+                ));
+            }
+            _ => {}
         }
         if let SessionChoice::Resume(id) = &request.session {
             plan.argv.push(format!("--session={}", plain_word("session", id)?));

@@ -1,5 +1,7 @@
 //! The contract that every executor fulfils.
+use super::agents::{AgentPlaces, OwnAgent};
 use crate::{
+    agent::control::Endpoint,
     handoff::Conversation,
     router::{Dialect, ExecutorId, Route},
     state::{Effort, Permission, StatusReport},
@@ -52,6 +54,8 @@ pub struct LaunchRequest<'a> {
     pub permission: Permission,
     /// How hard the model is asked to think; `None` leaves the CLI its own default.
     pub effort: Option<Effort>,
+    /// One of the executor's own agents that leads the session; `None` leaves the CLI its own default.
+    pub agent: Option<&'a str>,
     /// The working directory, absolute and canonical.
     pub cwd: &'a Path,
     /// The pane's own directory of ours (`…/panes/<ulid>`); generated files go below it.
@@ -68,6 +72,8 @@ pub struct LaunchRequest<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The user answered inspan's own trust question for `cwd` with yes (always so for rehearsal).
     pub trusted: bool,
+    /// It may be driven by its typed protocol as well, beside its TUI, where it has one.
+    pub control: bool,
 }
 
 /// A file that a launch generates, in our own directories.
@@ -113,6 +119,8 @@ pub struct LaunchPlan {
     pub prompt_delivered: bool,
     /// What the person should know: variables removed, permissions that could not be mapped.
     pub notes: Vec<String>,
+    /// Where its typed protocol is spoken.
+    pub control: Option<Endpoint>,
 }
 
 /// One step of typing into a CLI.
@@ -212,6 +220,8 @@ pub struct NativeSession {
     pub title: String,
     /// When it was last written.
     pub modified: SystemTime,
+    /// The model that served it, in the executor's own words, as far as its store says.
+    pub model: Option<String>,
 }
 
 /// What can be seen of a running CLI from outside, for `watch`.
@@ -269,15 +279,30 @@ pub trait Executor: Send + Sync {
     fn registry(&self) -> Registry {
         Registry::Npm
     }
+    /// The vendor's own installer, a script that `sh` and `curl` can run without npm; `None` when there is none.
+    fn vendor_script(&self) -> Option<&'static str> {
+        None
+    }
     /// Flags that a launch passes and that older versions lack.
     fn flags(&self) -> &'static [&'static str] {
         &[]
+    }
+    /// The flag without which it cannot be driven by a typed protocol beside its TUI; `None` when it never can.
+    fn control_flag(&self) -> Option<&'static str> {
+        None
     }
     /// The words of its own login as found in the user's home (`Claude Max`, `logged in`), without reading secrets
     /// into memory longer than needed.
     fn login(&self, env: &BTreeMap<String, String>) -> Option<String>;
     /// The user's own configuration home, where its sessions are under `login`.
     fn users_home(&self, env: &BTreeMap<String, String>) -> Option<PathBuf>;
+    /// Its own agents that can lead a session, the workspace's before the user's.
+    ///
+    /// # Errors
+    /// A sentence when it cannot be told to start as one.
+    fn agents(&self, _places: &AgentPlaces<'_>) -> Result<Vec<OwnAgent>, String> {
+        Err(format!("{} cannot be started as one of its agents", self.title()))
+    }
     /// How to start it.
     ///
     /// # Errors
@@ -302,6 +327,11 @@ pub trait Executor: Send + Sync {
     fn records(&self) -> (&'static str, &'static [&'static str]);
     /// The native sessions of `cwd`, newest first.
     fn sessions(&self, config_home: &Path, cwd: &Path) -> Vec<NativeSession>;
+    /// Whether its store holds that native session.
+    fn holds(&self, config_home: &Path, cwd: &Path, session: &str) -> bool {
+        self.sessions(config_home, cwd).iter().any(|known| known.id == session)
+            || self.transcript(config_home, cwd, session).is_some()
+    }
     /// The native session that the running CLI is in, as far as that shows from outside. Asked under `login`, where
     /// no request passes that would name it.
     fn running_session(&self, _look: &Running<'_>) -> Option<String> {

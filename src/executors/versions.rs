@@ -26,6 +26,9 @@ pub struct Probe {
     pub version: Option<String>,
     /// Flags that a launch passes and its help does not name.
     pub lacks: Vec<String>,
+    /// Its help does not name the flag that typed control takes.
+    #[serde(default)]
+    pub plain: bool,
 }
 
 impl Probe {
@@ -144,13 +147,11 @@ fn ask(executor: &dyn Executor, binary: &Path, env: &BTreeMap<String, String>, d
         (Some(version), Some(tested)) => numbers(version) < numbers(tested),
         _ => true,
     };
-    let lacks = match help.filter(|help| old && !help.trim().is_empty()) {
-        Some(help) => {
-            executor.flags().iter().filter(|flag| !names(&help, flag)).map(|f| (*f).into()).collect()
-        }
-        None => Vec::new(),
-    };
-    Probe { version, lacks }
+    let help = help.filter(|help| old && !help.trim().is_empty()).unwrap_or_default();
+    let unknown = |flag: &&str| !help.is_empty() && !names(&help, flag);
+    let lacks = executor.flags().iter().copied().filter(unknown).map(str::to_owned).collect();
+    let plain = executor.control_flag().as_ref().is_some_and(unknown);
+    Probe { version, lacks, plain }
 }
 
 /// Whether a help text names a flag as a whole word.
@@ -235,7 +236,7 @@ mod tests {
     fn a_newer_cli_is_taken_at_its_word() {
         let machine = Machine::new();
         let probe = machine.probe(&machine.cli("99.0.0", "a help that says little"));
-        assert_eq!(probe, Probe { version: Some("99.0.0".into()), lacks: Vec::new() });
+        assert_eq!(probe, Probe { version: Some("99.0.0".into()), lacks: Vec::new(), plain: false });
     }
 
     #[test]

@@ -263,8 +263,8 @@ impl Account {
             reserved: self.reserved.take(),
             wait: self.wait,
             stopping: self.front.stopping.load(Ordering::Relaxed),
-            _place: self.place.take(),
         })));
+        self.place = None;
     }
 
     fn elapsed_ms(&self) -> u64 {

@@ -13,7 +13,7 @@ use super::{
     upstream,
 };
 use crate::{
-    dialect::{self, Endpoint, EndpointKind, translate},
+    dialect::{self, Endpoint, EndpointKind, SpliceError, translate},
     executors::Class,
     router::{AuthMode, Catalogue, Provider, Route, prices},
     vault::{Lease, Outcome, VaultError},
@@ -23,9 +23,10 @@ use axum::{
     http::{HeaderMap, Method, Response, StatusCode, header},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 /// The largest request body taken. Providers stop at 32 MB (Messages) or less; twice that leaves room for images in
 /// a history that the provider will refuse in its own words.
@@ -163,7 +164,11 @@ impl Call {
 
     /// The model that the request names, without parsing more of it than that.
     fn asked(&self) -> Option<String> {
-        self.endpoint.model_in_path.clone().or_else(|| dialect::named_model(&self.body))
+        match (dialect::named_model(&self.body), &self.endpoint.model_in_path) {
+            (Ok(_) | Err(SpliceError::NoModel), Some(in_path)) => Some(in_path.clone()),
+            (Ok(named), None) => Some(named),
+            _ => None,
+        }
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, (u16, String)> {
@@ -421,13 +426,7 @@ impl Call {
         let send = front.upstream.send(Method::POST, &order.url, headers, order.body.clone());
         let mut send = pin!(tokio::time::timeout(front.waits.head, send));
         // One poll sets the request going; what it is about is found out while it travels.
-        let sent = poll_fn(|cx| {
-            Poll::Ready(match send.as_mut().poll(cx) {
-                Poll::Ready(sent) => Some(sent),
-                Poll::Pending => None,
-            })
-        })
-        .await;
+        let sent = send.as_mut().now_or_never();
         self.have_read();
         let sent = match sent {
             Some(sent) => sent,

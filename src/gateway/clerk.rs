@@ -24,15 +24,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SendError, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
-/// Entries that wait for the clerk. A request makes a handful of them and holds its place until the last is done; what
-/// finds no room is done by whoever brings it.
-const DESK: usize = 8 * IN_FLIGHT_MAX;
+/// Entries that wait for the clerk. A request makes a handful of them, and each takes it well under a millisecond; who
+/// finds no room waits for that long.
+const DESK: usize = 4 * IN_FLIGHT_MAX;
 
 /// The HTTP status by which the ledger marks a request whose harness went away.
 pub(super) const GONE: u16 = 499;
@@ -79,16 +78,14 @@ impl Clerk {
         Ok(Self { desk: Mutex::new(Some(desk)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Does this after everything that was brought before. Never waits.
+    /// Does this after everything that was brought before. Waits only while the desk is full.
     pub(super) fn take(&self, entry: Entry) {
-        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = match &*desk {
-            Some(desk) => desk.try_send(entry).err().map(|error| match error {
-                TrySendError::Full(entry) | TrySendError::Disconnected(entry) => entry,
-            }),
+        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // After the end nobody is left to do it; what is brought then is done at once.
+        let refused = match desk {
+            Some(desk) => desk.send(entry).err().map(|SendError(entry)| entry),
             None => Some(entry),
         };
-        drop(desk);
         if let Some(entry) = refused {
             entry.work();
         }
@@ -200,8 +197,6 @@ pub(super) struct Closing {
     pub(super) wait: Option<std::time::Duration>,
     /// It ended because this gateway did.
     pub(super) stopping: bool,
-    /// Its place among the requests in flight, which is free when it is told.
-    pub(super) _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Closing {

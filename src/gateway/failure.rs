@@ -110,8 +110,11 @@ impl Failure {
         let quoted = scrubbed(&body, secret);
         let is_json = whole && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
         let is_error = status.is_client_error() || status.is_server_error();
-        let wait = retry::asked_to_wait(&headers, super::account::unix_ms());
-        let retry_after = headers.get(header::RETRY_AFTER).cloned();
+        let wait = retry::asked_to_wait(&headers, super::account::unix_ms())
+            .or_else(|| retry::asked_inside(&body).filter(|_| is_error));
+        // What was said inside the error is lost where that is worded anew.
+        let seconds = || HeaderValue::from(wait.unwrap_or_default().as_secs_f64().ceil() as u64);
+        let retry_after = headers.get(header::RETRY_AFTER).cloned().or_else(|| wait.map(|_| seconds()));
         let mut failure = if is_json && is_error {
             let words = format!("{provider} answered {status}: {}", excerpt(&quoted));
             // Unchanged, unless the upstream repeats the key, which stays here.

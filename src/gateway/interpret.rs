@@ -1,5 +1,6 @@
 //! Answers of an upstream that speaks another dialect than the harness, put into the harness's words as they come.
 use super::{
+    arrival::Arrival,
     call::Call,
     failure::Failure,
     relay::{Opening, is_page, said_head},
@@ -34,6 +35,7 @@ pub(super) async fn open(
     if !response.status().is_success() || is_page(&headers) {
         return Err(Failure::read(provider, response, headers, Bytes::new(), secret, stall).await);
     }
+    let response = Arrival::new(response);
     if stream {
         streamed(provider, response, session, stall).await
     } else {
@@ -43,7 +45,7 @@ pub(super) async fn open(
 
 async fn streamed(
     provider: &str,
-    mut response: reqwest::Response,
+    mut response: Arrival,
     session: &Session,
     stall: Duration,
 ) -> Result<Opening, Failure> {
@@ -53,7 +55,7 @@ async fn streamed(
     let mut ended = false;
     while !translator.started() && !translator.over() {
         let wait = held.map_or(stall, |since| HOLD.saturating_sub(since.elapsed()));
-        match tokio::time::timeout(wait, response.chunk()).await {
+        match tokio::time::timeout(wait, response.next()).await {
             Ok(Ok(Some(piece))) => {
                 held.get_or_insert_with(Instant::now);
                 translator.feed(&piece, &mut told);
@@ -99,13 +101,13 @@ async fn streamed(
 
 async fn whole(
     provider: &str,
-    mut response: reqwest::Response,
+    mut response: Arrival,
     session: &Session,
     stall: Duration,
 ) -> Result<Opening, Failure> {
     let mut body = Vec::new();
     loop {
-        match tokio::time::timeout(stall, response.chunk()).await {
+        match tokio::time::timeout(stall, response.next()).await {
             Ok(Ok(Some(piece))) if body.len() + piece.len() <= WHOLE_MAX => body.extend_from_slice(&piece),
             Ok(Ok(Some(_))) => {
                 let text = format!("{provider} answered with more than {} MiB.", WHOLE_MAX / 1024 / 1024);

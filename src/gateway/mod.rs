@@ -5,6 +5,7 @@
 //! credential are replaced. What fails before anything was said is tried again, a few times and visibly.
 //! Must not know: clients, windows, ptys. It reads the route table that the loop publishes and sends events back.
 mod account;
+mod arrival;
 mod budgets;
 mod call;
 mod clerk;

@@ -1,6 +1,7 @@
 //! The way back: an upstream's answer to the harness, byte for byte, and what is said when it fails on the way.
 use super::{
     account::Account,
+    arrival::Arrival,
     call::Call,
     failure::{self, Failure},
     upstream,
@@ -35,7 +36,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// An answer that began well: its head and its first pieces.
 pub(super) struct Opening {
-    pub(super) response: reqwest::Response,
+    pub(super) response: Arrival,
     pub(super) headers: HeaderMap,
     /// What was read of the upstream's bytes.
     pub(super) raw: Vec<Bytes>,
@@ -74,7 +75,7 @@ pub(super) fn is_page(headers: &HeaderMap) -> bool {
 /// so that a failure here may be followed by another attempt.
 pub(super) async fn open(
     call: &Call,
-    mut response: reqwest::Response,
+    response: reqwest::Response,
     secret: &Secret,
 ) -> Result<Opening, Failure> {
     let provider = call.pane.route.served_by();
@@ -85,7 +86,8 @@ pub(super) async fn open(
     if !status.is_success() || is_page(&headers) {
         return Err(Failure::read(provider, response, headers, Bytes::new(), secret, stall).await);
     }
-    let first = match tokio::time::timeout(stall, response.chunk()).await {
+    let mut response = Arrival::new(response);
+    let first = match tokio::time::timeout(stall, response.next()).await {
         Ok(Ok(Some(first))) => first,
         Ok(Ok(None)) => {
             return Err(Failure::new(502, format!("{provider} answered {status} with nothing in it."), true));
@@ -102,7 +104,7 @@ pub(super) async fn open(
     };
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
     if !packed && first.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') {
-        return Err(Failure::read(provider, response, headers, first, secret, stall).await);
+        return Err(Failure::read(provider, response.into_response(), headers, first, secret, stall).await);
     }
     let mut meter = None;
     if stream && !packed {
@@ -115,7 +117,7 @@ pub(super) async fn open(
         }
     } else if !packed && failure::begins_as_error(&first) {
         let mut body = first.to_vec();
-        while let Ok(Ok(Some(piece))) = tokio::time::timeout(stall, response.chunk()).await {
+        while let Ok(Ok(Some(piece))) = tokio::time::timeout(stall, response.next()).await {
             body.extend_from_slice(&piece);
             if body.len() > failure::ERROR_BODY_MAX {
                 break;
@@ -130,13 +132,13 @@ pub(super) async fn open(
 /// Turns an answer that began well into the harness's.
 pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<Body> {
     let Opening { response, headers, raw, meter, told, translator, stream, ended } = opening;
-    let status = response.status();
+    let status = response.head().status();
     let Call { front, pane, endpoint, mut account, .. } = call;
     // Bytes that came packed though they were asked for plain pass all the same, unread.
     let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
     let ahead = if meter.is_some() { raw.iter().map(Bytes::len).sum() } else { 0 };
     let meter = meter.or_else(|| plain.then(|| Meter::new(pane.route.upstream_dialect)));
-    let length = response.content_length().filter(|_| !translated);
+    let length = response.head().content_length().filter(|_| !translated);
     account.answered(status.as_u16(), length, meter, ahead);
     let mut relay = Relay {
         stream,
@@ -168,7 +170,7 @@ pub(super) fn relay(call: Call, opening: Opening, translated: bool) -> Response<
 
 /// An answer on its way. Dropped with the harness's connection, it takes the upstream's along.
 struct Relay {
-    upstream: reqwest::Response,
+    upstream: Arrival,
     /// What was read before it was known to be good.
     first: VecDeque<Bytes>,
     /// What the harness is told next, where it is told in its own words.
@@ -212,7 +214,7 @@ impl Relay {
             ));
         }
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(patience.min(left), self.upstream.chunk()).await {
+        match tokio::time::timeout(patience.min(left), self.upstream.next()).await {
             // An upstream that never pauses is not waited for, so that its time is up here.
             Ok(Ok(Some(_))) if left.is_zero() => Piece::Trouble(self.too_long()),
             Ok(Ok(Some(bytes))) => {

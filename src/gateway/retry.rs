@@ -3,6 +3,7 @@
 //! Only what failed before a semantic byte reached the harness is tried again, so that nothing is said twice. Attempts
 //! and waits are few: the harness has a patience of its own, and the person should see the truth soon.
 use axum::http::{HeaderMap, header};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Attempts at one credential, the first included.
@@ -43,6 +44,16 @@ pub(super) fn asked_to_wait(headers: &HeaderMap, now_ms: i64) -> Option<Duration
     })
 }
 
+/// How long Google asks to wait, which it says inside the error: `RetryInfo.retryDelay`, a number of seconds and `s`.
+pub(super) fn asked_inside(body: &[u8]) -> Option<Duration> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    // Where it streams a list, the error comes in one.
+    let details = body.get(0).unwrap_or(&body)["error"]["details"].as_array()?;
+    let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +74,20 @@ mod tests {
         assert_eq!(asked("retry-after", "Fri, 20 Nov 2020 00:00:09 GMT"), Some(Duration::ZERO));
         for nonsense in ["-1", "soon", "inf", "1e300"] {
             assert_eq!(asked("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_wait_inside_an_error_is_read() {
+        let error = |delay: &str| {
+            format!(
+                "{{\"error\":{{\"code\":429,\"details\":[{{\"@type\":\"x\"}},{{\"retryDelay\":\"{delay}\"}}]}}}}"
+            )
+        };
+        assert_eq!(asked_inside(error("34.5s").as_bytes()), Some(Duration::from_millis(34_500)));
+        assert_eq!(asked_inside(format!("[{}]", error("3s")).as_bytes()), Some(Duration::from_secs(3)));
+        for nonsense in [error("-1s"), error("soon"), error("3"), "{}".into(), "[]".into(), "<p>".into()] {
+            assert_eq!(asked_inside(nonsense.as_bytes()), None, "{nonsense}");
         }
     }
 

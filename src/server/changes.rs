@@ -248,6 +248,7 @@ impl Server {
                     .into_iter()
                     .map(|session| NativeRow {
                         age: age(session.modified),
+                        model: session.model.unwrap_or_default(),
                         note: notes.get(&session.id).cloned().unwrap_or_default(),
                         id: session.id,
                         // Its first request was not typed by anybody.

@@ -5,6 +5,7 @@ use super::{
     verbs::{Answer, Outcome, need_client, silent},
 };
 use crate::{
+    agent::control::Verdict,
     commands::{Target, WorkVerb},
     mux::{ClientId, PaneId},
     router::Refusal,
@@ -59,6 +60,12 @@ impl Server {
             WorkVerb::Compose { target, to, text } => {
                 self.send_composed(&target, &to, &text.join(" "), origin)
             }
+            WorkVerb::Approve { target, session } => {
+                let verdict = if session { Verdict::ApproveForSession } else { Verdict::Approve };
+                self.verdict(&target, verdict, origin, reply)
+            }
+            WorkVerb::Deny { target } => self.verdict(&target, Verdict::Deny, origin, reply),
+            WorkVerb::Interrupt { target } => self.interrupt(&target, origin, reply),
             WorkVerb::Changes { .. } => self.changes_verb(verb, origin, reply),
             WorkVerb::MergeWorktree { target, yes, remove, json } => {
                 self.merge_worktree(&target, yes, remove, json, origin, reply)

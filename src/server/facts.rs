@@ -108,8 +108,10 @@ impl Server {
                 (rows, machine.models(rehearse, priced))
             },
             |server, (executors, models)| {
+                let highlighted = server.state.highlighted();
                 server.state.executors = executors;
                 server.state.models = models;
+                server.state.highlight(highlighted);
                 server.dirty_all();
             },
         );

@@ -1,17 +1,20 @@
 //! Harnesses in panes: plan, launch, route table, what the gateway tells.
 use super::{
     Server,
+    controlling::Control,
     panes::{Launch, ended_well, exit_words, fresh_screen},
     reply::{Failure, Reply},
 };
 use crate::{
-    commands::What,
+    commands::{self, What},
     config::AutoInstall,
-    executors::{self, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice},
+    executors::{
+        self, AgentPlaces, Class, Executor, Found, GatewayAccess, Home, LaunchRequest, SessionChoice,
+    },
     handoff::Conversation,
     mux::PaneId,
     router::{AuthMode, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, plan, short_credential},
-    state::{Harness, Parked, Permission, Status, StatusReport, StatusSource},
+    state::{Harness, Manner, Parked, Permission, Status, StatusReport, StatusSource},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -37,6 +40,8 @@ pub struct Start {
     pub trusted: bool,
     /// Install the CLI in the pane first when it is missing.
     pub install: bool,
+    /// As what and how hard it works.
+    pub manner: Manner,
 }
 
 /// The loop's side of a harness.
@@ -88,6 +93,10 @@ pub struct Runtime {
     pub limit_said: Option<(String, u64)>,
     /// Another way on was offered since it last worked.
     pub offered: bool,
+    /// The native session that the launch goes on with.
+    pub resumed: Option<String>,
+    /// Its typed protocol, where it has one.
+    pub(super) control: Control,
 }
 
 /// A command that waits until its prompt was answered.
@@ -130,6 +139,7 @@ impl Runtime {
 
     /// The process is gone; nothing of it can be in flight.
     pub fn process_ended(&mut self) {
+        self.control = Control::None;
         self.in_flight.clear();
         self.tools_running = false;
         for Waiter { reply, .. } in self.waiters.drain(..) {
@@ -178,6 +188,7 @@ impl Server {
         if what.trust {
             self.trust(cwd, true);
         }
+        let manner = self.manner(&executor, &what.manner, env, cwd)?;
         let session = match &what.resume {
             Some(id) => SessionChoice::Resume(id.clone()),
             None => SessionChoice::New(uuid::Uuid::new_v4()),
@@ -190,7 +201,27 @@ impl Server {
             prompt: what.prompt.clone(),
             rehearse,
             install,
+            manner,
         }))
+    }
+
+    /// What `--effort` and `--agent` ask for; an agent that the executor does not have is refused before anything starts.
+    pub(crate) fn manner(
+        &self,
+        executor: &ExecutorId,
+        asked: &commands::Manner,
+        env: &BTreeMap<String, String>,
+        cwd: &Path,
+    ) -> Result<Manner, Failure> {
+        let effort = asked.effort.as_deref().map(str::parse).transpose().map_err(Failure::Usage)?;
+        if let (Some(agent), Ok(executor)) = (&asked.agent, executors::by_id(executor)) {
+            let places = AgentPlaces { env, cwd };
+            executors::check_agent(executor, agent, &places).map_err(|why| {
+                let remedies = vec![format!("inspan agents --executor {}  lists them", executor.id())];
+                Refusal { rule: "agent.unknown".into(), reason: why, remedies }
+            })?;
+        }
+        Ok(Manner { effort, agent: asked.agent.clone() })
     }
 
     /// Refuses what this build or machine cannot start.
@@ -292,7 +323,8 @@ impl Server {
             binary: &found.binary,
             route: &start.route,
             permission,
-            effort: self.settings.executor(&start.route.executor).effort,
+            effort: start.manner.effort.or(self.settings.executor(&start.route.executor).effort),
+            agent: start.manner.agent.as_deref(),
             cwd: &pane.cwd,
             pane_dir: &pane_dir,
             gateway: access.as_ref(),
@@ -301,7 +333,13 @@ impl Server {
             prompt: start.prompt.as_deref(),
             env: &env,
             trusted: start.trusted,
+            control: false,
         };
+        let own = self.settings.executor(&start.route.executor).args;
+        let wanted = self.settings.executor(&start.route.executor).control != Some(false);
+        let plain = self.versions.known(&found.binary).is_some_and(|probe| probe.plain);
+        // Arguments of the person's own are for one program; typed control may take two.
+        let request = LaunchRequest { control: wanted && !plain && own.is_empty(), ..request };
         let planned = executor.launch(&request).and_then(|plan| {
             executors::apply(&plan, &pane_dir).map_err(|e| e.to_string())?;
             Ok(plan)
@@ -315,7 +353,6 @@ impl Server {
         };
         // Before ours: what the route says is said last. Behind the program: options of a whole CLI come before its
         // subcommands.
-        let own = self.settings.executor(&start.route.executor).args;
         plan.argv.splice(1..1, own);
         if found.why == executors::OURS {
             executor.hold_version(&mut plan);
@@ -338,7 +375,8 @@ impl Server {
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
-        pane.harness = Some(Harness { session, switch, leased_out, ..planned });
+        let manner = start.manner.clone();
+        pane.harness = Some(Harness { session, switch, leased_out, manner, ..planned });
         let before = self.harnesses.remove(&id);
         let conversation = before.map(|r| r.conversation).unwrap_or_default();
         self.harnesses.insert(
@@ -350,6 +388,11 @@ impl Server {
                 started: Some(SystemTime::now()),
                 pending: start.prompt.filter(|_| !plan.prompt_delivered).into_iter().collect(),
                 launched: start.route.wire_model.clone(),
+                resumed: match start.session {
+                    SessionChoice::Resume(session) => Some(session),
+                    SessionChoice::New(_) => None,
+                },
+                control: plan.control.take().map_or(Control::None, Control::Planned),
                 files: plan
                     .files
                     .iter()
@@ -374,6 +417,7 @@ impl Server {
         let launch =
             Launch { argv: plan.argv, env_set: plan.env_set, env_remove: plan.env_remove, harness: true };
         self.start(id, launch);
+        self.control_begin(id, false);
     }
 
     /// A harness that could not be started: the switch that wanted it ends, or the pane shows its card.
@@ -428,8 +472,8 @@ impl Server {
         ];
         if let Some(pane) = self.state.panes.get_mut(&id) {
             let parked = pane.harness.take().map(|h| h.parked).unwrap_or_default();
-            pane.harness =
-                Some(Harness::planned(start.route.clone(), start.permission, start.rehearse, parked));
+            let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
+            pane.harness = Some(Harness { manner: start.manner.clone(), ..planned });
         }
         self.start(id, Launch::program(argv));
         let installing = StatusReport::new(Status::Starting, StatusSource::Process, crate::state::INSTALLING);
@@ -499,19 +543,31 @@ impl Server {
         Ok(line)
     }
 
-    /// Types a prompt into a harness as its executor needs it.
+    /// Gives a prompt to a harness: by its typed protocol, else typed as its executor needs it.
     pub(crate) fn submit(&mut self, id: PaneId, text: &str) -> Result<(), String> {
+        if self.screens.get(&id).is_some_and(|s| s.pty.is_some()) && self.control_prompt(id, text) {
+            self.submitted(id);
+            return Ok(());
+        }
+        self.type_prompt(id, text)
+    }
+
+    /// Types a prompt into a harness.
+    pub(super) fn type_prompt(&mut self, id: PaneId, text: &str) -> Result<(), String> {
         let executor = self.executor_of(id).ok_or_else(|| format!("no harness runs in {id}"))?;
         if self.screens.get(&id).is_none_or(|s| s.pty.is_none()) {
             return Err(format!("nothing runs in {id}"));
         }
-        let steps = executor.submit(text);
+        self.submitted(id);
+        self.type_steps(id, executor.submit(text).into());
+        Ok(())
+    }
+
+    fn submitted(&mut self, id: PaneId) {
         if let Some(runtime) = self.harnesses.get_mut(&id) {
             runtime.submitted = Some(Instant::now());
         }
-        self.type_steps(id, steps.into());
         self.check_submitted(id);
-        Ok(())
     }
 
     /// The executor of a pane's harness.

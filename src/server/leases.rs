@@ -89,7 +89,8 @@ impl Server {
             let Some(pty) = server.screens.get_mut(&id).and_then(|s| s.pty.take()) else { return };
             server.tasks.spawn(
                 move || pty.stop_blocking(STOP_GRACE),
-                move |server, _| {
+                move |server, stopped| {
+                    server.tell_killed(id, &stopped);
                     server.start_again(id);
                     then(server);
                 },

@@ -3,10 +3,11 @@
 use super::{
     Server,
     reply::Failure,
+    switching::Wish,
     verbs::{Answer, Outcome},
 };
 use crate::{
-    commands::{HandoffMode, Target},
+    commands::{self, HandoffMode, Target},
     executors::reset,
     mux::PaneId,
     router::ExecutorId,
@@ -180,7 +181,13 @@ impl Server {
                 vec!["model".to_owned(), "-t".into(), id.to_string(), model.into()]
             }
             _ => {
-                self.plan_switch(id, executor, model, None, HandoffMode::Full, false)?;
+                let wish = Wish {
+                    executor: executor.to_owned(),
+                    model: model.map(str::to_owned),
+                    auth: None,
+                    manner: commands::Manner::default(),
+                };
+                self.plan_switch(id, &wish, HandoffMode::Full, false)?;
                 switch_to(id, executor, model)
             }
         };

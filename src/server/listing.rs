@@ -71,7 +71,8 @@ impl Values for RowValues<'_> {
     }
 }
 
-fn time_of_day(unix: i64, format: Option<&str>) -> String {
+/// A moment in local time, as a format says, else as tmux writes it.
+pub(super) fn time_of_day(unix: i64, format: Option<&str>) -> String {
     let Ok(at) = jiff::Timestamp::from_second(unix) else { return String::new() };
     let at = at.to_zoned(jiff::tz::TimeZone::system());
     // A format of a person's own may be no format.

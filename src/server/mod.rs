@@ -10,6 +10,7 @@ mod buffers;
 mod changes;
 mod composing;
 mod connection;
+mod controlling;
 mod copying;
 mod due;
 mod echo;
@@ -23,6 +24,7 @@ mod leases;
 mod limits;
 mod listing;
 mod login;
+mod mishaps;
 mod mouse;
 mod options;
 mod overlays;
@@ -57,6 +59,7 @@ pub use rules::FileRules;
 pub use run::run;
 
 use crate::{
+    agent::control::{self, Endpoint, Ordered},
     config::{Paths, ServerPaths, Settings, Theme},
     gateway::{Gateway, GatewayEvent, RouteTable},
     mux::{ClientId, PaneId},
@@ -69,6 +72,7 @@ use connection::{ConnectionId, OutSender};
 use protocol::Hello;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::Future,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -136,6 +140,43 @@ impl Tasks {
         });
     }
 
+    /// Runs `then` in the loop with what a future says, or with a sentence when it says nothing within `limit`.
+    fn answer(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<(), String>> + Send + 'static,
+        then: impl FnOnce(&mut Server, Result<(), String>) + Send + 'static,
+    ) {
+        let events = self.events.clone();
+        self.runtime.spawn(async move {
+            let answer = tokio::time::timeout(limit, answer).await;
+            let how =
+                answer.unwrap_or_else(|_| Err(format!("it did not answer within {} s", limit.as_secs())));
+            let _ = events.send(Event::Task(Box::new(move |server| then(server, how)))).await;
+        });
+    }
+
+    /// Speaks a typed protocol until one side ends it; the loop runs `heard` with everything it says, in order.
+    fn speak(
+        &self,
+        endpoint: Endpoint,
+        orders: mpsc::Receiver<Ordered>,
+        heard: impl Fn(&mut Server, control::Event) + Clone + Send + Sync + 'static,
+    ) {
+        let events = self.events.clone();
+        let (tell, mut told) = mpsc::channel(control::EVENTS);
+        self.runtime.spawn(async move {
+            while let Some(event) = told.recv().await {
+                let heard = heard.clone();
+                let task: Task = Box::new(move |server| heard(server, event));
+                if events.send(Event::Task(task)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.runtime.spawn(endpoint.run(orders, tell));
+    }
+
     /// Runs `then` in the loop after `pause`.
     pub fn after(&self, pause: Duration, then: impl FnOnce(&mut Server) + Send + 'static) {
         let events = self.events.clone();
@@ -201,6 +242,8 @@ pub struct Server {
     pub(crate) switches: BTreeMap<PaneId, switching::Running>,
     pub(crate) waiting_switches: BTreeMap<PaneId, switching::Waiting>,
     pub(crate) retries: BTreeMap<PaneId, Vec<String>>,
+    /// Typed protocols that were begun so far.
+    pub(crate) controls: u64,
     /// Harnesses whose installation failed: `f` on the pane's card tries again.
     pub(crate) unstarted: BTreeMap<PaneId, harness::Start>,
     pub(crate) spawned: BTreeSet<i32>,

@@ -224,6 +224,7 @@ impl Server {
                 pane.pid = Some(pty.pid());
                 self.spawned.insert(pty.pid());
                 pane.exit = None;
+                pane.question = None;
                 pane.refusal = None;
                 screen.pty = Some(pty);
                 let status = if launch.harness { Status::Starting } else { Status::Idle };
@@ -242,6 +243,7 @@ impl Server {
     pub(crate) fn ended(&mut self, id: PaneId, what: String) {
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         pane.pid = None;
+        pane.question = None;
         let mut keys = Vec::new();
         let mut key = |k: &str, meaning: &str| keys.push((k.to_owned(), meaning.to_owned()));
         match &pane.harness {
@@ -332,6 +334,9 @@ impl Server {
             self.close_pane(id);
         } else {
             self.ended(id, words);
+            if !ended_well(status) {
+                self.look_for_session(id);
+            }
         }
     }
 

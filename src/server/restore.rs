@@ -215,6 +215,7 @@ impl Server {
                             refusal: None,
                             notes,
                             input_off: false,
+                            question: None,
                             popup: false,
                             closes: Default::default(),
                             label: None,

@@ -217,6 +217,7 @@ fn serve(prepared: Prepared) -> Result<()> {
         switches: BTreeMap::new(),
         waiting_switches: BTreeMap::new(),
         retries: BTreeMap::new(),
+        controls: 0,
         unstarted: BTreeMap::new(),
         spawned: BTreeSet::new(),
         stopping: Vec::new(),

@@ -15,11 +15,11 @@ use super::{
     verbs::{Answer, Outcome, silent},
 };
 use crate::{
-    commands::{HandoffMode, Target, Verb},
+    commands::{self, HandoffMode, Target, Verb},
     handoff::{Conversation, Handoff, Mode, Source},
     mux::{ClientId, PaneId},
     router::{AuthMode, Catalogue, ExecutorId, PlanRequest, Refusal, Route, plan},
-    state::{Harness, Parked, Status, target::Origin},
+    state::{Harness, Manner, Parked, Status, target::Origin},
     switch::{self, Ground, Kept, Step, Telling, label},
 };
 use std::sync::Arc;
@@ -28,6 +28,15 @@ use std::sync::Arc;
 const SCREEN_LINES: usize = 200;
 /// Letters of a switch's own name: it names a file.
 const KEY_MAX: usize = 64;
+
+/// What a pane is to be switched to, in the words of whoever asked.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub executor: String,
+    pub model: Option<String>,
+    pub auth: Option<String>,
+    pub manner: commands::Manner,
+}
 
 /// A switch that was planned.
 #[derive(Clone, Debug)]
@@ -43,6 +52,8 @@ pub struct Plan {
     told: Option<String>,
     /// The name that whoever asked gave to this switch.
     key: Option<String>,
+    /// As what and how hard the next harness works.
+    manner: Manner,
 }
 
 /// A switch under way.
@@ -77,7 +88,9 @@ pub struct Waiting {
 impl Waiting {
     /// The command line that asks for the switch again, when nothing runs any more that it would have to wait for.
     pub(super) fn words(&self, id: PaneId) -> Vec<String> {
-        let Verb::Switch { executor, model, auth, handoff, handoff_text, key, fresh, .. } = &self.verb else {
+        let Verb::Switch { executor, model, manner, auth, handoff, handoff_text, key, fresh, .. } =
+            &self.verb
+        else {
             return Vec::new();
         };
         let mut words = vec!["switch".to_owned(), "-t".into(), id.to_string(), "--yes".into()];
@@ -86,6 +99,8 @@ impl Waiting {
         };
         option("executor", Some(executor));
         option("model", model.as_deref());
+        option("agent", manner.agent.as_deref());
+        option("effort", manner.effort.as_deref());
         option("auth", auth.as_deref());
         option("handoff", Some(preview::mode_word(mode(*handoff))));
         option("handoff-text", handoff_text.as_deref());
@@ -118,13 +133,11 @@ impl Server {
     pub(super) fn plan_switch(
         &mut self,
         id: PaneId,
-        executor: &str,
-        model: Option<&str>,
-        auth: Option<&str>,
+        wish: &Wish,
         handoff: HandoffMode,
         fresh: bool,
     ) -> Result<Plan, Failure> {
-        let auth = auth.map(str::parse::<AuthMode>).transpose().map_err(Failure::Usage)?;
+        let auth = wish.auth.as_deref().map(str::parse::<AuthMode>).transpose().map_err(Failure::Usage)?;
         let (env, dir) = (self.env_of(id), self.dir_of(id));
         let facts = self.facts(&env, &dir);
         let rehearse =
@@ -133,9 +146,9 @@ impl Server {
         let cwd = pane.cwd.clone();
         let from = pane.harness.clone();
         let rehearse = rehearse || from.as_ref().is_some_and(|h| h.rehearse);
-        let executor = ExecutorId::from(executor);
+        let executor = ExecutorId::from(wish.executor.as_str());
         let mut request =
-            PlanRequest { executor: executor.clone(), model: model.map(str::to_owned), auth, rehearse };
+            PlanRequest { executor: executor.clone(), model: wish.model.clone(), auth, rehearse };
         let parked = from.as_ref().filter(|_| !fresh).and_then(|h| h.parked.get(&executor));
         if request.model.is_none() {
             // On the way back the session goes on with the model it had, as long as the rules still allow it.
@@ -159,6 +172,12 @@ impl Server {
                 }));
             }
         }
+        let mut manner = self.manner(&executor, &wish.manner, &env, &cwd)?;
+        if let Some(parked) = parked {
+            // What was not asked for otherwise goes on as it was.
+            manner.effort = manner.effort.or(parked.manner.effort);
+            manner.agent = manner.agent.or_else(|| parked.manner.agent.clone());
+        }
         let resume = parked
             // A session that the gateway served, maybe by a foreign provider, is not resumed outside it.
             .filter(|parked| to.auth != AuthMode::Login || parked.auth == AuthMode::Login)
@@ -181,7 +200,7 @@ impl Server {
             more: None,
         };
         let trusted = rehearse || self.is_trusted(&cwd);
-        Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted, told: None, key: None })
+        Ok(Plan { pane: id, from, to, telling, resume, rehearse, trusted, told: None, key: None, manner })
     }
 
     /// Asks git, and where the gateway saw nothing of the conversation the executor's own records, off the loop; then
@@ -290,6 +309,7 @@ impl Server {
             target,
             executor,
             model,
+            manner,
             auth,
             handoff,
             handoff_text,
@@ -304,7 +324,8 @@ impl Server {
             return silent();
         };
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
-        let mut plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, fresh)?;
+        let wish = Wish { executor: executor.clone(), model, auth, manner };
+        let mut plan = self.plan_switch(id, &wish, handoff, fresh)?;
         plan.told = handoff_text.filter(|_| plan.from.is_some());
         plan.key = key;
         if dry_run {
@@ -376,22 +397,23 @@ impl Server {
         let Some(waiting) = self.waiting_switches.remove(&id) else { return };
         let mut reply = waiting.reply;
         let verb = match waiting.verb {
-            Verb::Switch { executor, model, auth, handoff, handoff_text, key, fresh, json, .. } => {
-                Verb::Switch {
-                    target: Target { target: Some(id.to_string()) },
-                    executor,
-                    model,
-                    auth,
-                    handoff,
-                    handoff_text,
-                    key,
-                    dry_run: false,
-                    yes: true,
-                    when_done: false,
-                    fresh,
-                    json,
-                }
-            }
+            Verb::Switch {
+                executor, model, manner, auth, handoff, handoff_text, key, fresh, json, ..
+            } => Verb::Switch {
+                target: Target { target: Some(id.to_string()) },
+                executor,
+                model,
+                manner,
+                auth,
+                handoff,
+                handoff_text,
+                key,
+                dry_run: false,
+                yes: true,
+                when_done: false,
+                fresh,
+                json,
+            },
             other => other,
         };
         match self.switch(verb, &waiting.origin, &mut reply) {
@@ -410,10 +432,11 @@ impl Server {
 }
 
 /// The command line that asks for a switch again.
-fn again(id: PaneId, to: &Route, mode: Mode, told: Option<&str>, key: &str) -> Vec<String> {
+fn again(id: PaneId, to: &Route, manner: &Manner, mode: Mode, told: Option<&str>, key: &str) -> Vec<String> {
     let mut words = vec!["switch".to_owned(), "-t".into(), id.to_string(), "--yes".into()];
     words.extend(["--executor".into(), to.executor.to_string()]);
     words.extend(to.model.iter().flat_map(|model| ["--model".to_owned(), model.clone()]));
+    words.extend(preview::manner_words(manner));
     words.extend(["--handoff".into(), preview::mode_word(mode).into(), "--key".into(), key.to_owned()]);
     words.extend(told.iter().flat_map(|text| ["--handoff-text".to_owned(), (*text).to_owned()]));
     words

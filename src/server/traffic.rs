@@ -164,6 +164,7 @@ impl Server {
                 if served && let Some(route) = self.route_of(id) {
                     self.prove(&route);
                 }
+                let highlighted = self.state.highlighted();
                 if let Some(harness) = self.state.panes.get_mut(&id).and_then(|p| p.harness.as_mut()) {
                     let usage = &mut harness.usage;
                     usage.requests += 1;
@@ -179,6 +180,7 @@ impl Server {
                         harness.served_model = Some(row.model_served.clone());
                     }
                 }
+                self.state.highlight(highlighted);
                 self.note_budgets();
                 self.note_pools();
                 let Some(runtime) = self.harnesses.get_mut(&id) else { return };

@@ -17,7 +17,7 @@ use crate::{
         layout::{Axis, Share},
     },
     router::{ExecutorId, PlanRequest, plan},
-    state::{Guide, Permission, ops::SplitPlace, target::Origin},
+    state::{Guide, Manner, Permission, ops::SplitPlace, target::Origin},
     term::input::KeyEvent,
     workspace,
 };
@@ -131,6 +131,7 @@ impl Server {
             rehearse: true,
             trusted: true,
             install: true,
+            manner: Manner::default(),
         })
     }
 

@@ -12,6 +12,7 @@ use super::{
     input::Table,
     listing, overlays,
     reply::{Failure, Reply},
+    switching::Wish,
 };
 use crate::{
     commands::{ArrangeVerb, Verb},
@@ -317,8 +318,9 @@ impl Server {
                 }
             }
             Verb::Switch { .. } => self.switch(verb, origin, reply),
-            Verb::SwitchDialog { target, executor, model, auth, handoff } => {
-                self.switch_dialog(&target, executor, model, auth, handoff, origin)
+            Verb::SwitchDialog { target, executor, model, manner, auth, handoff } => {
+                let wish = executor.map(|executor| Wish { executor, model, auth, manner });
+                self.switch_dialog(&target, wish, handoff, origin)
             }
             Verb::Model { target, model, json } => self.model_verb(&target, &model, json, origin),
             Verb::Route { target, json } => self.route_verb(&target, json, origin),

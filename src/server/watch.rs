@@ -79,8 +79,26 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// What the CLI shows of its state at this moment.
+    /// What is known of the CLI's state at this moment, by the best source that says something.
     pub(super) fn look(&self, id: PaneId) -> Option<StatusReport> {
+        self.weigh(id, self.shown(id))
+    }
+
+    /// The typed protocol's word goes first. Dialogs that stand before any thread are on the screen alone.
+    fn weigh(&self, id: PaneId, shown: Option<StatusReport>) -> Option<StatusReport> {
+        match (self.control_report(id), shown) {
+            (Some(typed), Some(shown))
+                if typed.status == Status::Idle && shown.status == Status::NeedsYou =>
+            {
+                Some(shown)
+            }
+            (Some(typed), _) => Some(typed),
+            (None, shown) => shown,
+        }
+    }
+
+    /// What the CLI shows of its state at this moment.
+    fn shown(&self, id: PaneId) -> Option<StatusReport> {
         let executor = self.executor_of(id)?;
         let (screen, pane, runtime) =
             (self.screens.get(&id)?, self.state.panes.get(&id)?, self.harnesses.get(&id)?);
@@ -97,25 +115,29 @@ impl Server {
         })
     }
 
-    fn watch(&mut self, id: PaneId) {
-        let Some(report) = self.look(id) else { return };
+    pub(super) fn watch(&mut self, id: PaneId) {
+        let shown = self.shown(id);
+        let Some(report) = self.weigh(id, shown.clone()) else { return };
         let report = self.with_reset(id, report);
         let now = Self::now();
         let (Some(pane), Some(runtime)) = (self.state.panes.get(&id), self.harnesses.get_mut(&id)) else {
             return;
         };
-        runtime.observed.insert(report.source, (report.clone(), now));
+        for said in shown.into_iter().chain([report.clone()]) {
+            runtime.observed.insert(said.source, (said, now));
+        }
+        let typed = report.source == StatusSource::Protocol;
         let answers = matches!(report.status, Status::Working | Status::NeedsYou);
         let submitted = answers && runtime.submitted.take().is_some();
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
         // model still speaks; it belongs to the tool that runs meanwhile.
-        if main_in_flight && report.status != Status::NeedsYou {
+        if main_in_flight && report.status != Status::NeedsYou && !typed {
             return;
         }
         let report = match &runtime.failed {
             // The CLI says that it is at work; the gateway knows better at what.
-            Some(why) if report.status == Status::Working => {
+            Some(why) if report.status == Status::Working && !typed => {
                 StatusReport::new(Status::Retrying, StatusSource::Gateway, why.clone())
             }
             _ => report,
@@ -163,6 +185,11 @@ impl Server {
         let report = StatusReport::new(status, source, detail);
         if let Some(runtime) = self.harnesses.get_mut(&id) {
             runtime.observed.insert(source, (report.clone(), Self::now()));
+        }
+        // A request in flight is no news to a protocol that says that a turn runs.
+        if report.status == Status::Working && self.control_works(id) {
+            self.watch(id);
+            return;
         }
         self.set_status(id, report);
     }
@@ -397,6 +424,7 @@ impl Server {
                     screen.agent_state = Some(payload);
                     screen.watch_due = Some(Instant::now());
                 }
+                self.control_begin(id, true);
             }
             TermEvent::Bell => {
                 self.hook("alert-bell", id);

@@ -51,6 +51,7 @@ pub fn harness(route: Route) -> Harness {
         leased_out: false,
         parked: Default::default(),
         rehearse: false,
+        manner: Default::default(),
         served_model: None,
         usage: Usage::default(),
         budgets: Vec::new(),
@@ -77,6 +78,7 @@ pub fn pane(id: u32, harness: Option<Harness>, status: Status) -> Pane {
         refusal: None,
         notes: Vec::new(),
         input_off: false,
+        question: None,
         popup: false,
         closes: Default::default(),
         label: None,
@@ -131,6 +133,7 @@ fn ready(
         install_mb: version.is_none().then_some(354),
         login: (executor == "claude").then(|| "Claude Max".to_owned()),
         route,
+        typed: executor == "codex",
         readiness: words.into(),
     }
 }

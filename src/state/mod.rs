@@ -206,6 +206,8 @@ pub struct Pane {
     pub exit: Option<ExitCard>,
     /// Why nothing could be started, drawn in the pane.
     pub refusal: Option<Refusal>,
+    /// What its harness asks, where it can be answered by `approve` and `deny`.
+    pub question: Option<String>,
     /// A remark for the pane's card: variables removed, a switch that stopped half-way.
     pub notes: Vec<String>,
     /// Nothing that is typed reaches it.
@@ -291,6 +293,9 @@ pub struct Harness {
     pub parked: BTreeMap<ExecutorId, Parked>,
     /// Every route goes to rehearsal.
     pub rehearse: bool,
+    /// As what and how hard it works.
+    #[serde(default)]
+    pub manner: Manner,
     /// Model named in the newest upstream answer.
     #[serde(skip)]
     pub served_model: Option<String>,
@@ -365,6 +370,7 @@ impl Harness {
             leased_out: false,
             parked,
             rehearse,
+            manner: Manner::default(),
             served_model: None,
             usage: Usage::default(),
             budgets: Vec::new(),
@@ -402,6 +408,9 @@ pub struct Parked {
     /// Unix seconds at which the limit ends that it was left for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_until: Option<u64>,
+    /// As what and how hard it worked, for the way back.
+    #[serde(default)]
+    pub manner: Manner,
 }
 
 /// Where a switch stands.
@@ -445,6 +454,11 @@ pub enum Effort {
 }
 
 impl Effort {
+    /// The word of OpenAI's API, which has one beyond high.
+    pub fn of_openai(self) -> &'static str {
+        if self == Self::Max { "xhigh" } else { self.as_str() }
+    }
+
     /// The stable word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -454,6 +468,28 @@ impl Effort {
             Self::Max => "max",
         }
     }
+}
+
+impl std::str::FromStr for Effort {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        [Self::Low, Self::Medium, Self::High, Self::Max]
+            .into_iter()
+            .find(|effort| effort.as_str().eq_ignore_ascii_case(word))
+            .ok_or_else(|| format!("unknown effort {word:?}: use low, medium, high or max"))
+    }
+}
+
+/// As what and how hard a harness works.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manner {
+    /// How hard its model is asked to think; `None` is as the settings say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+    /// The executor's own agent that leads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// Sums over a pane's model requests.
@@ -509,6 +545,9 @@ pub struct ExecutorReadiness {
     pub login: Option<String>,
     /// The route it would take now, or why not.
     pub route: Result<Route, Refusal>,
+    /// It is driven by its typed protocol as well, beside its own screen.
+    #[serde(default)]
+    pub typed: bool,
     /// `ready`, `ready · untested`, `install`, `log in or add a key`, `disabled`, `not in this version`.
     pub readiness: String,
 }

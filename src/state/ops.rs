@@ -59,6 +59,7 @@ impl State {
                 refusal: None,
                 notes: Vec::new(),
                 input_off: false,
+                question: None,
                 popup: false,
                 closes: Closes::Never,
                 label: None,

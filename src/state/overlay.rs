@@ -158,6 +158,8 @@ pub struct SwitchDialog {
     pub edit: Option<Box<Draft>>,
     /// The person changed it: it goes as it stands here.
     pub edited: bool,
+    /// The next executor's own agents (`a` takes the next one).
+    pub agents: Vec<String>,
     /// The command that Enter runs.
     pub command: Vec<String>,
 }
@@ -290,6 +292,11 @@ impl SwitchDialog {
     pub fn handoff_kind(&self) -> &str {
         let after = self.command.iter().skip_while(|word| *word != "--handoff").nth(1);
         after.map_or("full", String::as_str)
+    }
+
+    /// The agent that leads, as the command has it.
+    pub fn agent(&self) -> Option<&str> {
+        self.command.iter().skip_while(|word| *word != "--agent").nth(1).map(String::as_str)
     }
 
     /// The handoff in lines of the preview.

@@ -3,7 +3,8 @@
 //! Key handling and drawing both read these, so that what is highlighted is what Enter takes. Pure. Must not know:
 //! where a row stands on the screen.
 use super::{
-    ExecutorReadiness, ModelChoice, Pane, RequestLine, State, Window, overlay::List, overlay::ReferenceRow,
+    Client, ExecutorReadiness, ModelChoice, Pane, RequestLine, State, Window,
+    overlay::{List, Overlay, ReferenceRow},
 };
 use crate::{
     mux::{ClientId, PaneId},
@@ -76,6 +77,51 @@ pub struct PanelRows<'a> {
     pub choices: usize,
 }
 
+/// What a row of the panel stands for, however the lists around it change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOf {
+    /// An executor.
+    Executor(ExecutorId),
+    /// A model, by its display id.
+    Model(String),
+    /// A request, by the unix milliseconds at which it arrived.
+    Request(i64),
+}
+
+impl State {
+    /// What each open panel has highlighted.
+    pub fn highlighted(&self) -> Vec<(ClientId, RowOf)> {
+        let row = |client: &Client| {
+            let Some(Overlay::Router(list)) = &client.overlay else { return None };
+            let rows = PanelRows::new(self, list, self.focused_pane(client.id));
+            let row = match rows.chosen? {
+                PanelChoice::Executor(row) => RowOf::Executor(row.executor.clone()),
+                PanelChoice::Model(_, model) => RowOf::Model(model.id.clone()),
+                PanelChoice::Request(n) => RowOf::Request(rows.requests.get(n.checked_sub(1)?)?.at_ms),
+            };
+            Some((client.id, row))
+        };
+        self.clients.values().filter_map(row).collect()
+    }
+
+    /// Puts the highlights back on their rows after the lists changed, so that Enter never takes another one than was
+    /// seen; where a row is gone its place stays.
+    pub fn highlight(&mut self, rows: Vec<(ClientId, RowOf)>) {
+        for (id, row) in rows {
+            let Some(Overlay::Router(list)) =
+                self.clients.get(&id).and_then(|client| client.overlay.as_ref())
+            else {
+                continue;
+            };
+            let place = PanelRows::new(self, list, self.focused_pane(id)).place(&row);
+            let overlay = self.clients.get_mut(&id).and_then(|client| client.overlay.as_mut());
+            if let (Some(place), Some(Overlay::Router(list))) = (place, overlay) {
+                list.selected = place;
+            }
+        }
+    }
+}
+
 /// A row of the panel that Enter can take.
 #[derive(Clone, Copy)]
 pub enum PanelChoice<'a> {
@@ -125,6 +171,18 @@ impl<'a> PanelRows<'a> {
             }),
         };
         Self { pane, executors, models_of, models, requests, chosen, choices }
+    }
+
+    fn place(&self, row: &RowOf) -> Option<usize> {
+        let open = || self.models.iter().filter(|model| model.refusal.is_none());
+        let before = self.executors.len();
+        match row {
+            RowOf::Executor(id) => self.executors.iter().position(|row| row.executor == *id),
+            RowOf::Model(id) => Some(before + open().position(|model| model.id == *id)?),
+            RowOf::Request(at) => {
+                Some(before + open().count() + self.requests.iter().position(|row| row.at_ms == *at)?)
+            }
+        }
     }
 
     /// Whether an executor row is the highlighted one.
@@ -268,6 +326,29 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
         assert_eq!(wrap("a\n\nb", 5), ["a", "", "b"]);
+    }
+
+    #[test]
+    fn a_highlight_stays_on_its_row_when_the_lists_change() {
+        use crate::state::fixture::{CLIENT, client, state};
+        let mut state = state((160, 40));
+        let line = |at_ms| RequestLine { at_ms, ..RequestLine::default() };
+        let pane = PaneId(2);
+        let requests = |state: &mut State, lines: Vec<RequestLine>| {
+            state.panes.get_mut(&pane).unwrap().harness.as_mut().unwrap().requests = lines;
+        };
+        requests(&mut state, vec![line(2), line(1)]);
+        let mut list = List::for_panel(&state, pane);
+        list.selected = PanelRows::new(&state, &list, Some(pane)).choices - 1;
+        client(&mut state).overlay = Some(Overlay::Router(list));
+        let held = state.highlighted();
+        assert_eq!(held, [(CLIENT, RowOf::Request(1))]);
+        let models = state.models.get_mut(&ExecutorId::CODEX).unwrap();
+        models.push(models[0].clone());
+        requests(&mut state, vec![line(3), line(2), line(1)]);
+        assert_ne!(state.highlighted(), held, "the place is another row's now");
+        state.highlight(held.clone());
+        assert_eq!(state.highlighted(), held);
     }
 
     #[test]

@@ -14,6 +14,8 @@ const LIST: u16 = 44;
 const BESIDE: u16 = 110;
 /// Columns of the list of sessions.
 const SESSIONS: u16 = 84;
+/// Columns from which on the models of sessions have room beside their titles.
+const MODELS: u16 = 60;
 
 /// The look of a file's letter.
 fn mark(what: char) -> Role {
@@ -139,7 +141,9 @@ pub(super) fn native(pen: &mut Pen<'_>, list: &NativeSessions, area: Rect) {
     let first = (chosen + 1).saturating_sub(room);
     for (y, (at, row)) in (inner.y..last).zip(rows.iter().enumerate().skip(first)) {
         let note = if row.note.is_empty() { String::new() } else { format!("{}  ", row.note) };
-        let right = [seg(note, Role::Accent), seg(row.age.as_str(), Role::Dim)];
+        let named = !row.model.is_empty() && inner.width >= MODELS;
+        let model = if named { format!("{}  ", row.model) } else { String::new() };
+        let right = [seg(note, Role::Accent), seg(model, Role::Dim), seg(row.age.as_str(), Role::Dim)];
         pen.ends(
             inner.x + 1,
             y,

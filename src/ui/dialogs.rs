@@ -43,12 +43,16 @@ pub(super) fn switch(pen: &mut Pen<'_>, dialog: &SwitchDialog, area: Rect) -> Op
         lines.extend([(head, Vec::new()), (how, Vec::new())]);
     }
     for (label, words) in &dialog.lines {
-        let hint = (label == "handoff").then(|| match dialog.handoff_kind() {
-            _ if dialog.edited => "e edit  u undo",
-            "none" => "f full  b brief",
-            "brief" => "e edit  f full",
-            _ => "e edit  b brief",
-        });
+        let hint = match label.as_str() {
+            "handoff" => Some(match dialog.handoff_kind() {
+                _ if dialog.edited => "e edit  u undo",
+                "none" => "f full  b brief",
+                "brief" => "e edit  f full",
+                _ => "e edit  b brief",
+            }),
+            "agent" if !dialog.agents.is_empty() && !dialog.edited => Some("a next"),
+            _ => None,
+        };
         let hint_width = hint.map_or(0, |hint| hint.len() as u16 + 2);
         let room = text.saturating_sub(LABEL);
         let mut left = seg(label.as_str(), Role::Dim);

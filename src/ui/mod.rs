@@ -62,6 +62,20 @@ pub struct Reference<'a> {
     pub rows: &'a [ReferenceRow],
 }
 
+impl Reference<'_> {
+    /// The key after the prefix that runs a command, `y`.
+    fn key_of(&self, command: &str) -> Option<&str> {
+        let row = self.rows.iter().find(|row| row.command == command && !row.keys.is_empty())?;
+        Some(row.keys.as_str())
+    }
+
+    /// The keys that answer a harness's question: `C-Space y approve`, `C-Space N deny`.
+    fn answers(&self) -> Vec<String> {
+        let key = |verb: &str| Some(format!("{} {} {verb}", self.prefix, self.key_of(verb)?));
+        ["approve", "deny"].into_iter().filter_map(key).collect()
+    }
+}
+
 /// Everything that a frame is made from.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {

@@ -77,6 +77,21 @@ impl Pen<'_> {
         segs.iter().fold(0, |sum, seg| sum.saturating_add(self.width(&seg.text)))
     }
 
+    /// As much of a text as stands in that many columns, ending in `…` when it is not all.
+    pub fn fitted(&self, text: &str, room: u16) -> String {
+        if self.width(text) <= room {
+            return text.to_owned();
+        }
+        let mut kept = String::new();
+        for grapheme in text.graphemes(true) {
+            if self.width(&kept).saturating_add(self.width(grapheme)) >= room {
+                break;
+            }
+            kept.push_str(grapheme);
+        }
+        kept + "…"
+    }
+
     /// Writes a text in at most `max` columns, ending in `…` when it does not fit; returns the columns used.
     pub fn text(&mut self, x: u16, y: u16, max: u16, text: &str, role: Role) -> u16 {
         self.segs(x, y, max, &[Seg { text: Cow::Borrowed(text), role }])

@@ -138,7 +138,7 @@ impl<'a> Content<'a> {
             money::retrying(pane).into_iter().chain(usage.into_iter().flatten()).collect()
         };
         Self {
-            head: rows.pane.map_or_else(Vec::new, |pane| head(scene.state, pane, scene.now)),
+            head: rows.pane.map_or_else(Vec::new, |pane| head(scene, pane)),
             route: own.map_or_else(Vec::new, |route| route_lines(route).iter().map(hop).collect()),
             money: rows.pane.filter(|_| own.is_some()).map_or_else(Vec::new, money),
             executors: if executors.is_empty() && rows.models.is_empty() { nothing() } else { executors },
@@ -289,7 +289,8 @@ fn keep_around_chosen(lines: &mut Vec<Line<'_>>, keep: usize) {
     lines.drain(..start);
 }
 
-fn head<'a>(state: &'a State, pane: &'a Pane, now: u64) -> Vec<Line<'a>> {
+fn head<'a>(scene: &Scene<'a>, pane: &'a Pane) -> Vec<Line<'a>> {
+    let state: &'a State = scene.state;
     let Some(harness) = &pane.harness else {
         let cwd = pane.cwd.to_string_lossy();
         let program = pane.argv.first().map_or("shell", String::as_str);
@@ -306,8 +307,13 @@ fn head<'a>(state: &'a State, pane: &'a Pane, now: u64) -> Vec<Line<'a>> {
     let executor = vec![seg(" ", Role::Text), seg(route.executor.as_str(), role)];
     let mut lines = vec![Line::Ends(executor, vec![seg(title, Role::Dim)]), head_model(harness)];
     lines.extend(served_line(harness));
-    lines.extend(limit_line(pane, now));
+    lines.extend(limit_line(pane, scene.now));
     lines.push(auth_line(harness, readiness));
+    if let Some(asked) = &pane.question {
+        lines.push(Line::left(format!(" ◆ {asked}"), Role::Warn));
+        let keys = scene.reference.answers().into_iter();
+        lines.extend(keys.map(|key| Line::left(format!("   {key}"), Role::Accent)));
+    }
     lines
 }
 

@@ -15,6 +15,8 @@ use ratatui::layout::Rect;
 
 /// Below this many columns parts stand close together, without strokes between them.
 const COMPACT_BELOW: u16 = 50;
+/// A question with fewer columns than this says too little; its keys stand alone then.
+const QUESTION_WIDTH: u16 = 16;
 /// One part of the line; parts are parted by a stroke.
 type Part = Vec<Seg<'static>>;
 
@@ -268,7 +270,28 @@ fn keys(scene: &Scene<'_>, client: &Client) -> Part {
     vec![seg(format!("{prefix} ?"), Role::Text), seg(" keys", Role::Dim)]
 }
 
-/// What the middle says: a passing message, else the keys of a mode, else the guide's next step, else a standing warning.
+/// What the focused harness asks, and the keys that answer it; in little room the keys alone, then the question alone.
+fn question(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, width: u16) -> Option<Part> {
+    let pane = scene.state.panes.get(&scene.state.focused_pane(client.id)?)?;
+    let asked = pane.question.as_deref()?;
+    let keys = scene.reference.answers().join(" · ");
+    let room = width.saturating_mul(3) / 5;
+    let left = room.saturating_sub(pen.width(&keys).saturating_add(6));
+    let mut part = vec![seg("◆ ", Role::Warn)];
+    if keys.is_empty() || left < QUESTION_WIDTH && pen.width(&keys) > room {
+        part.push(seg(pen.fitted(asked, room), Role::Text));
+        return Some(part);
+    }
+    if left >= QUESTION_WIDTH {
+        part.push(seg(pen.fitted(asked, left), Role::Text));
+        part.push(seg("  ", Role::Dim));
+    }
+    part.push(seg(keys, Role::Accent));
+    Some(part)
+}
+
+/// What the middle says: a passing message, else the keys of a mode, else the guide's next step, else what the focused
+/// harness asks, else a standing warning.
 fn said(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, width: u16) -> Option<Part> {
     if let Some((message, until)) = &client.message
         && *until > scene.now
@@ -280,6 +303,9 @@ fn said(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, wi
     }
     if let Some(guide) = &session.guide {
         return Some(guide_part(pen, scene, client, guide, width));
+    }
+    if let Some(question) = question(pen, scene, client, width) {
+        return Some(question);
     }
     let ours = |pane: &PaneId| session.windows.iter().any(|id| state_contains(scene.state, *id, *pane));
     if let Some((first, second, file)) = scene.state.same_files.iter().find(|(a, b, _)| ours(a) || ours(b)) {

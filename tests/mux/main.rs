@@ -10,6 +10,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod composing;
+mod controlling;
 mod copying;
 mod environment;
 mod events;

@@ -63,6 +63,7 @@ pub const INSPAN: &str = env!("CARGO_BIN_EXE_inspan");
 /// back each line, and runs one that begins with `!`.
 pub fn stub_cli(sandbox: &Sandbox, program: &str) {
     let script = r#"[ "$1" = --version ] && { echo 'NAME 9.9.9'; exit; }
+[ "$1" = app-server ] && exit 1
 printf '%s\n' "$@" >"$HOME/NAME.args"
 env >"$HOME/NAME.env"
 printf '\033]2;✳ stub\007\033]7501;state=idle:app=NAME\007stub NAME\n'

@@ -239,6 +239,10 @@ fn two_keys_take_turns_and_neither_is_found_anywhere() {
     terminal.keys("C-Space r");
     terminal.wait_for("1 of 2 keys ready");
     terminal.wait_for("TEAM_KEY rate limited");
+    // The oldest request is the last row; it was tried twice.
+    terminal.wait_for("3→2 ×2");
+    terminal.keys("End Enter");
+    terminal.wait_for("attempts    2");
     drop(terminal);
 
     // The ledger names references, the journal the change from one to the other.

@@ -1,11 +1,13 @@
 //! A stage for real CLIs: a sandbox that finds the installed ones, a repository, and waiting for what panes do.
 mod agents;
+mod controlling;
 mod crossing;
 mod furnished;
 mod install;
 mod interrupted;
 mod rides;
 mod screens;
+mod sdks;
 mod switches;
 mod thinking;
 mod turns;

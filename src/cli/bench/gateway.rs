@@ -74,6 +74,15 @@ impl Way {
         }
     }
 
+    /// Our way of doing the same, where this is another gateway's.
+    fn ours(self) -> Option<Self> {
+        match self {
+            Self::Other => Some(Self::Through),
+            Self::OtherTranslated => Some(Self::Translated),
+            Self::Direct | Self::Through | Self::Translated => None,
+        }
+    }
+
     /// Whether a client speaks Messages on it; the upstream speaks Chat.
     fn is_translated(self) -> bool {
         matches!(self, Self::Translated | Self::OtherTranslated)
@@ -89,6 +98,8 @@ struct Figure {
     p50_ms: f64,
     /// What that is beyond asking directly.
     added_ms: f64,
+    /// How many times what inspan adds, where this is another gateway.
+    times: Option<f64>,
 }
 
 /// Requests a second with all connections.
@@ -96,13 +107,25 @@ struct Figure {
 struct Rate {
     way: &'static str,
     per_second: f64,
+    /// How many times as many inspan serves, where this is another gateway.
+    times: Option<f64>,
+}
+
+/// `a` in units of `b`.
+fn times(a: f64, b: f64) -> Option<f64> {
+    (b > 0.0).then(|| (a / b * 10.0).round() / 10.0)
+}
+
+/// That for people.
+fn in_words(times: Option<f64>) -> String {
+    times.map(|times| format!("{times:.1} x inspan")).unwrap_or_default()
 }
 
 /// Measures and prints.
 pub fn run(requests: usize, litellm: Option<&Path>, as_json: bool) -> Result<i32> {
     let scratch = Scratch::new()?;
     let upstream = Upstream::start()?;
-    let before = resident_kib();
+    let before = without_gateway(&upstream)?;
     let bench = Bench::start(&scratch, &upstream, litellm)?;
     let mut ways = vec![Way::Direct, Way::Through, Way::Translated];
     if bench.other.is_some() {
@@ -112,14 +135,20 @@ pub fn run(requests: usize, litellm: Option<&Path>, as_json: bool) -> Result<i32
     for kilobytes in SIZES {
         let each = bench.latencies(&ways, kilobytes, requests.max(3))?;
         let direct = each[0];
-        for (way, p50) in ways.iter().zip(each) {
+        let of = |way: Way| ways.iter().position(|known| *known == way).map(|at| each[at]);
+        for (way, p50) in ways.iter().zip(&each) {
             let added_ms = p50 - direct;
-            figures.push(Figure { way: way.name(), kilobytes, p50_ms: p50, added_ms });
+            let ours = way.ours().and_then(of);
+            let times = ours.and_then(|ours| times(added_ms, ours - direct));
+            figures.push(Figure { way: way.name(), kilobytes, p50_ms: *p50, added_ms, times });
         }
     }
-    let mut rates = Vec::new();
+    let mut rates: Vec<Rate> = Vec::new();
     for way in &ways {
-        rates.push(Rate { way: way.name(), per_second: bench.throughput(*way)? });
+        let per_second = bench.throughput(*way)?;
+        let ours = way.ours().and_then(|ours| rates.iter().find(|rate| rate.way == ours.name()));
+        let times = ours.and_then(|ours| times(ours.per_second, per_second));
+        rates.push(Rate { way: way.name(), per_second, times });
     }
     let grown = resident_kib().saturating_sub(before) as f64 / 1024.0;
     if as_json {
@@ -138,17 +167,33 @@ pub fn run(requests: usize, litellm: Option<&Path>, as_json: bool) -> Result<i32
         } else {
             format!("{:.2} ms", figure.added_ms)
         };
-        out(format!("{name:<34}{:>12}{added:>12}", format!("{:.2} ms", figure.p50_ms)));
+        let took = format!("{:.2} ms", figure.p50_ms);
+        out(format!("{name:<34}{took:>12}{added:>12}{:>18}", in_words(figure.times)));
     }
     let direct = rates.first().map_or(0.0, |rate| rate.per_second);
     out(format!("{:<34}{:>12}{:>12}", format!("{CONNECTIONS} connections"), "requests/s", "of direct"));
     for rate in &rates {
         let share =
             if direct > 0.0 { format!("{:.0} %", rate.per_second / direct * 100.0) } else { String::new() };
-        out(format!("{:<34}{:>12.0}{share:>12}", rate.way, rate.per_second));
+        let fewer = rate.times.map(|times| format!("inspan {times:.1} x")).unwrap_or_default();
+        out(format!("{:<34}{:>12.0}{share:>12}{fewer:>18}", rate.way, rate.per_second));
     }
-    out(format!("memory of this process grew by {grown:.1} MB, clients and upstream included"));
+    out(format!("memory: {grown:.1} MB more than without the gateway, for the same requests"));
     Ok(0)
+}
+
+/// The memory of this process in KiB after it has done all of this without a gateway: clients and upstream need theirs too.
+fn without_gateway(upstream: &Upstream) -> Result<u64> {
+    let ask = |kilobytes: usize, connections: usize| -> Result<()> {
+        let request = request(Way::Direct, upstream.at, "", kilobytes);
+        let clients: Result<Vec<Client>> =
+            (0..connections).map(|_| Client::connect(upstream.at, &request)).collect();
+        clients?.iter_mut().try_for_each(Client::ask)
+    };
+    // As many at once as later: one for each way, and all connections with the smallest.
+    SIZES.iter().try_for_each(|kilobytes| ask(*kilobytes, 3))?;
+    ask(SIZES[0], CONNECTIONS)?;
+    Ok(resident_kib())
 }
 
 /// What is measured.
@@ -189,7 +234,7 @@ impl Bench {
             (Way::Direct, _) => (self.direct, ""),
             (Way::Through, _) => (self.gateway.addr, NATIVE),
             (Way::Translated, _) => (self.gateway.addr, FOREIGN),
-            (_, Some(other)) => (other.at, "sk-bench"),
+            (_, Some(other)) => (other.at, other.key.as_str()),
             (_, None) => bail!("there is no other gateway"),
         };
         Client::connect(at, &request(way, at, token, kilobytes))
@@ -302,6 +347,7 @@ fn request(way: Way, at: SocketAddr, token: &str, kilobytes: usize) -> Vec<u8> {
 
 /// A connection that asks the same thing again and again.
 struct Client {
+    at: SocketAddr,
     stream: TcpStream,
     request: Vec<u8>,
     buffer: Vec<u8>,
@@ -309,32 +355,50 @@ struct Client {
 
 impl Client {
     fn connect(at: SocketAddr, request: &[u8]) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, request: request.to_vec(), buffer: vec![0; 64 * 1024] })
+        Ok(Self { at, stream: open(at)?, request: request.to_vec(), buffer: vec![0; 64 * 1024] })
     }
 
     /// Asks and reads the answer to its end.
     fn ask(&mut self) -> Result<()> {
-        self.stream.write_all(&self.request)?;
+        if self.once()? {
+            return Ok(());
+        }
+        // A connection that rested while others had their turn may have been closed meanwhile.
+        self.stream = open(self.at)?;
+        if self.once()? { Ok(()) } else { bail!("the connection was closed without an answer") }
+    }
+
+    /// The same; `false` when the connection was closed before anything was answered.
+    fn once(&mut self) -> Result<bool> {
+        if self.stream.write_all(&self.request).is_err() {
+            return Ok(false);
+        }
         let mut answer = Vec::new();
         loop {
             let read = self.stream.read(&mut self.buffer)?;
+            if read == 0 && answer.is_empty() {
+                return Ok(false);
+            }
             if read == 0 {
                 bail!("the connection was closed in the middle of an answer");
             }
             answer.extend_from_slice(&self.buffer[..read]);
             if answer.ends_with(b"0\r\n\r\n") {
-                break;
+                return Ok(true);
             }
             // An error has a length and no chunks.
             if !answer.starts_with(b"HTTP/1.1 200") && answer.len() > 12 {
                 bail!("{}", String::from_utf8_lossy(&answer).chars().take(300).collect::<String>());
             }
         }
-        Ok(())
     }
+}
+
+fn open(at: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&at, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// A scripted upstream: it reads a request and answers with the same stream each time.
@@ -414,16 +478,20 @@ fn answer() -> Vec<u8> {
 struct Other {
     child: Child,
     at: SocketAddr,
+    /// What it asks of its clients.
+    key: String,
 }
 
 impl Other {
     fn start(path: &Path, scratch: &Scratch, base: &str) -> Result<Self> {
         let config = scratch.path().join("litellm.yaml");
+        // It does not start without one that is hard to guess.
+        let key = format!("sk-{}", uuid::Uuid::new_v4().simple());
         std::fs::write(
             &config,
             format!(
                 "model_list:\n  - model_name: z-ai/glm-5\n    litellm_params:\n      model: openai/z-ai/glm-5\n      \
-                 api_base: {base}/v1\n      api_key: sk-bench\n"
+                 api_base: {base}/v1\n      api_key: sk-bench\ngeneral_settings:\n  master_key: {key}\n"
             ),
         )?;
         // A port that was free a moment ago; the other gateway does not tell which one it took.
@@ -437,18 +505,21 @@ impl Other {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", path.display()))?;
-        let other = Self { child, at };
+        let mut other = Self { child, at, key };
         other.ready()?;
         Ok(other)
     }
 
     /// Waits until it answers.
-    fn ready(&self) -> Result<()> {
+    fn ready(&mut self) -> Result<()> {
         /// Between two looks at a program that needs many seconds.
         const LOOK: Duration = Duration::from_millis(250);
         let began = Instant::now();
-        let request = request(Way::Other, self.at, "sk-bench", 1);
+        let request = request(Way::Other, self.at, &self.key, 1);
         while began.elapsed() < OTHER_START {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended before it answered: {status}");
+            }
             if Client::connect(self.at, &request).and_then(|mut client| client.ask()).is_ok() {
                 return Ok(());
             }

@@ -33,6 +33,9 @@ pub struct ExecutorSettings {
     /// It is not gone back to when the limit has reset.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fallback_stay: bool,
+    /// Whether it is driven by its typed protocol as well, where it has one; so where nothing is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<bool>,
     /// What makes it an executor, where the catalogue does not know it.
     #[serde(flatten)]
     pub declared: Declaration,

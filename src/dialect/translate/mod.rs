@@ -9,6 +9,7 @@ mod effort;
 mod estimate;
 mod failure;
 mod gemini;
+mod hosted;
 mod hub;
 mod manners;
 mod mend;

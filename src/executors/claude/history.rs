@@ -27,8 +27,12 @@ pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
     listed
         .filter_map(|(path, modified)| {
             let id = path.file_stem()?.to_str()?.to_owned();
-            let first = jsonl::head(&path).iter().find_map(asked)?;
-            Some(NativeSession { id, title: jsonl::title(&first), modified })
+            let records = jsonl::head(&path);
+            let first = records.iter().find_map(asked)?;
+            // What the CLI says itself in a session is marked by a model that is none.
+            let mut models = records.iter().filter_map(|record| record["message"]["model"].as_str());
+            let model = models.rfind(|model| !model.starts_with('<')).map(str::to_owned);
+            Some(NativeSession { id, title: jsonl::title(&first), modified, model })
         })
         .collect()
 }

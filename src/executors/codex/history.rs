@@ -27,7 +27,10 @@ pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
                 return None;
             }
             let title = jsonl::title(&records.iter().find_map(asked)?);
-            Some(NativeSession { id: meta["id"].as_str()?.to_owned(), title, modified })
+            let turns = records.iter().filter(|record| record["type"] == "turn_context");
+            let model =
+                turns.filter_map(|turn| turn["payload"]["model"].as_str()).next_back().map(str::to_owned);
+            Some(NativeSession { id: meta["id"].as_str()?.to_owned(), title, modified, model })
         })
         .collect()
 }

@@ -11,6 +11,9 @@ use toml::{Table, Value};
 /// Where Codex finds a key that the person leaves to it.
 const KEY_VAR: &str = "CODEX_API_KEY";
 
+/// The directory of ours, below the pane's.
+pub(super) const DIR: &str = "codex";
+
 /// The name of our provider in the generated config.
 pub(super) const PROVIDER: &str = "inspan";
 
@@ -52,7 +55,7 @@ pub(super) fn furnish(
     inherit_user: bool,
 ) -> Result<(), String> {
     let gateway = request.gateway.ok_or("Codex in a home of ours needs the gateway: none was given")?;
-    let overlay = request.pane_dir.join("codex");
+    let overlay = request.pane_dir.join(DIR);
     plan.dirs.push(overlay.clone());
     plan.config_home.clone_from(&overlay);
 

@@ -136,3 +136,56 @@ fn a_thread_of_another_provider_goes_on_in_a_copy() {
     assert_eq!((resumed(Home::Users, theirs), resumed(Home::Users, ours)), (same.clone(), copy));
     assert_eq!(resumed(overlay, "00000000-0000-7000-8000-000000000003"), same);
 }
+
+/// What a plan with typed control hands to the program that starts both, and where the protocol is spoken.
+fn beside(plan: &LaunchPlan) -> Option<(crate::agent::codex::Beside, crate::agent::codex::Attach)> {
+    let Some(crate::agent::control::Endpoint::Codex(attach)) = plan.control.clone() else { return None };
+    assert_eq!(plan.argv[1], crate::agent::codex::ARGUMENT);
+    let file = plan.files.iter().find(|file| file.path.ends_with("beside.json")).unwrap();
+    Some((serde_json::from_slice(&file.contents).unwrap(), attach))
+}
+
+#[test]
+fn on_an_app_server_a_new_thread_is_begun_as_ever_and_a_resumed_one_is_told_later() {
+    let furnished = crate::executors::furnished::Furnished::new();
+    let plan = |resumes: bool, trusted: bool| {
+        furnished.plan_with("codex", Home::Empty, trusted, Some("go on"), |request| {
+            request.control = true;
+            request.permission = Permission::Readonly;
+            if resumes {
+                request.session = SessionChoice::Resume("01a1".into());
+            }
+        })
+    };
+    let (new, attach) = beside(&plan(false, true)).unwrap();
+    let address = format!("unix://{}", attach.socket.display());
+    assert_eq!(new.serve[1..], ["app-server", "--listen", &address]);
+    assert_eq!(new.attach[1..3], ["--remote", &address]);
+    assert_eq!(new.attach[3..], ["-a", "never", "-s", "read-only", "-m", "wire-model", "--", "go on"]);
+    assert_eq!(new.alone[1..2], ["--no-daemon"]);
+    assert_eq!(new.alone[2..], new.attach[3..]);
+    assert_eq!((attach.thread, attach.permission), (None, None));
+
+    let planned = plan(true, true);
+    let (resumed, attach) = beside(&planned).unwrap();
+    assert_eq!(resumed.attach[3..], ["resume", "-m", "wire-model", "--", "01a1"]);
+    assert_eq!((attach.thread.as_deref(), attach.permission), (Some("01a1"), Some(Permission::Readonly)));
+    assert!(!planned.prompt_delivered, "what it may do is said before the prompt");
+
+    // It would not ask whether the directory is trusted.
+    assert!(beside(&plan(false, false)).is_none());
+}
+
+#[test]
+fn under_login_codex_is_left_to_ask_about_trust_itself() {
+    let furnished = crate::executors::furnished::Furnished::new();
+    let control = || {
+        let plan = furnished.plan_with("codex", Home::Users, true, None, |request| request.control = true);
+        beside(&plan).map(|(_, attach)| attach.permission)
+    };
+    let config = furnished.home.join(".codex/config.toml");
+    write(&config, "");
+    assert_eq!(control(), None);
+    write(&config, &format!("[projects.\"{}\"]\ntrust_level = \"untrusted\"\n", furnished.cwd.display()));
+    assert_eq!(control(), Some(None));
+}

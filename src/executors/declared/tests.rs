@@ -45,6 +45,7 @@ fn plan(
             route: &route,
             permission: request.permission,
             effort: None,
+            agent: None,
             cwd: Path::new("/srv/{model}"),
             pane_dir: request.pane_dir,
             gateway: request.gateway,
@@ -53,6 +54,7 @@ fn plan(
             prompt: request.prompt,
             env: request.env,
             trusted: true,
+            control: false,
         };
         change(&mut asked);
         planned = Some(declared.launch(&asked));

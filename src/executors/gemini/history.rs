@@ -41,7 +41,9 @@ pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
             let records = jsonl::head(&path);
             let id = records.iter().find_map(|r| r["sessionId"].as_str())?.to_owned();
             let title = jsonl::title(&messages(&records).find_map(asked)?);
-            Some(NativeSession { id, title, modified })
+            let models = messages(&records).filter_map(|message| message["model"].as_str());
+            let model = models.last().map(str::to_owned);
+            Some(NativeSession { id, title, modified, model })
         })
         .filter(|session: &NativeSession| seen.insert(session.id.clone()))
         .collect()

@@ -46,7 +46,8 @@ pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
         // One without a message was opened and left.
         let asked = summary["num_messages"].as_u64().is_none_or(|count| count > 0);
         let id = dir.file_name()?.to_str()?.to_owned();
-        asked.then(|| NativeSession { id, title: jsonl::title(title), modified })
+        let model = summary["current_model_id"].as_str().map(str::to_owned);
+        asked.then(|| NativeSession { id, title: jsonl::title(title), modified, model })
     };
     let mut found: Vec<NativeSession> =
         entries.flatten().take(MAX_ENTRIES).filter_map(|entry| told(entry.path())).collect();

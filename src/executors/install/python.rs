@@ -62,10 +62,12 @@ impl Place<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), InstallError> {
         let Registry::PyPi { with, program, module } = self.executor.registry() else { return Ok(()) };
-        let failed = |failed: super::Failed| InstallError::Pip {
-            package: self.spec(),
-            why: failed.why,
-            quoted: failed.lines.iter().map(|line| format!("\n  pip: {line}")).collect(),
+        let failed = |failed: super::Failed| {
+            self.full(&failed, prefix).unwrap_or_else(|| InstallError::Pip {
+                package: self.spec(),
+                quoted: failed.quoted("pip"),
+                why: failed.why,
+            })
         };
         progress(Progress::Step(format!("{python} -m venv")));
         let mut command = self.clean(self.command(python));

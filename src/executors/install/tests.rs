@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 /// A machine with an npm of our making: it writes `npm_body`'s package into the prefix that it is given.
 struct Machine {
+    vendor: bool,
     dir: tempfile::TempDir,
     env: BTreeMap<String, String>,
 }
@@ -26,7 +27,7 @@ impl Machine {
         put_script(&bin.join("npm"), &script);
         put_script(&bin.join("node"), "#!/bin/sh\necho v18.1.0\n");
         let path = format!("{}:/usr/bin:/bin", bin.display());
-        Self { env: BTreeMap::from([("PATH".to_owned(), path)]), dir }
+        Self { vendor: false, env: BTreeMap::from([("PATH".to_owned(), path)]), dir }
     }
 
     fn install(&self, name: &str) -> (Result<Installed, InstallError>, Vec<Progress>) {
@@ -35,7 +36,7 @@ impl Machine {
 
     fn install_as(&self, name: &str, newest: bool) -> (Result<Installed, InstallError>, Vec<Progress>) {
         let mut told = Vec::new();
-        let options = InstallOptions { env: &self.env, again: false, newest };
+        let options = InstallOptions { env: &self.env, again: false, newest, vendor: self.vendor };
         let executor = by_id(&name.into()).unwrap();
         (install(executor, &self.dir.path().join("data"), options, &mut |p| told.push(p)), told)
     }
@@ -140,6 +141,82 @@ fn missing_tools_are_refused_with_their_remedy() {
 }
 
 #[test]
+fn a_full_disk_is_told_before_and_while_it_is_filled() {
+    let machine = Machine::new("echo 'npm error code ENOSPC' >&2; exit 228");
+    let said = machine.install("codex").0.unwrap_err().to_string();
+    assert!(
+        said.contains("has no room for codex · 404 MB are needed") && said.contains("free some space"),
+        "{said}"
+    );
+    let codex = by_id(&"codex".into()).unwrap();
+    let options = InstallOptions { env: &machine.env, again: false, newest: false, vendor: false };
+    let (package, version) = (codex.package().unwrap(), version().to_owned());
+    let place = Place { executor: codex, package, options, version, dir: machine.root() };
+    assert!(place.room(&machine.root(), Some(404)).is_ok() && place.room(&machine.root(), None).is_ok());
+    let said = place.room(&machine.root(), Some(403)).unwrap_err().to_string();
+    assert!(said.contains("403 MB are free") && said.contains("XDG_DATA_HOME"), "{said}");
+}
+
+/// A machine without npm whose `curl` has this script to give.
+fn without_npm(script: &str) -> Machine {
+    let mut machine = Machine::new("exit 1");
+    let tools = machine.dir.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    for tool in ["bash", "sh", "mkdir", "chmod", "cat", "sleep"] {
+        let found =
+            ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(tool)).find(|file| file.exists());
+        symlink(found.unwrap(), tools.join(tool)).unwrap();
+    }
+    fs::write(machine.dir.path().join("script"), script).unwrap();
+    let curl = format!(
+        "#!/bin/sh\nwhile [ $# -gt 1 ]; do case $1 in -o) out=$2; shift;; esac; shift; done\n\
+         echo \"asked for $1\"; cat {} > \"$out\"\n",
+        machine.dir.path().join("script").display()
+    );
+    put_script(&tools.join("curl"), &curl);
+    machine.env.insert("PATH".into(), tools.display().to_string());
+    machine.env.insert("HOME".into(), machine.dir.path().join("home").display().to_string());
+    machine
+}
+
+#[test]
+fn without_npm_the_vendors_own_installer_does_it_when_the_person_agrees() {
+    let script = "set -e\n[ \"$1\" = --version ]; [ \"$3\" = --no-modify-path ]\nmkdir -p \"$HOME/.opencode/bin\"\n\
+        printf '#!/bin/sh\\necho %s\\n' \"$2\" > \"$HOME/.opencode/bin/opencode\"\n\
+        chmod +x \"$HOME/.opencode/bin/opencode\"\n";
+    let mut machine = without_npm(script);
+    let said = machine.install("opencode").0.unwrap_err().to_string();
+    assert!(
+        said.contains("npm was not found") && said.contains("inspan install opencode --vendor"),
+        "{said}"
+    );
+    machine.vendor = true;
+    let (done, told) = machine.install("opencode");
+    let done = done.unwrap();
+    assert_eq!(done.binary.file_name().unwrap(), "opencode");
+    assert!(done.binary.starts_with(machine.dir.path().join("data/executors/opencode/current")), "{done:?}");
+    assert!(
+        told.iter().any(|p| matches!(p, Progress::Line(line) if line.starts_with("asked for https://"))),
+        "{told:?}"
+    );
+    assert!(!machine.dir.path().join("home").exists(), "nothing of the person's is touched");
+    let said = machine.install("codex").0.unwrap_err().to_string();
+    assert!(said.contains("codex has no installer of its vendor's"), "{said}");
+    let mut broken = without_npm("echo 'no release for this system' >&2; exit 1");
+    broken.vendor = true;
+    let said = broken.install("opencode").0.unwrap_err().to_string();
+    assert!(said.contains("did not install opencode") && said.contains("installer: no release"), "{said}");
+}
+
+#[test]
+fn oh_my_opencode_is_installed_beside_opencode_and_is_no_executor() {
+    let known = crate::executors::installable(&"oh-my-opencode".into()).unwrap();
+    assert_eq!(known.package().unwrap().version, "4.19.4");
+    assert!(by_id(&"oh-my-opencode".into()).is_err());
+    assert!(crate::executors::installable(&"oh-my-codex".into()).is_err());
+}
+
+#[test]
 fn the_newest_version_is_asked_for_and_one_command_goes_back() {
     let asked = format!("[ \"$1\" = view ] && {{ echo 9.9.1; exit 0; }}\n{INSTALLS}");
     let machine = Machine::new(&asked);
@@ -176,7 +253,7 @@ printf '#!/bin/sh\necho grok 1.0.41\n' > "$bin/grok.br"
     assert_eq!(done.version, "1.0.41");
     assert!(done.binary.ends_with("grok-linux-x64/bin/grok"));
     put_script(&machine.dir.path().join("bin/node"), "#!/bin/sh\nexit 1\n");
-    let other = Machine { dir: tempfile::tempdir().unwrap(), env: machine.env.clone() };
+    let other = Machine { vendor: false, dir: tempfile::tempdir().unwrap(), env: machine.env.clone() };
     let said = other.install("grok").0.unwrap_err().to_string();
     assert!(said.contains("could not be unpacked"), "{said}");
 }

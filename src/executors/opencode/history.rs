@@ -39,31 +39,66 @@ fn open(config_home: &Path) -> Option<Connection> {
 pub(super) fn sessions(config_home: &Path, cwd: &Path) -> Vec<NativeSession> {
     let asked = || {
         let database = open(config_home)?;
+        // Earlier versions kept the model with each message only.
+        let model = match database.prepare("SELECT model FROM session LIMIT 0") {
+            Ok(_) => "json_extract(model, '$.providerID') || '/' || json_extract(model, '$.id')",
+            Err(_) => "NULL",
+        };
         let mut rows = database
-            .prepare(
-                "SELECT id, title, time_updated, \
+            .prepare(&format!(
+                "SELECT id, title, time_updated, {model}, \
                    (SELECT json_extract(p.data, '$.text') FROM part p JOIN message m ON p.message_id = m.id \
                     WHERE m.session_id = s.id AND json_extract(m.data, '$.role') = 'user' \
                       AND json_extract(p.data, '$.type') = 'text' ORDER BY p.id LIMIT 1) \
                  FROM session s WHERE directory = ?1 AND parent_id IS NULL AND time_archived IS NULL \
                  ORDER BY time_updated DESC LIMIT ?2",
-            )
+            ))
             .ok()?;
         let found = rows
             .query_map((cwd.to_str()?, MAX_SESSIONS), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<String>>(3)?))
+                let (model, asked): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, model, asked))
             })
             .ok()?;
-        let told = found.flatten().filter_map(|(id, title, updated, asked): (String, String, i64, _)| {
-            // A session without a request holds no talk.
-            let asked = asked?;
-            let title = if title.starts_with(UNNAMED) { jsonl::title(&asked) } else { jsonl::title(&title) };
-            let since = Duration::from_millis(u64::try_from(updated).unwrap_or(0));
-            Some(NativeSession { id, title, modified: SystemTime::UNIX_EPOCH + since })
-        });
+        let told =
+            found.flatten().filter_map(|(id, title, updated, model, asked): (String, String, i64, _, _)| {
+                // A session without a request holds no talk.
+                let asked = asked?;
+                let title =
+                    if title.starts_with(UNNAMED) { jsonl::title(&asked) } else { jsonl::title(&title) };
+                let since = Duration::from_millis(u64::try_from(updated).unwrap_or(0));
+                Some(NativeSession { id, title, modified: SystemTime::UNIX_EPOCH + since, model })
+            });
         Some(told.collect())
     };
     asked().unwrap_or_default()
+}
+
+/// Whether a store holds a session.
+pub(super) fn holds(config_home: &Path, session: &str) -> bool {
+    let found = open(config_home).and_then(|database| {
+        database.query_row("SELECT 1 FROM session WHERE id = ?1", [session], |_| Ok(())).ok()
+    });
+    found.is_some()
+}
+
+/// Whether a store holds accounts or keys beside the sessions. One that cannot be read may.
+pub(super) fn holds_accounts(config_home: &Path) -> bool {
+    let rows = |table: &str| {
+        let database = open(config_home)?;
+        let exists: i64 = database
+            .query_row(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1",
+                [table],
+                |row| row.get(0),
+            )
+            .ok()?;
+        if exists == 0 {
+            return Some(0);
+        }
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).ok()
+    };
+    ["account", "control_account", "credential"].iter().any(|table| rows(table) != Some(0))
 }
 
 /// What a session is called before its title was made.

@@ -1,21 +1,26 @@
 //! OpenCode's settings of ours, laid over the user's own for one launch. It reads the user's configuration from where it
 //! is; what it is given here wins over that.
+use super::history;
 use crate::{
     executors::{
-        Home, LaunchPlan, LaunchRequest,
+        Home, LaunchPlan, LaunchRequest, SessionChoice,
         launch::{bypass_proxy, put},
         overlay::{plain_json, read_text, set, user_dir},
     },
     router::{Catalogue, Dialect, ExecutorId, Provider},
+    state::Effort,
 };
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// The name of our provider in its settings.
 pub(super) const PROVIDER: &str = "inspan";
 
 /// Where sessions live.
-pub(super) const RECORDS: &[&str] = &[super::history::DATABASE];
+pub(super) const RECORDS: &[&str] = &[history::DATABASE];
 
 /// The adapter that speaks a dialect and what follows the gateway's address. All are built into its binary.
 fn adapter(dialect: Dialect) -> (&'static str, &'static str) {
@@ -37,9 +42,18 @@ pub(super) fn furnish(
     let overlay = request.pane_dir.join("opencode");
     plan.dirs.push(overlay.clone());
     plan.config_home.clone_from(&overlay);
-    // Its database holds the accounts that the user logged in to beside the sessions, so it is not shared.
-    let database = overlay.join(super::history::DATABASE);
-    plan.env_set.insert("OPENCODE_DB".into(), database.to_string_lossy().into_owned());
+    match shared_store(request, &overlay, inherit_user)? {
+        Some(home) => {
+            // Whatever names another one, this is the store of the user's own OpenCode.
+            let database = home.join(history::DATABASE);
+            plan.env_set.insert("OPENCODE_DB".into(), database.to_string_lossy().into_owned());
+            plan.config_home = home;
+        }
+        None => {
+            let database = overlay.join(history::DATABASE);
+            plan.env_set.insert("OPENCODE_DB".into(), database.to_string_lossy().into_owned());
+        }
+    }
 
     let mut settings = json!({});
     if inherit_user {
@@ -84,6 +98,36 @@ pub(super) fn furnish(
     Ok(())
 }
 
+/// The user's own store of sessions, where this launch can be in it: so that what was begun outside goes on here, and
+/// what is begun here stands in OpenCode's own list. One that holds accounts is left alone, for OpenCode would take
+/// settings from them that win over ours.
+fn shared_store(
+    request: &LaunchRequest<'_>,
+    overlay: &Path,
+    inherit_user: bool,
+) -> Result<Option<PathBuf>, String> {
+    let users = super::home(request.env).filter(|home| inherit_user && home.join(history::DATABASE).exists());
+    let resumed = match &request.session {
+        SessionChoice::Resume(id) => Some(id.as_str()),
+        SessionChoice::New(_) => None,
+    };
+    // What the pane kept by itself before goes on there.
+    if resumed.is_some_and(|id| history::holds(overlay, id)) {
+        return Ok(None);
+    }
+    let Some(users) = users else { return Ok(None) };
+    if !history::holds_accounts(&users) {
+        return Ok(Some(users));
+    }
+    match resumed.filter(|id| history::holds(&users, id)) {
+        Some(id) => Err(format!(
+            "the session {id} lies beside the accounts of your own OpenCode, which take no part here · resume it with \
+             --auth login, or begin a new one"
+        )),
+        None => Ok(None),
+    }
+}
+
 /// The route's model and the others of the same provider, so that its own list offers what the gateway can serve.
 fn models(request: &LaunchRequest<'_>) -> Map<String, Value> {
     let catalogue = Catalogue::builtin();
@@ -105,24 +149,59 @@ fn models(request: &LaunchRequest<'_>) -> Map<String, Value> {
     if let Some(wire) = &route.wire_model {
         models.entry(wire.clone()).or_insert_with(|| json!({ "tool_call": true }));
     }
+    if let Some(effort) = request.effort {
+        for (wire, model) in &mut models {
+            model["options"] = thinking(effort, route.harness_dialect, wire);
+        }
+    }
     models
+}
+
+/// How hard a model thinks, in the words of the adapter that speaks its dialect.
+fn thinking(effort: Effort, dialect: Dialect, wire: &str) -> Value {
+    // Tokens of thought; the most that fit beside an answer below the smallest limit of today's models.
+    let tokens = |low, medium, high, max| match effort {
+        Effort::Low => low,
+        Effort::Medium => medium,
+        Effort::High => high,
+        Effort::Max => max,
+    };
+    match dialect {
+        Dialect::Chat | Dialect::Responses => json!({ "reasoningEffort": effort.of_openai() }),
+        Dialect::Messages => {
+            let budget = tokens(4_000, 10_000, 20_000, 31_999);
+            json!({ "thinking": { "type": "enabled", "budgetTokens": budget } })
+        }
+        // From the third generation on a level is named instead of a budget, and none is above high.
+        Dialect::Gemini if wire.contains("gemini-2") => {
+            let budget = tokens(2_048, 8_192, 24_576, 24_576);
+            json!({ "thinkingConfig": { "includeThoughts": true, "thinkingBudget": budget } })
+        }
+        Dialect::Gemini => {
+            let level = if effort == Effort::Max { Effort::High } else { effort };
+            json!({ "thinkingConfig": { "includeThoughts": true, "thinkingLevel": level.as_str() } })
+        }
+    }
 }
 
 /// What every model of the catalogue may answer at once; it asks for no more than it is told here.
 const OUTPUT_TOKENS: u32 = 32_000;
 
+/// Settings files in the order in which they are read.
+pub(super) const SETTINGS: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
+
 /// The directory of the user's settings.
-fn config_dir(request: &LaunchRequest<'_>) -> Option<PathBuf> {
-    let set = request.env.get("XDG_CONFIG_HOME").filter(|dir| Path::new(dir).is_absolute());
-    let dir = set.map(PathBuf::from).or_else(|| user_dir(request.env, "", ".config"))?;
+pub(super) fn config_dir(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let set = env.get("XDG_CONFIG_HOME").filter(|dir| Path::new(dir).is_absolute());
+    let dir = set.map(PathBuf::from).or_else(|| user_dir(env, "", ".config"))?;
     Some(dir.join("opencode"))
 }
 
 /// The user's settings in the order in which they are read, as far as they can be.
 fn users(request: &LaunchRequest<'_>) -> Vec<Value> {
-    let Some(dir) = config_dir(request) else { return Vec::new() };
+    let Some(dir) = config_dir(request.env) else { return Vec::new() };
     let home = user_dir(request.env, "", ".opencode");
-    let named = ["config.json", "opencode.json", "opencode.jsonc"].map(|name| dir.join(name)).into_iter();
+    let named = SETTINGS.map(|name| dir.join(name)).into_iter();
     let below =
         home.into_iter().flat_map(|dir| ["opencode.json", "opencode.jsonc"].map(|name| dir.join(name)));
     named.chain(below).filter_map(|file| serde_json::from_str(&plain_json(&read_text(&file)?)).ok()).collect()

@@ -93,6 +93,7 @@ fn the_adapter_speaks_what_the_route_says_and_the_token_is_in_a_file() {
                 route: &route,
                 permission: request.permission,
                 effort: None,
+                agent: None,
                 cwd: request.cwd,
                 pane_dir: request.pane_dir,
                 gateway: request.gateway,
@@ -101,6 +102,7 @@ fn the_adapter_speaks_what_the_route_says_and_the_token_is_in_a_file() {
                 prompt: None,
                 env: request.env,
                 trusted: true,
+                control: false,
             });
             settings.clone_from(&made.unwrap().env_set["OPENCODE_CONFIG_CONTENT"]);
         });
@@ -230,7 +232,132 @@ fn its_store_tells_what_was_asked_answered_and_done() {
     assert_eq!(before, after, "reading leaves no file behind");
     assert!(OpenCode.sessions(&config_home, Path::new("/elsewhere")).is_empty());
     assert_eq!(OpenCode.transcript(&config_home, Path::new("/srv/shop"), "ses_9"), None);
+    let writer = Connection::open(config_home.join("opencode.db")).unwrap();
+    let model = r#"UPDATE session SET model = '{"id": "m-1", "providerID": "p", "variant": "default"}' WHERE id = 'ses_1'"#;
+    writer.execute_batch(&format!("ALTER TABLE session ADD COLUMN model text; {model}")).unwrap();
+    let found = OpenCode.sessions(&config_home, Path::new("/srv/shop"));
+    let models: Vec<_> = found.iter().map(|s| s.model.as_deref()).collect();
+    assert_eq!(models, [None, Some("p/m-1")]);
+    drop(writer);
     assert!(OpenCode.sessions(dir.path(), Path::new("/srv/shop")).is_empty());
+}
+
+#[test]
+fn sessions_are_shared_with_the_users_own_unless_accounts_lie_beside_them() {
+    let furnished = Furnished::new();
+    let users = furnished.home.join(".local/share/opencode");
+    let overlay = Home::Overlay { inherit_user: true };
+    let database = |plan: &LaunchPlan| PathBuf::from(&plan.env_set["OPENCODE_DB"]);
+    let plan = |home| furnished.plan("opencode", home, true);
+    let resumed = |session: &str| {
+        let mut made = None;
+        furnished.plan_with("opencode", overlay, true, None, |request| {
+            let fresh = std::mem::replace(&mut request.session, SessionChoice::Resume(session.to_owned()));
+            made = Some(OpenCode.launch(request));
+            request.session = fresh;
+        });
+        made.unwrap()
+    };
+    let own = furnished.pane.join("opencode/opencode.db");
+    assert_eq!(database(&plan(overlay)), own, "there is nothing to share yet");
+    let writer = store(&users);
+    let shared = plan(overlay);
+    assert_eq!((database(&shared), &shared.config_home), (users.join("opencode.db"), &users));
+    for home in [Home::Empty, Home::Overlay { inherit_user: false }] {
+        assert_eq!(database(&plan(home)), own, "{home:?}");
+    }
+    let before = store(&furnished.pane.join("opencode"));
+    assert_eq!(database(&resumed("ses_1").unwrap()), own, "what the pane kept before goes on there");
+    drop(before);
+    std::fs::remove_dir_all(furnished.pane.join("opencode")).unwrap();
+    assert_eq!(database(&resumed("ses_1").unwrap()), users.join("opencode.db"));
+    writer.execute_batch("CREATE TABLE account (id text); INSERT INTO account VALUES ('me');").unwrap();
+    assert_eq!(database(&plan(overlay)), own);
+    assert!(resumed("ses_1").err().unwrap().contains("--auth login"));
+    assert!(resumed("ses_9").is_ok(), "what is not there is OpenCode's to say");
+}
+
+#[test]
+fn effort_is_told_to_the_models_in_the_words_of_each_adapter() {
+    let furnished = Furnished::new();
+    let told = |effort, dialect, wire: &str| {
+        let mut settings = String::new();
+        furnished.plan_with("opencode", Home::Empty, true, None, |request| {
+            let mut route = request.route.clone();
+            (route.harness_dialect, route.wire_model) = (dialect, Some(wire.to_owned()));
+            let made = OpenCode.launch(&LaunchRequest {
+                effort: Some(effort),
+                route: &route,
+                session: request.session.clone(),
+                ..*request
+            });
+            settings.clone_from(&made.unwrap().env_set["OPENCODE_CONFIG_CONTENT"]);
+        });
+        let settings: Value = serde_json::from_str(&settings).unwrap();
+        settings["provider"]["inspan"]["models"][wire]["options"].clone()
+    };
+    for dialect in [Dialect::Chat, Dialect::Responses] {
+        assert_eq!(told(Effort::Max, dialect, "m"), json!({ "reasoningEffort": "xhigh" }));
+    }
+    let thinking = json!({ "thinking": { "type": "enabled", "budgetTokens": 4_000 } });
+    assert_eq!(told(Effort::Low, Dialect::Messages, "m"), thinking);
+    assert_eq!(
+        told(Effort::Max, Dialect::Gemini, "gemini-3.1-pro")["thinkingConfig"]["thinkingLevel"],
+        "high"
+    );
+    assert_eq!(
+        told(Effort::Medium, Dialect::Gemini, "gemini-2.5-pro")["thinkingConfig"]["thinkingBudget"],
+        8_192
+    );
+}
+
+#[test]
+fn an_agent_leads_and_plan_denies_it_edits() {
+    let furnished = Furnished::new();
+    write(&furnished.cwd.join(".opencode/agent/docs.md"), "---\nmode: primary\n---\nwrite\n");
+    let plan = |agent: &'static str, permission| {
+        furnished.plan_with("opencode", Home::Users, true, None, |request| {
+            (request.agent, request.permission) = (Some(agent), permission);
+        })
+    };
+    assert!(plan("docs", Permission::Ask).argv.contains(&"--agent=docs".to_owned()));
+    let planned = plan("docs", Permission::Plan);
+    assert_eq!(
+        planned.argv.iter().filter(|a| a.starts_with("--agent=")).collect::<Vec<_>>(),
+        ["--agent=docs"]
+    );
+    let rules: Value = serde_json::from_str(&planned.env_set["OPENCODE_PERMISSION"]).unwrap();
+    assert_eq!((&rules["edit"], &rules["*"]), (&json!("deny"), &json!("ask")));
+    let rehearsed = furnished.plan_with("opencode", Home::Empty, true, None, |request| {
+        request.agent = Some("canary-agent");
+    });
+    assert!(!rehearsed.argv.iter().any(|a| a.contains("canary-agent")));
+    assert!(rehearsed.notes.iter().any(|note| note.contains("in your own home")), "{:?}", rehearsed.notes);
+}
+
+#[test]
+fn agents_of_oh_my_opencode_lead_in_opencodes_own_tui() {
+    let furnished = Furnished::new();
+    let list = || OpenCode.agents(&AgentPlaces { env: &furnished.env, cwd: &furnished.cwd }).unwrap();
+    assert!(!list().iter().any(|agent| agent.name == "atlas"), "it is not installed");
+    let plugin =
+        ".local/share/inspan/executors/oh-my-opencode/current/node_modules/oh-my-opencode/dist/index.js";
+    write(&furnished.home.join(plugin), "export default {}");
+    write(
+        &furnished.cwd.join(".omo/omo.jsonc"),
+        r#"{ "[opencode]": { "agents": { "atlas": { "model": "p/m" } } } }"#,
+    );
+    let atlas = list().into_iter().find(|agent| agent.name == "atlas").unwrap();
+    assert_eq!(atlas.model.as_deref(), Some("p/m"));
+    for home in [Home::Users, Home::Empty, Home::Overlay { inherit_user: true }] {
+        let plan = furnished.plan_with("opencode", home, true, None, |request| request.agent = Some("atlas"));
+        assert!(plan.argv.contains(&"--agent=Atlas - Plan Executor".to_owned()), "{:?}", plan.argv);
+        let settings: Value = serde_json::from_str(&plan.env_set["OPENCODE_CONFIG_CONTENT"]).unwrap();
+        let file = settings["plugin"][0].as_str().unwrap();
+        assert!(file.starts_with("file:///") && file.ends_with(plugin), "{file}");
+        assert_eq!(plan.env_set.contains_key("OMO_DISABLE_POSTHOG"), home != Home::Users);
+        assert!(!plan.env_set.contains_key("OPENCODE_PURE"));
+    }
 }
 
 #[test]

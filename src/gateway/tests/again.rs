@@ -128,6 +128,29 @@ async fn a_provider_that_asks_for_a_long_wait_is_believed() {
 }
 
 #[tokio::test]
+async fn a_wait_that_google_asks_for_inside_its_error_is_believed_and_passed_on() {
+    let limited = serde_json::json!({"error": {
+        "code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "59.2s"}],
+    }});
+    let body = limited.to_string();
+    let limited = whole("429 Too Many Requests", "content-type: application/json\r\n", body.as_bytes());
+    let (base, mut requests) = in_turn(vec![limited]).await;
+    let mut pane = pane_of(&base, Dialect::Messages, Provider::Google, "env:GEMINI_API_KEY");
+    pane.route.upstream_dialect = Dialect::Gemini;
+    let mut lab = Lab::new(pane);
+    let ask = "{\"model\":\"wire\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
+    let response = lab.post("/v1/messages", ask).send().await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (429, &"60".parse().unwrap())
+    );
+    assert!(response.text().await.unwrap().contains("rate_limit_error"));
+    assert_eq!(lab.finished().await.attempts, 1);
+    seen(&mut requests).await;
+}
+
+#[tokio::test]
 async fn nothing_is_said_twice() {
     // Half of an answer reached the harness, so that its own decision is needed.
     let half = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":\

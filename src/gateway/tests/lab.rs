@@ -19,6 +19,7 @@ pub(super) struct Lab {
     pub(super) recorder: Recorder,
     pub(super) events: mpsc::Receiver<GatewayEvent>,
     pub(super) routes: RouteTable,
+    pub(super) vault: Arc<Vault>,
     pub(super) dir: tempfile::TempDir,
 }
 
@@ -39,7 +40,7 @@ impl Lab {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let recorder = Recorder::open(&dir.path().join("inspan.db")).unwrap();
-        let vault = Vault::default();
+        let vault = Arc::new(Vault::default());
         let keys =
             ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "XAI_API_KEY"];
         vault.learn_env(&keys.map(|name| (name.to_owned(), KEY.to_owned())).into());
@@ -52,13 +53,13 @@ impl Lab {
         });
         let config = GatewayConfig {
             routes: Arc::clone(&routes),
-            vault: Arc::new(vault),
+            vault: Arc::clone(&vault),
             recorder: recorder.clone(),
             events: sender,
             classify,
             rules: rules(Arc::clone(&routes)),
         };
-        Self { gateway: start_with(config, waits).unwrap(), recorder, events, routes, dir }
+        Self { gateway: start_with(config, waits).unwrap(), recorder, events, routes, vault, dir }
     }
 
     /// A client's request with the pane's token.

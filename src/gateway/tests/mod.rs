@@ -2,10 +2,12 @@ use super::*;
 use crate::router::{AuthMode, AuthStep, Dialect, Provider, Route};
 
 mod again;
+mod bad;
 mod door;
 mod faults;
 mod lab;
 mod money;
+mod rotation;
 mod through;
 mod translated;
 

@@ -224,10 +224,10 @@ async fn a_slow_harness_slows_its_upstream() {
 }
 
 #[tokio::test]
-async fn twenty_megabytes_pass() {
+async fn fifty_megabytes_pass() {
     let (base, mut requests) = canned(whole("200 OK", "", b"{}")).await;
     let mut lab = Lab::new(pane(&base));
-    let text = "0123456789abcdef".repeat(20 * 1024 * 1024 / 16);
+    let text = "0123456789abcdef".repeat(50 * 1024 * 1024 / 16);
     let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\"model\":\"old\"}}");
     let response = lab.post("/v1/messages", body.clone()).send().await.unwrap();
     assert_eq!(response.status(), 200);

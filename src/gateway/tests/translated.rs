@@ -56,6 +56,27 @@ fn events(text: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn an_answer_is_not_asked_to_be_longer_than_the_maker_takes() {
+    let ask = |most: u64| json!({"model": "m", "max_tokens": most, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    for (wire, wanted, sent) in [
+        ("gpt-5.4", 200_000, 128_000),
+        ("gpt-5.4", 100, 100),
+        // Nobody knows, so nothing is changed.
+        ("z-ai/glm-5", 200_000, 200_000),
+    ] {
+        let (base, mut requests) = canned(stream(&chat(&["hi"]))).await;
+        let mut pane = foreign(&base);
+        pane.route.wire_model = Some(wire.into());
+        let mut lab = Lab::new(pane);
+        lab.post("/v1/messages", ask(wanted).to_string()).send().await.unwrap().bytes().await.unwrap();
+        let body: Value = serde_json::from_slice(&seen(&mut requests).await.body).unwrap();
+        let most = [&body["max_tokens"], &body["max_completion_tokens"]].into_iter().find_map(Value::as_u64);
+        assert_eq!(most, Some(sent), "{wire}: {body}");
+        assert_eq!(lab.finished().await.notes.iter().any(|note| note.contains("clamped")), wanted != sent);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_is_read_in_the_harness_s_words_and_paid_in_the_upstream_s() {
     let (base, mut requests) = canned(stream(&chat(&["Hél", "lo"]))).await;
     let mut lab = Lab::new(foreign(&base));

@@ -125,7 +125,7 @@ impl Server {
                 card.keys.insert(0, ("t".into(), format!("try {} again", to.executor)));
             }
             let plan = &running.plan;
-            let words = again(id, &to, plan.telling.mode, plan.told.as_deref(), &running.key);
+            let words = again(id, &to, &plan.manner, plan.telling.mode, plan.told.as_deref(), &running.key);
             self.retries.insert(id, words);
         }
         fail(running.reply, &Failure::Failed(message.clone()));

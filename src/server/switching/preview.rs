@@ -1,13 +1,17 @@
 //! What a switch would do, in words, before anything stops: `--dry-run` and the dialog.
-use super::Plan;
+use super::{Plan, Wish};
 use crate::{
     commands::{HandoffMode, Target},
+    executors::{self, AgentPlaces},
     handoff::{Mode, Source},
+    mux::PaneId,
+    router::ExecutorId,
     server::{
         Server,
         verbs::{Answer, need_client, silent},
     },
     state::{
+        Manner,
         overlay::{Overlay, SwitchDialog},
         target::Origin,
     },
@@ -46,6 +50,9 @@ impl Server {
                         let source = match plan.telling.source {
                             Source::Gateway => "",
                             Source::Transcript => " · from its own record",
+                            Source::Screen if plan.from.as_ref().is_some_and(|h| h.session.is_some()) => {
+                                " · from its screen: its own record is missing or in no known format"
+                            }
                             Source::Screen => " · from its screen",
                         };
                         format!("{handoff} · {}{window} tokens{source}", thousands(tokens))
@@ -67,6 +74,14 @@ impl Server {
                 ground.error.clone().unwrap_or_else(|| "not a repository: no checkpoint possible".into())
             },
         );
+        if let Some(agent) = &plan.manner.agent {
+            add("agent", format!("{agent} leads"));
+        } else if !self.agents_of(plan.pane, &plan.to.executor).is_empty() {
+            add("agent", "its own default".into());
+        }
+        if let Some(effort) = plan.manner.effort {
+            add("effort", effort.as_str().into());
+        }
         if let Some(why) = self.in_turn(plan.pane) {
             add("in flight", why);
         }
@@ -76,25 +91,32 @@ impl Server {
         lines
     }
 
+    /// The names of an executor's own agents in a pane's workspace.
+    fn agents_of(&self, id: PaneId, executor: &ExecutorId) -> Vec<String> {
+        let Some(pane) = self.state.panes.get(&id) else { return Vec::new() };
+        let env = self.env_of(id);
+        let places = AgentPlaces { env: &env, cwd: &pane.cwd };
+        let listed = executors::by_id(executor).ok().and_then(|executor| executor.agents(&places).ok());
+        listed.into_iter().flatten().map(|agent| agent.name).collect()
+    }
+
     /// `prefix e`: without an executor the panel, else the previewed dialog.
     pub(in crate::server) fn switch_dialog(
         &mut self,
         target: &Target,
-        executor: Option<String>,
-        model: Option<String>,
-        auth: Option<String>,
+        wish: Option<Wish>,
         handoff: HandoffMode,
         origin: &Origin,
     ) -> Answer {
         let client = need_client(origin)?;
         let id = self.state.find_pane(target.target.as_deref(), origin)?;
-        let Some(executor) = executor else {
+        let Some(wish) = wish else {
             if let Some(client) = self.state.clients.get_mut(&client) {
                 client.overlay = None;
             }
             return self.router_panel(&Target { target: Some(id.to_string()) }, false, origin);
         };
-        let plan = self.plan_switch(id, &executor, model.as_deref(), auth.as_deref(), handoff, false)?;
+        let plan = self.plan_switch(id, &wish, handoff, false)?;
         self.gather(plan, move |server, plan, ground| {
             let made = plan.telling.handoff(&ground, Some("(made at the switch)"));
             let lines = server.preview_lines(&plan, &ground, made.tokens_estimate, word(handoff));
@@ -103,11 +125,14 @@ impl Server {
             if let Some(model) = &plan.to.model {
                 command.extend(["--model".into(), model.clone()]);
             }
-            if let Some(auth) = auth {
+            command.extend(manner_words(&plan.manner));
+            if let Some(auth) = wish.auth {
                 command.extend(["--auth".into(), auth]);
             }
             command.extend(["--handoff".into(), word(handoff).into()]);
+            let agents = server.agents_of(id, &plan.to.executor);
             let dialog = SwitchDialog {
+                agents,
                 pane: id,
                 from: plan.from.as_ref().map_or_else(|| "shell".into(), |h| label(&h.route)),
                 to: label(&plan.to),
@@ -124,6 +149,13 @@ impl Server {
         });
         silent()
     }
+}
+
+/// What asks for a manner again.
+pub(super) fn manner_words(manner: &Manner) -> Vec<String> {
+    let effort = manner.effort.map(|effort| ["--effort".to_owned(), effort.as_str().to_owned()]);
+    let agent = manner.agent.clone().map(|agent| ["--agent".to_owned(), agent]);
+    effort.into_iter().chain(agent).flatten().collect()
 }
 
 pub(super) fn handoff_word(plan: &Plan) -> &'static str {

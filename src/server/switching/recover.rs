@@ -6,7 +6,7 @@ use crate::{
     record::OpenSwitch,
     router::Route,
     server::Server,
-    state::Harness,
+    state::{Harness, Manner},
     switch::{Step, label},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub struct Interrupted {
     /// The person's own words in the place of a handoff.
     #[serde(default)]
     told: Option<String>,
+    /// As what and how hard the next harness was to work.
+    #[serde(default)]
+    manner: Manner,
     /// The step that it had reached.
     #[serde(skip)]
     step: String,
@@ -40,6 +43,7 @@ impl Interrupted {
             to: plan.to.clone(),
             handoff: plan.telling.mode,
             told: plan.told.clone(),
+            manner: plan.manner.clone(),
             step: String::new(),
             key: String::new(),
         };
@@ -101,7 +105,8 @@ impl Server {
             }
         }
         card.keys.insert(0, ("t".into(), format!("go on to {}", switch.to.executor)));
-        let words = again(id, &switch.to, switch.handoff, switch.told.as_deref(), &switch.key);
+        let told = switch.told.as_deref();
+        let words = again(id, &switch.to, &switch.manner, switch.handoff, told, &switch.key);
         self.retries.insert(id, words);
     }
 }

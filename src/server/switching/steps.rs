@@ -147,9 +147,12 @@ impl Server {
         self.tasks.spawn(
             move || {
                 recorder.flush();
-                pty.map(|pty| pty.stop_blocking(STOP_GRACE).left).unwrap_or_default()
+                pty.map(|pty| pty.stop_blocking(STOP_GRACE)).unwrap_or_default()
             },
-            move |server, left| server.harness_stopped(id, &left),
+            move |server, stopped| {
+                server.tell_killed(id, &stopped);
+                server.harness_stopped(id, &stopped.left);
+            },
         );
     }
 
@@ -206,6 +209,7 @@ impl Server {
                 seen_requests: seen,
                 model: harness.route.model.clone(),
                 limited_until: running_limit,
+                manner: harness.manner.clone(),
             };
             harness.parked.insert(harness.route.executor.clone(), parked);
         }
@@ -226,6 +230,7 @@ impl Server {
                 rehearse: plan.rehearse,
                 trusted: plan.trusted,
                 install: false,
+                manner: plan.manner.clone(),
             },
         );
         self.await_returns(id);

@@ -43,7 +43,10 @@ impl Server {
                 return Err(Failure::from(Refusal {
                     rule: "prompt.needs-you".into(),
                     reason: format!("{id} waits for an answer: {what}"),
-                    remedies: vec![format!("inspan send-keys -t {id} Enter  or  Escape")],
+                    remedies: match self.state.panes.get(&id).is_some_and(|pane| pane.question.is_some()) {
+                        true => vec![format!("inspan approve -t {id}  or  inspan deny -t {id}")],
+                        false => vec![format!("inspan send-keys -t {id} Enter  or  Escape")],
+                    },
                 }));
             }
             Some((Status::Idle | Status::Done | Status::Limited, _)) => {
@@ -101,7 +104,11 @@ impl Server {
             .get(&id)
             .and_then(|p| p.harness.as_ref())
             .is_some_and(|h| h.route.auth == AuthMode::Login);
-        let how = if login {
+        let wire = self.state.panes.get(&id).and_then(|p| p.harness.as_ref()?.route.wire_model.clone());
+        let told = wire.is_some_and(|wire| self.control_model(id, &wire));
+        let how = if login && told {
+            "told to its thread; no restart".into()
+        } else if login {
             self.change_model_by_login(id)?
         } else {
             "from its next request on; no restart".into()
@@ -132,7 +139,7 @@ impl Server {
             .executor_of(id)
             .is_some_and(|executor| matches!(executor.change_model("x"), ModelChange::Relaunch(_)));
         let busy = matches!(pane.status.status, Status::Working | Status::Retrying | Status::NeedsYou);
-        if !(login && relaunches && busy) {
+        if !(login && relaunches && busy) || self.is_controlled(id) {
             return Ok(());
         }
         Err(Failure::from(Refusal {
@@ -183,6 +190,7 @@ impl Server {
             prompt: None,
             rehearse: harness.rehearse,
             install: false,
+            manner: harness.manner,
         };
         self.start_harness(id, start);
     }
@@ -254,6 +262,7 @@ impl Server {
         let pane = self.state.panes.get(&id).ok_or("no pane")?;
         let empty = std::collections::BTreeMap::new();
         let observed = self.harnesses.get(&id).map_or(&empty, |r| &r.observed);
+        let control = self.harnesses.get(&id).and_then(|r| r.control.words());
         let now = Self::now();
         if as_json {
             let sources: Vec<Value> = observed
@@ -270,6 +279,7 @@ impl Server {
                     "title": pane.title, "bottom": self.bottom(id),
                     "osc7501": self.screens.get(&id).and_then(|screen| screen.agent_state.clone()),
                 },
+                "control": control, "question": pane.question,
             })));
         }
         let name =
@@ -289,6 +299,9 @@ impl Server {
                 now.saturating_sub(*at),
                 report.detail
             ));
+        }
+        if let Some(control) = control {
+            text.push_str(&format!("{control}\n"));
         }
         Ok(Outcome::Done(text))
     }

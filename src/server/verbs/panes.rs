@@ -10,7 +10,7 @@ use crate::{
         panes::{Launch, fresh_line, lock},
         reply::Failure,
     },
-    state::{Parked, ops::SplitPlace, target::Origin},
+    state::{Manner, Parked, ops::SplitPlace, target::Origin},
     term::emulator::FeedOutput,
 };
 use std::{collections::BTreeMap, str::FromStr};
@@ -198,6 +198,7 @@ impl Server {
                         seen_requests: 0,
                         model: None,
                         limited_until: None,
+                        manner: Manner::default(),
                     }),
                     (Respawn::Resume, Some(session)) => SessionChoice::Resume(session),
                     (Respawn::Resume, None) => {
@@ -218,6 +219,7 @@ impl Server {
                         rehearse: harness.rehearse,
                         trusted,
                         install: true,
+                        manner: harness.manner,
                     },
                 );
             }

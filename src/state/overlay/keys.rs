@@ -327,7 +327,7 @@ impl SwitchDialog {
                 Outcome::Redraw
             }
             // What was changed by hand is not thrown away by a letter.
-            Press::Char('f' | 'b' | 'n' | 'u') if self.edited => match press {
+            Press::Char('f' | 'b' | 'n' | 'u' | 'a') if self.edited => match press {
                 Press::Char('u') => self.again(),
                 _ => Outcome::None,
             },
@@ -336,6 +336,7 @@ impl SwitchDialog {
                 self.other_kind(if self.handoff_kind() == "brief" { "full" } else { "brief" })
             }
             Press::Char('n') => self.other_kind("none"),
+            Press::Char('a') if !self.agents.is_empty() => self.next_agent(),
             Press::Char('p') => {
                 (self.preview, self.scroll) = (!self.preview, 0);
                 Outcome::Redraw
@@ -390,6 +391,17 @@ impl SwitchDialog {
             Some(_) => self.command.push(kind.to_owned()),
             None => self.command.extend(words(&["--handoff", kind])),
         }
+        self.again()
+    }
+
+    /// Asks for the dialog again with the next of the executor's agents; behind the last one none leads.
+    fn next_agent(&mut self) -> Outcome {
+        let at = self.agent().and_then(|agent| self.agents.iter().position(|known| known == agent));
+        let next = self.agents.get(at.map_or(0, |at| at + 1)).cloned();
+        if let Some(at) = self.command.iter().position(|word| word == "--agent") {
+            self.command.drain(at..(at + 2).min(self.command.len()));
+        }
+        self.command.extend(next.into_iter().flat_map(|agent| ["--agent".to_owned(), agent]));
         self.again()
     }
 

@@ -29,6 +29,8 @@ pub struct NativeRow {
     pub id: String,
     /// Its title or first request.
     pub title: String,
+    /// The model that served it; empty when that is not known.
+    pub model: String,
     /// `3 h`.
     pub age: String,
     /// `here`, when a pane runs it; `parked`, when one of ours keeps it; else empty.

@@ -148,6 +148,7 @@ fn the_picker_installs_what_is_not_here() {
 
 fn switch() -> Overlay {
     Overlay::Switch(SwitchDialog {
+        agents: Vec::new(),
         pane: PaneId(2),
         from: String::new(),
         to: String::new(),

@@ -44,6 +44,7 @@ fn with_overlay(size: (u16, u16), overlay: Overlay) -> crate::state::State {
 fn switch_dialog() -> SwitchDialog {
     let line = |label: &str, words: &str| (label.to_owned(), words.to_owned());
     SwitchDialog {
+        agents: Vec::new(),
         pane: PaneId(2),
         from: "codex gpt-5.4".into(),
         to: "claude opus-4.6".into(),
@@ -304,6 +305,7 @@ fn the_sessions_of_an_executor() {
         let row = |title: &str, age: &str, note: &str| NativeRow {
             id: "1".into(),
             title: title.into(),
+            model: "wire-model".into(),
             age: age.into(),
             note: note.into(),
         };

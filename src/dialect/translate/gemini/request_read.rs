@@ -2,6 +2,7 @@
 use super::super::{
     Untranslatable,
     carrier::{Blob, Kind},
+    hosted,
     hub::{
         Call, Choice, Format, Media, Notes, Outcome, Part, Reasoning, Request, Role, Source, Text, Thinking,
         Tool, Turn, given, items, str_of, text_part,
@@ -227,7 +228,13 @@ fn read_part(part: &Value, calls: &mut Calls, notes: &mut Notes) -> Vec<Part> {
     } else if let Some(key) =
         part.as_object().and_then(|part| part.keys().find(|key| *key != "text" && *key != "thoughtSignature"))
     {
-        notes.add(format!("parts[{key}]"), "dropped: the other dialect has no such part");
+        match hosted::in_words(key, &part[key]) {
+            Some(words) => {
+                notes.add(format!("parts[{key}]"), "told in words: only Gemini runs this tool");
+                parts.push(Part::Text(words));
+            }
+            None => notes.add(format!("parts[{key}]"), "dropped: the other dialect has no such part"),
+        }
     }
     parts
 }

@@ -1,6 +1,7 @@
 //! A Messages request into the common vocabulary.
 use super::super::{
     carrier::{Blob, Kind},
+    hosted,
     hub::{
         Call, Choice, Format, Media, Notes, Outcome, Part, Reasoning, Request, Role, Source, Text, Thinking,
         Tool, Turn, given, items, str_of, text_part,
@@ -203,10 +204,16 @@ fn read_block(block: &Value, notes: &mut Notes) -> Vec<(Role, Part)> {
             text_part(format!("{title} ({source})\n{}", words.join("\n")))
         }
         "tool_reference" => text_part(format!("[tool reference: {}]", str_of(block, "tool_name"))),
-        _ => {
-            notes.add(format!("content[{kind}]"), "dropped: only Anthropic reads this block");
-            return Vec::new();
-        }
+        _ => match hosted::in_words(kind, block) {
+            Some(words) => {
+                notes.add(format!("content[{kind}]"), "told in words: only Anthropic runs this tool");
+                Part::Text(words)
+            }
+            None => {
+                notes.add(format!("content[{kind}]"), "dropped: only Anthropic reads this block");
+                return Vec::new();
+            }
+        },
     };
     vec![(Role::User, part)]
 }

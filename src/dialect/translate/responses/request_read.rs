@@ -3,6 +3,7 @@ use super::{
     super::{
         Untranslatable,
         carrier::{Blob, Kind},
+        hosted,
         hub::{
             Call, Choice, Format, Media, Notes, Outcome, Part, Reasoning, Request, Role, Source, Text,
             Thinking, Turn, given, items, str_of, text_part,
@@ -203,7 +204,13 @@ fn read_item(
                     .to_owned(),
             ));
         }
-        kind => notes.add(format!("input[{kind}]"), "dropped: only OpenAI reads this item"),
+        kind => match hosted::in_words(kind, item) {
+            Some(words) => {
+                notes.add(format!("input[{kind}]"), "told in words: only OpenAI runs this tool");
+                push(Role::Model, Part::Text(words));
+            }
+            None => notes.add(format!("input[{kind}]"), "dropped: only OpenAI reads this item"),
+        },
     }
     Ok(())
 }
