@@ -354,7 +354,8 @@ impl Standing {
         } else {
             (Status::Idle, "it takes a prompt".to_owned())
         };
-        Some(StatusReport { status, source: StatusSource::Protocol, detail })
+        let until = self.resets().filter(|_| status == Status::Limited);
+        Some(StatusReport { until, ..StatusReport::new(status, StatusSource::Protocol, detail) })
     }
 }
 

@@ -101,6 +101,26 @@ pub enum WorkVerb {
         #[arg(long, value_name = "E")]
         executor: Option<String>,
     },
+    /// List what could go on in a pane in the place of a harness that is limited or not served; nothing is done unasked.
+    #[command(after_help = "Examples:\n  inspan fallback -t %1\n  inspan fallback -t %1 --json")]
+    Fallback {
+        #[command(flatten)]
+        /// The pane that is limited.
+        target: Target,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let this pane's harness write, and the one that could until now only read; both go on in their sessions.
+    #[command(after_help = "Example:\n  inspan writer -t %2")]
+    Writer {
+        #[command(flatten)]
+        /// The pane that is to write.
+        target: Target,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Bring what was done in a pane's own working tree into the checkout, as uncommitted changes.
     #[command(after_help = "Examples:\n  inspan merge-worktree -t %2  # the patch, nothing touched\n  \
         inspan merge-worktree -t %2 --yes --remove")]

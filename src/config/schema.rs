@@ -57,7 +57,7 @@ pub(super) enum Want {
 }
 
 /// The keys of the top level.
-const TOP: [(&str, Want); 35] = [
+const TOP: [(&str, Want); 36] = [
     ("prefix", Want::Key),
     ("prefix2", Want::Key),
     ("escape_time", Want::Count(0, MAX_ESCAPE_TIME)),
@@ -70,6 +70,7 @@ const TOP: [(&str, Want); 35] = [
     ("default_executor", Want::Executor),
     ("inherit_user", Want::Flag),
     ("harness_authority", Want::Flag),
+    ("writer_lease", Want::Flag),
     ("bell", Want::Flag),
     ("notify", Want::Flag),
     ("pane_notifications", Want::PaneNotifications),
@@ -118,12 +119,14 @@ const GATEWAY: [(&str, Want); 11] = [
 const DIALECTS: [&str; 4] = ["messages", "responses", "chat", "gemini"];
 const INJECT: [&str; 2] = ["gateway", "env"];
 const BUDGETS: [(&str, Want); 3] = [("pane", Want::Amount), ("session", Want::Amount), ("day", Want::Amount)];
-const EXECUTOR: [(&str, Want); 6] = [
+const EXECUTOR: [(&str, Want); 8] = [
     ("permission", Want::Permission),
     ("args", Want::List),
     ("effort", Want::Effort),
     ("auto_install", Want::AutoInstall),
     ("inject", Want::Inject),
+    ("fallback", Want::List),
+    ("fallback_stay", Want::Flag),
     ("control", Want::Flag),
 ];
 /// What makes an executor of a name that the catalogue does not know, beside what every executor takes.

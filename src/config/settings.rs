@@ -47,6 +47,8 @@ pub struct Settings {
     pub inherit_user: bool,
     /// Harnesses may run every inspan command, not only read themselves.
     pub harness_authority: bool,
+    /// Of the harnesses that work in one directory, one may write.
+    pub writer_lease: bool,
     /// The attached terminal rings when a pane that nobody looks at is done or needs you.
     pub bell: bool,
     /// The attached terminal is sent a notification then, too.

@@ -255,7 +255,10 @@ impl Executor for Claude {
             Some('◐' | '◓' | '◑' | '◒' | '⠂' | '⠐') => {
                 return report(Status::Working, StatusSource::Title, signals.title);
             }
-            Some('✳') => return report(Status::Idle, StatusSource::Title, signals.title),
+            Some('✳') => {
+                return limited(signals.bottom)
+                    .or_else(|| report(Status::Idle, StatusSource::Title, signals.title));
+            }
             _ => {}
         }
         line_with(signals.bottom, &["esc to interrupt"])

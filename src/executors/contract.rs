@@ -137,6 +137,45 @@ fn each_says_nothing_of_an_empty_screen_and_never_needs_you_without_evidence() {
     }
 }
 
+/// A screen as it was kept: `name: value` lines, then the live bottom of it behind `screen:`.
+fn kept(text: &str) -> (std::collections::BTreeMap<&str, &str>, Vec<String>) {
+    let (head, screen) = text.split_once("screen:\n").unwrap();
+    let head = head.lines().filter_map(|line| line.split_once(": ")).collect();
+    (head, screen.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn each_recorded_screen_is_read_as_it_was_meant() {
+    for executor in registry() {
+        let id = executor.id();
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/executors");
+        let dir = dir.join(id.as_str().replace('-', "_")).join("screens");
+        let mut seen = BTreeSet::new();
+        for file in std::fs::read_dir(&dir).unwrap_or_else(|_| panic!("{id} has no screens")).flatten() {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            let (head, bottom) = kept(&text);
+            let said = executor.watch(&Signals {
+                title: head.get("title").copied().unwrap_or_default(),
+                osc7501: head.get("osc7501").copied(),
+                bottom: &bottom,
+                ..Signals::default()
+            });
+            let said = said.unwrap_or_else(|| panic!("{}: nothing is read", file.path().display()));
+            assert_eq!(said.status.as_str(), head["status"], "{}", file.path().display());
+            assert_eq!(
+                said.detail,
+                head.get("detail").copied().unwrap_or_default(),
+                "{}",
+                file.path().display()
+            );
+            seen.insert(head["status"].to_owned());
+        }
+        for status in ["idle", "needs-you", "working"] {
+            assert!(seen.contains(status), "{id} has no screen of {status}: {seen:?}");
+        }
+    }
+}
+
 #[test]
 fn each_has_an_empty_history_where_there_is_none() {
     let dir = tempfile::tempdir().unwrap();

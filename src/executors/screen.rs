@@ -14,7 +14,7 @@ pub(super) fn report(
     source: StatusSource,
     detail: impl Into<String>,
 ) -> Option<StatusReport> {
-    Some(StatusReport { status, source, detail: clip(detail.into()) })
+    Some(StatusReport::new(status, source, clip(detail.into())))
 }
 
 fn clip(text: String) -> String {

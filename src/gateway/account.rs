@@ -42,6 +42,8 @@ pub(super) struct Account {
     pane: Arc<PaneRoute>,
     /// What the budgets count until the cost is known.
     reserved: Option<Reserved>,
+    /// How long the provider asked to wait.
+    pub(super) wait: Option<Duration>,
     /// Bytes of the request, for estimates.
     asked_bytes: u64,
     /// The answer's status, once one is on its way to the harness.
@@ -79,6 +81,7 @@ impl Account {
             row,
             pane: Arc::clone(pane),
             reserved: None,
+            wait: None,
             asked_bytes: 0,
             answer: None,
             due: None,
@@ -258,6 +261,7 @@ impl Account {
             meter: self.meter.take(),
             asked_bytes: self.asked_bytes,
             reserved: self.reserved.take(),
+            wait: self.wait,
             stopping: self.front.stopping.load(Ordering::Relaxed),
         })));
         self.place = None;

@@ -193,6 +193,8 @@ pub(super) struct Closing {
     /// Bytes of the request, for estimates.
     pub(super) asked_bytes: u64,
     pub(super) reserved: Option<Reserved>,
+    /// How long the provider asked to wait.
+    pub(super) wait: Option<std::time::Duration>,
     /// It ended because this gateway did.
     pub(super) stopping: bool,
 }
@@ -243,6 +245,7 @@ impl Closing {
             row: Arc::new(row),
             answer: said,
             calls_tools,
+            wait: self.wait,
         });
         for Crossed { budget, standing } in crossed {
             let data = json!({

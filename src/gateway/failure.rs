@@ -152,6 +152,7 @@ impl Failure {
 
     /// Ends the request with this.
     pub(super) fn tell(self, mut call: Call) -> Response<Body> {
+        call.account.wait = self.wait;
         call.account.settle(self.status, &self.words);
         let dialect = call.endpoint.dialect;
         let mut response = match self.own {

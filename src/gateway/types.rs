@@ -143,5 +143,7 @@ pub enum GatewayEvent {
         answer: Option<String>,
         /// The answer calls tools, so the turn goes on.
         calls_tools: bool,
+        /// How long the provider asked to wait, of a failed request.
+        wait: Option<std::time::Duration>,
     },
 }

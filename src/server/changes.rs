@@ -39,8 +39,6 @@ const SESSIONS: usize = 500;
 pub struct Writers {
     /// The files of each pane's turn.
     files: BTreeMap<PaneId, BTreeSet<String>>,
-    /// What was said already: two panes and a file.
-    said: BTreeSet<(PaneId, PaneId, String)>,
 }
 
 impl Server {
@@ -50,8 +48,6 @@ impl Server {
             return;
         };
         let Some(harness) = &pane.harness else { return };
-        self.writers.files.remove(&id);
-        self.writers.said.retain(|(a, b, _)| *a != id && *b != id);
         let beside: Vec<String> = self.working_beside(id).iter().map(ToString::to_string).collect();
         let beside = if beside.is_empty() { String::new() } else { format!(", beside {}", beside.join(" ")) };
         let reason = format!("turn {} of {}{beside}", runtime.turns, harness.route.executor);
@@ -72,6 +68,12 @@ impl Server {
                 Err(why) => tracing::warn!(pane = %id, why, "no checkpoint at the end of a turn"),
             },
         );
+    }
+
+    /// What a pane's turn wrote is no longer of the present.
+    pub(super) fn forget_writes(&mut self, id: PaneId) {
+        self.writers.files.remove(&id);
+        self.state.same_files.retain(|(a, b, _)| *a != id && *b != id);
     }
 
     /// Panes that work in the same directory at this moment.
@@ -111,8 +113,8 @@ impl Server {
             };
             for file in both {
                 let (first, second) = (id.min(other), id.max(other));
-                if self.writers.said.len() < WARNINGS
-                    && self.writers.said.insert((first, second, file.clone()))
+                if self.state.same_files.len() < WARNINGS
+                    && self.state.same_files.insert((first, second, file.clone()))
                 {
                     self.tell_all(&format!("⚠ {first} and {second} both write {file}"));
                     let key = self.state.panes.get(&id).map(|pane| pane.key.clone()).unwrap_or_default();
@@ -129,7 +131,7 @@ impl Server {
 
     /// `%1 and %2 write src/cart.rs`, for the view and the panel.
     fn same_files(&self) -> Vec<String> {
-        self.writers.said.iter().map(|(a, b, file)| format!("{a} and {b} write {file}")).collect()
+        self.state.same_files.iter().map(|(a, b, file)| format!("{a} and {b} write {file}")).collect()
     }
 
     /// The verb `changes`.

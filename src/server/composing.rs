@@ -72,6 +72,8 @@ impl Server {
             WorkVerb::MergeWorktree { target, yes, remove, json } => {
                 self.merge_worktree(&target, yes, remove, json, origin, reply)
             }
+            WorkVerb::Fallback { target, json } => self.fallback_verb(&target, json, origin),
+            WorkVerb::Writer { target, json } => self.writer_verb(&target, json, origin),
             WorkVerb::ResumeDialog { target, executor } => self.resume_dialog(&target, executor, origin),
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     router::{AuthMode, ExecutorId, Facts, PlanRequest, Provider, Refusal, Route, plan, short_credential},
     state::{Harness, Manner, Parked, Permission, Status, StatusReport, StatusSource},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
@@ -72,8 +73,6 @@ pub struct Runtime {
     pub tools_running: bool,
     /// What each source said last, and when (unix seconds).
     pub observed: BTreeMap<StatusSource, (StatusReport, u64)>,
-    /// How many commands have waited so far.
-    pub waits: u64,
     /// Commands that wait for the end of a turn.
     pub waiters: Vec<Waiter>,
     /// The wire id that the harness names, as far as it is known.
@@ -90,6 +89,13 @@ pub struct Runtime {
     pub started: Option<SystemTime>,
     /// When the prompt was submitted that should be seen working by now.
     pub submitted: Option<Instant>,
+    /// How the newest failure stands in the way of further work, until another request is served.
+    pub blocked: Option<super::limits::Blocked>,
+    /// The words in which a limit was told and when it ends by them (unix seconds): a clock time means the day on which
+    /// it was first read.
+    pub limit_said: Option<(String, u64)>,
+    /// Another way on was offered since it last worked.
+    pub offered: bool,
     /// The native session that the launch goes on with.
     pub resumed: Option<String>,
     /// Its typed protocol, where it has one.
@@ -97,7 +103,7 @@ pub struct Runtime {
 }
 
 /// A file or link that a launch generated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generated {
     /// Where it is.
     pub path: PathBuf,
@@ -124,8 +130,8 @@ impl Generated {
 /// A command that waits until its prompt was answered.
 #[derive(Debug)]
 pub struct Waiter {
-    /// Which wait, for its time limit.
-    pub id: u64,
+    /// Which wait, for its time limit: no other one of this pane has it, also of a harness after this.
+    pub id: uuid::Uuid,
     /// Turns that had ended when the prompt was submitted.
     pub turns: u64,
     /// The prompt; a turn that was already running when it came ends first.
@@ -344,6 +350,7 @@ impl Server {
                 Err(why) => return self.not_started(id, &why.to_string()),
             }
         }
+        let (permission, leased) = self.lease(id, start.permission);
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         let key = pane.key.clone();
         let (parked, switch) = pane.harness.take().map(|h| (h.parked, h.switch)).unwrap_or_default();
@@ -359,7 +366,7 @@ impl Server {
         let request = LaunchRequest {
             binary: &found.binary,
             route: &start.route,
-            permission: start.permission,
+            permission,
             effort: start.manner.effort.or(self.settings.executor(&start.route.executor).effort),
             agent: start.manner.agent.as_deref(),
             cwd: &pane.cwd,
@@ -407,12 +414,15 @@ impl Server {
             plan.notes.push(format!("this CLI holds the key {short} itself: its requests are not metered"));
         }
         plan.notes.extend(plan.unmapped.iter().map(|what| format!("not given: {what}")));
+        let leased_out = leased.is_some();
+        plan.notes.extend(leased);
         // What a workspace tried to allow, or cannot be read, is said where it would have mattered.
         plan.notes.extend(self.rules.faults(&pane.cwd));
         pane.notes.clone_from(&plan.notes);
         pane.argv.clear();
         let planned = Harness::planned(start.route.clone(), start.permission, start.rehearse, parked);
-        pane.harness = Some(Harness { session, switch, manner: start.manner.clone(), ..planned });
+        let manner = start.manner.clone();
+        pane.harness = Some(Harness { session, switch, leased_out, manner, ..planned });
         let before = self.harnesses.remove(&id);
         let conversation = before.map(|r| r.conversation).unwrap_or_default();
         self.harnesses.insert(
@@ -508,11 +518,7 @@ impl Server {
             pane.harness = Some(Harness { manner: start.manner.clone(), ..planned });
         }
         self.start(id, Launch::program(argv));
-        let installing = StatusReport {
-            status: Status::Starting,
-            source: StatusSource::Process,
-            detail: crate::state::INSTALLING.into(),
-        };
+        let installing = StatusReport::new(Status::Starting, StatusSource::Process, crate::state::INSTALLING);
         if self.screens.get(&id).is_some_and(|screen| screen.pty.is_some()) {
             self.set_status(id, installing);
         }

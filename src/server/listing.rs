@@ -370,7 +370,7 @@ impl Server {
             "native_session": harness.and_then(|h| h.session.clone()),
             "parked": harness.map(|h| h.parked.keys().map(ToString::to_string).collect::<Vec<_>>()).unwrap_or_default(),
             "served_model": harness.and_then(|h| h.served_model.clone()),
-            "permission": harness.map(|h| h.permission), "rehearse": harness.is_some_and(|h| h.rehearse),
+            "permission": harness.map(crate::state::Harness::may), "rehearse": harness.is_some_and(|h| h.rehearse),
             "requests": harness.map_or(0, |h| h.usage.requests),
             "input_tokens": harness.map_or(0, |h| h.usage.input), "output_tokens": harness.map_or(0, |h| h.usage.output),
             "switch": harness.and_then(|h| h.switch.as_ref()).map(|s| json!({"step": s.step, "failed": s.failed})),
@@ -395,6 +395,11 @@ impl Server {
             "pane_mode": if copying { "copy-mode" } else { "" }, "pane_input_off": pane.input_off,
         })));
         row.extend(self::row(json!({
+            "limited_until": pane.status.until,
+            "same_files": (self.state.same_files.iter())
+                .filter(|(a, b, _)| *a == id || *b == id)
+                .map(|(a, b, file)| json!({ "file": file, "with": if *a == id { *b } else { *a }.to_string() }))
+                .collect::<Vec<_>>(),
             "pane_synchronized": window.is_some_and(|w| w.synchronized),
             "pane_pipe": self.scripted.pipes.contains_key(&id), "pane_floating": floats.is_some(),
             "pane_start_command": pane.argv.join(" "), "pane_start_path": pane.cwd, "pane_format": true,

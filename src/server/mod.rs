@@ -22,6 +22,8 @@ pub mod handover;
 mod harness;
 mod hooks;
 mod input;
+mod leases;
+mod limits;
 mod listing;
 mod login;
 mod mishaps;

@@ -237,10 +237,7 @@ impl Server {
                 pane.refusal = None;
                 screen.pty = Some(pty);
                 let status = if launch.harness { Status::Starting } else { Status::Idle };
-                self.set_status(
-                    id,
-                    StatusReport { status, source: StatusSource::Process, detail: String::new() },
-                );
+                self.set_status(id, StatusReport::new(status, StatusSource::Process, ""));
             }
             Err(error) => {
                 tracing::warn!(pane = %id, %error, "cannot start");
@@ -287,10 +284,8 @@ impl Server {
                 emulator.feed(scroll.as_bytes(), Instant::now(), &mut FeedOutput::default());
             }
         }
-        self.set_status(
-            id,
-            StatusReport { status: Status::Exited, source: StatusSource::Process, detail: what },
-        );
+        self.forget_writes(id);
+        self.set_status(id, StatusReport::new(Status::Exited, StatusSource::Process, what));
         self.state.name_windows();
         self.touch();
     }
@@ -410,6 +405,7 @@ impl Server {
         let pty = self.screens.remove(&id).and_then(|screen| screen.pty);
         self.stop_and(pty, give_up);
         self.harnesses.remove(&id);
+        self.forget_writes(id);
         self.unstarted.remove(&id);
         self.retries.remove(&id);
         self.scripted.forget_pane(id);

@@ -67,6 +67,9 @@ struct SavedPane {
     argv: Vec<String>,
     harness: Option<Harness>,
     mark: Option<String>,
+    /// The command line of a switch that waits for the end of the turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waiting: Option<Vec<String>>,
 }
 
 impl Server {
@@ -83,6 +86,7 @@ impl Server {
                     Some(pty) => Some(pty.mark().to_owned()),
                     None => self.switches.get(&id).and_then(|s| s.stopping()).map(str::to_owned),
                 },
+                waiting: self.waiting_switches.get(&id).map(|waiting| waiting.words(id)),
             })
         };
         let window = |id: &WindowId| {
@@ -172,6 +176,7 @@ impl Server {
             switches.extend(switch.map(|switch| (pane, switch)));
         }
         let mut interrupted = Vec::new();
+        let mut waiting = Vec::new();
         let now = Self::now();
         let mut restored = 0;
         for session in saved.sessions {
@@ -188,6 +193,9 @@ impl Server {
                         notes.push(switch.note());
                         pane.harness = switch.harness(pane.harness);
                         interrupted.push((pane.id, switch));
+                    } else if let Some(words) = pane.waiting.take() {
+                        notes.push("a switch waited for the end of its turn when the server ended".into());
+                        waiting.push((pane.id, words));
                     }
                     let conversation = self.kept_conversation(&pane.key).unwrap_or_else(|why| {
                         notes.push(format!("what was said here could not be read again: {why}"));
@@ -261,6 +269,10 @@ impl Server {
         for pane in panes {
             self.open_screen(pane);
             self.ended(pane, "restored after a restart of the server".into());
+            self.await_returns(pane);
+        }
+        for (pane, words) in waiting {
+            self.offer_waiting(pane, words);
         }
         for (pane, switch) in interrupted {
             self.offer_recovery(pane, &switch);

@@ -67,6 +67,8 @@ pub struct Running {
     reply: Option<Reply>,
     /// What marks the processes of the harness that is being stopped.
     stopping: Option<String>,
+    /// When the limit ends that the harness before had run into.
+    limited_until: Option<u64>,
 }
 
 impl Running {
@@ -81,6 +83,31 @@ pub struct Waiting {
     verb: Verb,
     origin: Origin,
     reply: Option<Reply>,
+}
+
+impl Waiting {
+    /// The command line that asks for the switch again, when nothing runs any more that it would have to wait for.
+    pub(super) fn words(&self, id: PaneId) -> Vec<String> {
+        let Verb::Switch { executor, model, manner, auth, handoff, handoff_text, key, fresh, .. } =
+            &self.verb
+        else {
+            return Vec::new();
+        };
+        let mut words = vec!["switch".to_owned(), "-t".into(), id.to_string(), "--yes".into()];
+        let mut option = |name: &str, value: Option<&str>| {
+            words.extend(value.iter().flat_map(|value| [format!("--{name}"), (*value).to_owned()]));
+        };
+        option("executor", Some(executor));
+        option("model", model.as_deref());
+        option("agent", manner.agent.as_deref());
+        option("effort", manner.effort.as_deref());
+        option("auth", auth.as_deref());
+        option("handoff", Some(preview::mode_word(mode(*handoff))));
+        option("handoff-text", handoff_text.as_deref());
+        option("key", key.as_deref());
+        words.extend(fresh.then(|| "--fresh".to_owned()));
+        words
+    }
 }
 
 impl Plan {
@@ -103,7 +130,7 @@ fn mode(handoff: HandoffMode) -> Mode {
 
 impl Server {
     /// Plans a switch; refuses before anything stops.
-    fn plan_switch(
+    pub(super) fn plan_switch(
         &mut self,
         id: PaneId,
         wish: &Wish,
@@ -225,7 +252,7 @@ impl Server {
             .unwrap_or_default()
     }
 
-    fn in_turn(&self, id: PaneId) -> Option<String> {
+    pub(super) fn in_turn(&self, id: PaneId) -> Option<String> {
         let pane = self.state.panes.get(&id)?;
         let harness = pane.harness.as_ref()?;
         let executor = &harness.route.executor;
@@ -343,6 +370,8 @@ impl Server {
                 if let Some(before) = self.waiting_switches.insert(id, waiting) {
                     fail(before.reply, &Failure::Failed(format!("{id} is to switch to {executor} instead")));
                 }
+                // A server after this one must know of it.
+                self.touch();
                 self.tell_all(&format!("{id} switches to {executor} when its turn is done"));
                 return Ok(Outcome::Later);
             }

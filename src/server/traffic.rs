@@ -106,6 +106,7 @@ impl Server {
                 if class == Class::Main {
                     runtime.submitted = None;
                     runtime.failed = None;
+                    runtime.blocked = None;
                     runtime.tools_running = false;
                     runtime.heard = true;
                     runtime.answered_last = false;
@@ -157,7 +158,7 @@ impl Server {
                 self.state.turned_away = Some((why, before + 1));
                 self.dirty_all();
             }
-            GatewayEvent::Finished { pane, request, class, row, answer, calls_tools } => {
+            GatewayEvent::Finished { pane, request, class, row, answer, calls_tools, wait } => {
                 let Some(id) = self.state.pane_by_key(&pane).map(|p| p.id) else { return };
                 let served = row.status == 200 && row.error.is_empty();
                 if served && let Some(route) = self.route_of(id) {
@@ -185,7 +186,7 @@ impl Server {
                 let Some(runtime) = self.harnesses.get_mut(&id) else { return };
                 runtime.in_flight.remove(&request);
                 match class {
-                    Class::Main => self.main_ended(id, &row, answer, calls_tools),
+                    Class::Main => self.main_ended(id, &row, answer, calls_tools, wait),
                     Class::Subagent => self.watch_soon(id),
                     Class::Side => {}
                 }

@@ -71,6 +71,14 @@ impl Server {
         }
     }
 
+    /// The live bottom of a pane's screen, as status rules read it.
+    pub(super) fn bottom(&self, id: PaneId) -> Vec<String> {
+        self.screens
+            .get(&id)
+            .map(|screen| lock(&screen.emulator).bottom_lines(BOTTOM_LINES))
+            .unwrap_or_default()
+    }
+
     /// What is known of the CLI's state at this moment, by the best source that says something.
     pub(super) fn look(&self, id: PaneId) -> Option<StatusReport> {
         self.weigh(id, self.shown(id))
@@ -109,7 +117,7 @@ impl Server {
         if screen.pty.is_none() || pane.exit.is_some() {
             return None;
         }
-        let bottom = lock(&screen.emulator).bottom_lines(BOTTOM_LINES);
+        let bottom = self.bottom(id);
         executor.watch(&Signals {
             title: &pane.title,
             osc7501: screen.agent_state.as_deref(),
@@ -122,6 +130,7 @@ impl Server {
     pub(super) fn watch(&mut self, id: PaneId) {
         let shown = self.shown(id);
         let Some(report) = self.weigh(id, shown.clone()) else { return };
+        let report = self.with_reset(id, report);
         let now = Self::now();
         let (Some(pane), Some(runtime)) = (self.state.panes.get(&id), self.harnesses.get_mut(&id)) else {
             return;
@@ -141,18 +150,15 @@ impl Server {
         let report = match &runtime.failed {
             // The CLI says that it is at work; the gateway knows better at what.
             Some(why) if report.status == Status::Working && !typed => {
-                StatusReport { status: Status::Retrying, source: StatusSource::Gateway, detail: why.clone() }
+                StatusReport::new(Status::Retrying, StatusSource::Gateway, why.clone())
             }
             _ => report,
         };
         if matches!(report.status, Status::Idle | Status::Done) {
             // A sub-agent that works in the background leaves the prompt free, and the turn is not over.
             if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Subagent) {
-                let busy = StatusReport {
-                    status: Status::Working,
-                    source: StatusSource::Gateway,
-                    detail: "a sub-agent is at work".into(),
-                };
+                let busy =
+                    StatusReport::new(Status::Working, StatusSource::Gateway, "a sub-agent is at work");
                 self.set_status(id, busy);
                 return;
             }
@@ -188,7 +194,7 @@ impl Server {
 
     /// A source other than the screen said something.
     pub(super) fn observe(&mut self, id: PaneId, source: StatusSource, status: Status, detail: &str) {
-        let report = StatusReport { status, source, detail: detail.to_owned() };
+        let report = StatusReport::new(status, source, detail);
         if let Some(runtime) = self.harnesses.get_mut(&id) {
             runtime.observed.insert(source, (report.clone(), Self::now()));
         }
@@ -207,7 +213,9 @@ impl Server {
         row: &LedgerRow,
         answer: Option<String>,
         calls_tools: bool,
+        wait: Option<Duration>,
     ) {
+        let blocked = self.blocked_by(id, row.status, wait);
         let Some(runtime) = self.harnesses.get_mut(&id) else { return };
         let answer = answer.unwrap_or_default();
         if !answer.is_empty() {
@@ -221,13 +229,19 @@ impl Server {
         }
         let failed = row.status != GONE && (row.status >= 400 || !row.error.is_empty());
         if failed {
+            runtime.blocked = blocked;
             runtime.failed = Some(row.error.clone());
             runtime.failed_at = Some(Instant::now());
             self.tasks.after(FAILED_WAIT, move |server| server.watch_soon(id));
         }
         // A budget that is used up is a limit as well, one of the person's own.
         if matches!(row.status, 402 | 429) {
-            self.observe(id, StatusSource::Gateway, Status::Limited, &row.error);
+            let report = StatusReport::new(Status::Limited, StatusSource::Gateway, row.error.as_str());
+            let report = self.with_reset(id, report);
+            if let Some(runtime) = self.harnesses.get_mut(&id) {
+                runtime.observed.insert(StatusSource::Gateway, (report.clone(), Self::now()));
+            }
+            self.set_status(id, report);
         } else if failed {
             // Whether it tries again is the CLI's to decide, and shows on its screen when it has decided otherwise.
             self.observe(id, StatusSource::Gateway, Status::Retrying, &row.error);
@@ -245,11 +259,7 @@ impl Server {
                 let works = server.look(id).is_some_and(|report| report.status == Status::Working);
                 let ended = server.harnesses.get(&id).is_some_and(|r| r.answered_last && r.turns == turns);
                 if ended && !works {
-                    let report = StatusReport {
-                        status: Status::Idle,
-                        source: StatusSource::Gateway,
-                        detail: "the answer ended".into(),
-                    };
+                    let report = StatusReport::new(Status::Idle, StatusSource::Gateway, "the answer ended");
                     server.settled(id, report);
                 }
             });
@@ -275,6 +285,10 @@ impl Server {
         if let (true, Some(why)) = (by_cli, runtime.failed.take().or(told)) {
             report.detail = StatusReport::failure_detail(&why);
             self.turn_failed(id, &why);
+            if let Some(limited) = self.still_limited(id, &report.detail) {
+                self.set_status(id, limited);
+                return;
+            }
         } else if worked && by_login {
             // Under `login` the CLI's records tell what was said; one that was busy with its own start ended no turn.
             self.look_at_login(id, |server, id, more| {
@@ -321,8 +335,13 @@ impl Server {
         for Waiter { reply, .. } in runtime.waiters.drain(..) {
             reply.fail(&Failure::Failed(format!("the turn of {id} failed: {why}")));
         }
+        let blocked = runtime.blocked.is_some();
+        self.forget_writes(id);
         self.keep_conversation(id);
         self.switch_when_done(id);
+        if blocked && !self.switches.contains_key(&id) {
+            self.offer_fallback(id);
+        }
     }
 
     fn turn_over(&mut self, id: PaneId) {
@@ -338,6 +357,7 @@ impl Server {
             }
             reply.done();
         }
+        self.forget_writes(id);
         self.keep_conversation(id);
         self.keep_turn(id);
         self.guide_answered(id);
@@ -356,6 +376,11 @@ impl Server {
         if pane.status == report {
             return;
         }
+        let limit =
+            report.until.filter(|_| report.status == Status::Limited && report.until != pane.status.until);
+        // Behind the gateway the CLI may try again; it is the end of the turn that says that it does not.
+        let stuck = report.status == Status::Limited && report.source != StatusSource::Gateway;
+        let works = report.status == Status::Working;
         if pane.status.status != report.status {
             pane.status_since = now;
             if pane.harness.is_some() {
@@ -370,6 +395,15 @@ impl Server {
         }
         if let Some(pane) = self.state.panes.get_mut(&id) {
             pane.status = report;
+        }
+        if let Some(runtime) = self.harnesses.get_mut(&id).filter(|_| works) {
+            runtime.offered = false;
+        }
+        if let Some(until) = limit {
+            self.await_reset(id, until);
+        }
+        if stuck {
+            self.offer_fallback(id);
         }
         self.confirm_switch(id);
         self.dirty_all();

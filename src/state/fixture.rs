@@ -48,6 +48,7 @@ pub fn harness(route: Route) -> Harness {
         route,
         permission: Permission::Ask,
         session: None,
+        leased_out: false,
         parked: Default::default(),
         rehearse: false,
         manner: Default::default(),

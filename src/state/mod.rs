@@ -45,6 +45,10 @@ pub struct State {
     pub spend_today: f64,
     /// Credits that a US dollar is shown as.
     pub credits_per_usd: u64,
+    /// The pane that may write in a directory, where the settings want a writer lease.
+    pub leases: BTreeMap<PathBuf, PaneId>,
+    /// Files that two working panes both write: the panes and the file.
+    pub same_files: BTreeSet<(PaneId, PaneId, String)>,
     /// What the gateway turned away last, and how often it did since the server started.
     pub turned_away: Option<(String, u64)>,
     /// A standing warning for every client (a full disk, a broken config line).
@@ -282,6 +286,9 @@ pub struct Harness {
     pub permission: Permission,
     /// The native session id, once known.
     pub session: Option<String>,
+    /// Another pane has the writer lease, so it only reads, whatever its permission is.
+    #[serde(skip)]
+    pub leased_out: bool,
     /// Native sessions of other executors that this pane ran before.
     pub parked: BTreeMap<ExecutorId, Parked>,
     /// Every route goes to rehearsal.
@@ -339,6 +346,11 @@ pub struct RequestLine {
 }
 
 impl Harness {
+    /// How much it may do as it runs now.
+    pub fn may(&self) -> Permission {
+        if self.leased_out { Permission::Readonly } else { self.permission }
+    }
+
     /// The budget of which the least is left; `None` without one.
     pub fn budget(&self) -> Option<&Standing> {
         self.budgets.iter().max_by(|a, b| a.share().total_cmp(&b.share()))
@@ -355,6 +367,7 @@ impl Harness {
             route,
             permission,
             session: None,
+            leased_out: false,
             parked,
             rehearse,
             manner: Manner::default(),
@@ -392,6 +405,9 @@ pub struct Parked {
     /// The model it ran, for the way back.
     #[serde(default)]
     pub model: Option<String>,
+    /// Unix seconds at which the limit ends that it was left for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_until: Option<u64>,
     /// As what and how hard it worked, for the way back.
     #[serde(default)]
     pub manner: Manner,

@@ -72,12 +72,20 @@ pub struct StatusReport {
     pub source: StatusSource,
     /// The words it said it with: the title, the question, the HTTP status.
     pub detail: String,
+    /// Unix seconds at which a limit ends, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
 }
 
 /// How the detail of an idle pane begins when its last turn failed.
 const TURN_FAILED: &str = "the turn failed: ";
 
 impl StatusReport {
+    /// A status and who says so in which words.
+    pub fn new(status: Status, source: StatusSource, detail: impl Into<String>) -> Self {
+        Self { status, source, detail: detail.into(), until: None }
+    }
+
     /// The detail of a pane whose last turn failed.
     pub fn failure_detail(why: &str) -> String {
         format!("{TURN_FAILED}{why}")

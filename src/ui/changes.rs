@@ -1,5 +1,8 @@
 //! Owns the pictures of the changes view and of the list of an executor's own sessions.
-use super::paint::{Pen, Seg, centered, seg};
+use super::{
+    paint::{Pen, Seg, centered, seg},
+    syntax,
+};
 use crate::{
     config::Role,
     state::overlay::{Changes, NativeSessions},
@@ -74,7 +77,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, changes: &Changes, area: Rect) {
     let shown = file.patch.iter().skip(changes.scroll);
     for (y, line) in (patch.y + 1..patch.bottom()).zip(shown) {
         let line = line.replace('\t', "    ");
-        pen.text(patch.x + 1, y, patch.width.saturating_sub(2), &line, patch_role(&line));
+        let role = patch_role(&line);
+        let code = matches!(role, Role::Ok | Role::Err | Role::Text);
+        let pieces =
+            if code { syntax::segs(&file.path, &line, role) } else { vec![seg(line.as_str(), role)] };
+        pen.segs(patch.x + 1, y, patch.width.saturating_sub(2), &pieces);
     }
 }
 

@@ -13,6 +13,7 @@ mod panel;
 mod picker;
 mod reference;
 mod status_line;
+mod syntax;
 mod words;
 
 #[cfg(test)]

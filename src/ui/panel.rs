@@ -307,6 +307,7 @@ fn head<'a>(scene: &Scene<'a>, pane: &'a Pane) -> Vec<Line<'a>> {
     let executor = vec![seg(" ", Role::Text), seg(route.executor.as_str(), role)];
     let mut lines = vec![Line::Ends(executor, vec![seg(title, Role::Dim)]), head_model(harness)];
     lines.extend(served_line(harness));
+    lines.extend(limit_line(pane, scene.now));
     lines.push(auth_line(harness, readiness));
     if let Some(asked) = &pane.question {
         lines.push(Line::left(format!(" ◆ {asked}"), Role::Warn));
@@ -331,6 +332,13 @@ fn served_line(harness: &Harness) -> Option<Line<'_>> {
     let served = harness.served_model.as_deref()?;
     let planned = [harness.route.model.as_deref(), harness.route.wire_model.as_deref()];
     (!planned.contains(&Some(served))).then(|| Line::left(format!(" served {served}"), Role::Warn))
+}
+
+/// That a limit was reached, and how long it lasts.
+fn limit_line(pane: &Pane, now: u64) -> Option<Line<'_>> {
+    let left = words::resets_in(pane, now)?;
+    let right = vec![seg(format!("resets in {left}"), Role::Warn)];
+    Some(Line::Ends(vec![seg(" ▲ limited", Role::Err)], right))
 }
 
 fn auth_line<'a>(harness: &'a Harness, readiness: Option<&'a ExecutorReadiness>) -> Line<'a> {
@@ -388,6 +396,10 @@ fn workspace<'a>(scene: &Scene<'a>, pane: Option<&'a Pane>) -> Vec<Line<'a>> {
         Some(_) => vec![Line::left(" not a git repository", Role::Dim)],
         None => Vec::new(),
     };
+    if let Some(pane) = pane {
+        let both = scene.state.same_files.iter().filter(|(a, b, _)| *a == pane.id || *b == pane.id);
+        lines.extend(both.map(|(a, b, file)| Line::left(format!(" ⚠ {a} and {b} write {file}"), Role::Warn)));
+    }
     let notes = pane.map_or(&[][..], |pane| &pane.notes);
     lines.extend(notes.iter().map(|note| Line::left(format!(" {note}"), Role::Dim)));
     if let Some((why, count)) = &scene.state.turned_away {

@@ -4,11 +4,11 @@
 use super::{
     Scene,
     paint::{Pen, Seg, seg},
-    words::{dollars, progress_seg, seen_status, status_look},
+    words::{dollars, progress_seg, resets_in, seen_status, status_look},
 };
 use crate::{
     config::Role,
-    mux::WindowId,
+    mux::{PaneId, WindowId},
     state::{Client, Guide, Hint, STEPS, Session, State, Status, Window},
 };
 use ratatui::layout::Rect;
@@ -82,7 +82,7 @@ fn parts(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, a
     let mut windows_at = Some(left.len());
     let mut which = if compact { Windows::Active } else { Windows::All };
     left.push(windows(scene.state, session, client, which));
-    left.extend(counters(scene.state, session, client));
+    left.extend(counters(scene, session, client));
     let mut right = Vec::new();
     right.extend(git(scene.state, session, compact).map(|part| (Drop::Git, part)));
     if scene.state.spend_today > 0.0 {
@@ -221,11 +221,13 @@ fn panes<'a>(state: &'a State, window: &'a Window) -> impl Iterator<Item = &'a c
 }
 
 /// `◆1 ●1`: how many harnesses of the session wait for the person, work, are done unseen, hit a limit.
-fn counters(state: &State, session: &Session, client: &Client) -> Option<Part> {
+fn counters(scene: &Scene<'_>, session: &Session, client: &Client) -> Option<Part> {
     const COUNTED: [Status; 4] = [Status::NeedsYou, Status::Working, Status::Done, Status::Limited];
     let mut counts = [0_usize; COUNTED.len()];
-    let windows = session.windows.iter().filter_map(|id| state.windows.get(id));
-    for pane in windows.flat_map(|window| panes(state, window)).filter(|pane| pane.harness.is_some()) {
+    let windows = session.windows.iter().filter_map(|id| scene.state.windows.get(id));
+    let harnesses: Vec<_> =
+        windows.flat_map(|window| panes(scene.state, window)).filter(|pane| pane.harness.is_some()).collect();
+    for pane in &harnesses {
         let status = seen_status(pane, client);
         if let Some(at) = COUNTED.iter().position(|counted| *counted == status) {
             counts[at] += 1;
@@ -238,6 +240,13 @@ fn counters(state: &State, session: &Session, client: &Client) -> Option<Part> {
         }
         let (shape, _, role) = status_look(status);
         part.push(seg(format!("{shape}{count}"), role));
+        // The limit that ends first says when work can go on.
+        let first =
+            harnesses.iter().filter(|pane| pane.status.until.is_some()).min_by_key(|p| p.status.until);
+        let first = first.filter(|_| *status == Status::Limited);
+        if let Some(left) = first.and_then(|pane| resets_in(pane, scene.now)) {
+            part.push(seg(format!(" {left}"), Role::Dim));
+        }
     }
     (!part.is_empty()).then_some(part)
 }
@@ -298,7 +307,15 @@ fn said(pen: &Pen<'_>, scene: &Scene<'_>, client: &Client, session: &Session, wi
     if let Some(question) = question(pen, scene, client, width) {
         return Some(question);
     }
+    let ours = |pane: &PaneId| session.windows.iter().any(|id| state_contains(scene.state, *id, *pane));
+    if let Some((first, second, file)) = scene.state.same_files.iter().find(|(a, b, _)| ours(a) || ours(b)) {
+        return Some(vec![seg(format!("⚠ {first} and {second} both write {file}"), Role::Warn)]);
+    }
     scene.state.warning.as_ref().map(|warning| vec![seg(format!("⚠ {warning}"), Role::Warn)])
+}
+
+fn state_contains(state: &State, window: WindowId, pane: PaneId) -> bool {
+    state.windows.get(&window).is_some_and(|window| window.contains(pane))
 }
 
 /// The steps with their ticks, then what to do next: by name where the line is long, else as marks alone.

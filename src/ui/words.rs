@@ -40,6 +40,12 @@ pub(super) fn status_look(status: &Status) -> (&'static str, &'static str, Role)
     }
 }
 
+/// How long the limit lasts that a pane ran into, where that is known.
+pub(super) fn resets_in(pane: &Pane, now: u64) -> Option<String> {
+    let until = pane.status.until.filter(|_| pane.status.status == Status::Limited)?;
+    Some(duration(until.saturating_sub(now)))
+}
+
 /// How far a pane's program says it has come: `42%`.
 pub(super) fn progress_seg(progress: Progress) -> Seg<'static> {
     let percent = progress.percent;
@@ -75,9 +81,12 @@ pub(super) fn status_seg(pane: &Pane, client: &Client, now: u64, length: Length)
     if pane.refusal.is_some() && length == Length::Full {
         return seg("✕ not started", role);
     }
-    let since = matches!(status, Status::Working | Status::Retrying)
-        .then(|| duration(now.saturating_sub(pane.status_since)))
-        .unwrap_or_default();
+    let since = match (&status, resets_in(pane, now)) {
+        (Status::Working | Status::Retrying, _) => duration(now.saturating_sub(pane.status_since)),
+        (Status::Limited, Some(left)) if length == Length::Full => format!("for {left}"),
+        (Status::Limited, Some(left)) => left,
+        _ => String::new(),
+    };
     let text = match length {
         Length::Shape => shape.to_owned(),
         Length::Short => format!("{shape} {since}"),

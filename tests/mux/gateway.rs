@@ -7,18 +7,33 @@ use std::{
 };
 
 /// What a harness was told about the gateway.
-struct Door {
+pub struct Door {
     address: String,
     token: String,
 }
 
 impl Door {
     /// As the stand-in for `claude` found it in its environment.
-    fn new(sandbox: &Sandbox) -> Self {
+    pub fn new(sandbox: &Sandbox) -> Self {
         let env = stub_env(sandbox, "claude");
         let address = env["ANTHROPIC_BASE_URL"].strip_prefix("http://").unwrap().split('/').next().unwrap();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
         Self { address: address.to_owned(), token: env["ANTHROPIC_AUTH_TOKEN"].clone() }
+    }
+
+    /// As the stand-in for `codex` found it in its settings.
+    pub fn of_codex(sandbox: &Sandbox) -> Self {
+        let config = stub_env(sandbox, "codex")["CODEX_HOME"].clone() + "/config.toml";
+        let config = std::fs::read_to_string(config).unwrap();
+        let value = |key: &str| {
+            let line = config
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(key))
+                .unwrap_or_else(|| panic!("{config}"));
+            line.trim_start_matches([' ', '=']).trim_matches('"').to_owned()
+        };
+        let address = value("base_url").trim_start_matches("http://").split('/').next().unwrap().to_owned();
+        Self { address, token: value("experimental_bearer_token") }
     }
 
     /// Sends a request and returns status and body.
@@ -41,8 +56,23 @@ impl Door {
         (status.unwrap_or_else(|| panic!("{head:?}")), body.to_owned())
     }
 
+    /// Sends a request that the server need not live to answer.
+    pub fn try_post(&self, path: &str, body: &Value) {
+        let Ok(mut stream) = TcpStream::connect(&self.address) else { return };
+        let Self { address, token } = self;
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+             application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if stream.write_all(head.as_bytes()).is_ok() {
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    }
+
     /// Sends a request as the harness would.
-    fn post(&self, path: &str, body: &Value) -> (u16, String) {
+    pub fn post(&self, path: &str, body: &Value) -> (u16, String) {
         self.ask("POST", path, &self.token, &self.address, body)
     }
 }
@@ -225,17 +255,7 @@ fn the_next_harness_is_told_what_went_before() {
     let sandbox = Sandbox::new();
     stub_cli(&sandbox, "claude");
     let pane = stub_session(&sandbox, "codex");
-    let config = stub_env(&sandbox, "codex")["CODEX_HOME"].clone() + "/config.toml";
-    let config = std::fs::read_to_string(config).unwrap();
-    let value = |key: &str| {
-        let line = config
-            .lines()
-            .find_map(|line| line.trim().strip_prefix(key))
-            .unwrap_or_else(|| panic!("{config}"));
-        line.trim_start_matches([' ', '=']).trim_matches('"').to_owned()
-    };
-    let address = value("base_url").trim_start_matches("http://").split('/').next().unwrap().to_owned();
-    let codex = Door { address, token: value("experimental_bearer_token") };
+    let codex = Door::of_codex(&sandbox);
     let request = "make the totals of the cart right";
     let item =
         json!({ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": request }] });

@@ -18,6 +18,7 @@ mod far;
 mod gateway;
 mod hostile;
 mod layout;
+mod limits;
 mod living;
 mod overlays;
 mod panes;

@@ -1,17 +1,7 @@
 //! The official Agents SDK, installed from PyPI by the product, in a pane of ours.
-use super::{CODEX, Cli, Stage, install, is_idle};
+use super::{AGENTS, CODEX, Stage, install, is_idle};
 use crate::common::{Signal, wait_gone};
 use std::{fs, time::Duration};
-
-const AGENTS: Cli = Cli {
-    name: "openai-agents",
-    takes_prompts: "what shall be done?",
-    model: "gpt-5.4",
-    other_model: "gpt-5.3-codex",
-    other_wire: "gpt-5.3-codex",
-    question: "y yes",
-    asks: "run",
-};
 
 fn stage() -> Stage {
     install::beside(AGENTS.name);

@@ -7,6 +7,7 @@ mod furnished;
 mod install;
 mod interrupted;
 mod rides;
+mod screens;
 mod sdks;
 mod switches;
 mod thinking;
@@ -29,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LEAVE: Duration = Duration::from_secs(20);
 /// Looks at a screen, some thirty milliseconds apart, in which a person has seen what stands there.
 const LOOKS: u32 = 8;
+/// The newest events that a failing test shows.
+const EVENTS: usize = 60;
 /// The size of a stage's sessions.
 const SIZE: (u16, u16) = (120, 40);
 
@@ -79,6 +82,16 @@ pub const GROK: Cli = Cli {
     other_model: "grok-4.5",
     other_wire: "grok-4.5",
     question: "Yes, proceed",
+    asks: "run",
+};
+/// The one whose pane is ours; installed apart from the others, since it needs Python.
+pub const AGENTS: Cli = Cli {
+    name: "openai-agents",
+    takes_prompts: "what shall be done?",
+    model: "gpt-5.4",
+    other_model: "gpt-5.3-codex",
+    other_wire: "gpt-5.3-codex",
+    question: "y yes",
     asks: "run",
 };
 
@@ -268,6 +281,9 @@ impl Drop for Stage {
             eprintln!("── {pane} ──\n{}", lines.collect::<Vec<_>>().join("\n"));
             eprintln!("{}", said(&["explain", "-t", pane]));
         }
+        let events = said(&["events"]);
+        let newest: Vec<&str> = events.lines().rev().take(EVENTS).collect();
+        eprintln!("{}", newest.into_iter().rev().collect::<Vec<_>>().join("\n"));
     }
 }
 

@@ -1,5 +1,5 @@
 //! A pane's harness is changed in the middle of the work: to each other CLI and back.
-use super::{CLAUDE, CODEX, Cli, GEMINI, GROK, OPENCODE, PATIENCE, Stage, is_idle, squeeze};
+use super::{AGENTS, CLAUDE, CODEX, Cli, GEMINI, GROK, OPENCODE, PATIENCE, Stage, install, is_idle, squeeze};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs};
 
@@ -9,6 +9,8 @@ const ROUND: &[Cli] = &[CODEX, GEMINI, CLAUDE, GEMINI, CODEX, CLAUDE];
 const OTHERS: &[Cli] = &[OPENCODE, GROK, OPENCODE, CODEX, GROK, CLAUDE];
 /// What the two rounds leave of the twenty pairs of five.
 const REST: &[Cli] = &[OPENCODE, CLAUDE, GROK, GEMINI, OPENCODE, GEMINI, GROK, CODEX, OPENCODE, CLAUDE];
+/// To and from the one whose pane is ours.
+const OURS: &[Cli] = &[AGENTS, CODEX, AGENTS, GEMINI, AGENTS, OPENCODE, AGENTS, GROK, AGENTS, CLAUDE];
 
 #[test]
 fn the_work_goes_round_three_and_each_resumes() {
@@ -21,9 +23,26 @@ fn the_work_goes_round_the_others_and_each_resumes() {
 }
 
 #[test]
-#[ignore = "takes minutes: the pairs that the other rounds leave"]
 fn the_work_goes_round_every_other_pair() {
     round(REST);
+}
+
+#[test]
+fn the_work_goes_to_and_from_the_agents_sdk() {
+    install::beside(AGENTS.name);
+    round(OURS);
+}
+
+#[test]
+fn the_rounds_take_every_ordered_pair_of_the_six() {
+    let six = [CLAUDE, CODEX, GEMINI, OPENCODE, GROK, AGENTS].map(|cli| cli.name);
+    let mut pairs = std::collections::BTreeSet::new();
+    for steps in [ROUND, OTHERS, REST, OURS] {
+        let from = std::iter::once(&CLAUDE).chain(steps);
+        pairs.extend(from.zip(steps).map(|(from, to)| (from.name, to.name)));
+    }
+    let all = six.iter().flat_map(|from| six.iter().map(move |to| (*from, *to)));
+    assert_eq!(pairs, all.filter(|(from, to)| from != to).collect());
 }
 
 fn round(steps: &[Cli]) {
@@ -34,6 +53,7 @@ fn round(steps: &[Cli]) {
     let mut sessions: BTreeMap<&str, Value> = BTreeMap::new();
     stage.wait_idle(&pane, at);
     for (n, to) in steps.iter().copied().enumerate() {
+        uses_tools(&stage, &pane, n);
         let request = format!("Remember step {n}: the bell number {n}{n} hangs in the {} tower", at.name);
         stage.ask(&pane, &request);
         let before = stage.tree();
@@ -79,8 +99,27 @@ fn round(steps: &[Cli]) {
     }
     let kinds: std::collections::BTreeSet<&str> = steps.iter().map(|cli| cli.name).collect();
     assert_eq!(sessions.keys().copied().collect::<std::collections::BTreeSet<_>>(), kinds);
+    uses_tools(&stage, &pane, steps.len());
     let told_first = stage.ask(&pane, "[[recall: number 00]]");
     assert!(told_first.contains("the bell number 00 hangs in the claude tower"), "{told_first}");
+}
+
+/// A turn with a tool: it finds the program that the harness before installed, and installs one for the next.
+fn uses_tools(stage: &Stage, pane: &str, n: usize) {
+    let (bin, found) = (stage.sandbox.path("bin"), stage.sandbox.path(&format!("found-{n}")));
+    let mut script =
+        format!("#!/bin/sh\nprintf '#!/bin/sh\\n' > {0}/bell-{n}\nchmod 755 {0}/bell-{n}\n", bin.display());
+    // What a shell answers to this is compared between the one that installed it and the next.
+    for bell in n.saturating_sub(1)..=n {
+        script.push_str(&format!("command -v bell-{bell} >> {}\n", found.display()));
+    }
+    let file = stage.sandbox.write(&format!("install-{n}"), &script);
+    stage.ask(pane, &format!("[[run: . {}]]", file.display()));
+    let answers = fs::read_to_string(&found).unwrap_or_default();
+    let wanted: String = (n.saturating_sub(1)..=n)
+        .map(|bell| format!("{}\n", bin.join(format!("bell-{bell}")).display()))
+        .collect();
+    assert_eq!(answers, wanted, "what was installed is found");
 }
 
 /// Changes of every kind: staged, unstaged, both in one file, deleted, untracked, ignored.

@@ -27,6 +27,12 @@ pub struct ExecutorSettings {
     /// What happens when it is to start and is not there.
     #[serde(default)]
     pub auto_install: AutoInstall,
+    /// What goes on in its place after a limit or an outage, in this order: an executor, or one with a model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<String>,
+    /// It is not gone back to when the limit has reset.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fallback_stay: bool,
     /// Whether it is driven by its typed protocol as well, where it has one; so where nothing is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<bool>,

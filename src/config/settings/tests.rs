@@ -70,6 +70,7 @@ clock = \"\"
 default_executor = \"openai-agents\"
 inherit_user = false
 harness_authority = true
+writer_lease = true
 bell = false
 notify = false
 message_seconds = 9

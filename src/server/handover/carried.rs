@@ -6,7 +6,14 @@ use crate::{
     handoff::Conversation,
     mux::{PaneId, SessionId, WindowId, layout::Layout},
     router::{LimitWindow, Refusal},
-    server::{buffers::Buffers, harness, input::Table, restore::Saved, scripted::Bound, scripted::Owner},
+    server::{
+        buffers::Buffers,
+        harness::{self, Generated},
+        input::Table,
+        restore::Saved,
+        scripted::Bound,
+        scripted::Owner,
+    },
     state::{Closes, ExitCard, RequestLine, StatusReport, StatusSource, Usage},
 };
 use serde::{Deserialize, Serialize};
@@ -100,7 +107,11 @@ pub struct LiveHarness {
     turns: u64,
     observed: BTreeMap<StatusSource, (StatusReport, u64)>,
     launched: Option<String>,
-    files: Vec<PathBuf>,
+    files: Vec<Generated>,
+    unmapped: Vec<String>,
+    resumed: Option<String>,
+    offered: bool,
+    limit_said: Option<(String, u64)>,
     failed: Option<String>,
     /// Seconds of unix time.
     started: Option<u64>,
@@ -126,6 +137,10 @@ impl LiveHarness {
             observed: runtime.observed.clone(),
             launched: runtime.launched.clone(),
             files: runtime.files.clone(),
+            unmapped: runtime.unmapped.clone(),
+            resumed: runtime.resumed.clone(),
+            offered: runtime.offered,
+            limit_said: runtime.limit_said.clone(),
             failed: runtime.failed.clone(),
             started: runtime.started.and_then(since),
             ..Self::default()
@@ -146,6 +161,10 @@ impl LiveHarness {
             observed: self.observed.clone(),
             launched: self.launched.clone(),
             files: self.files.clone(),
+            unmapped: self.unmapped.clone(),
+            resumed: self.resumed.clone(),
+            offered: self.offered,
+            limit_said: self.limit_said.clone(),
             failed: self.failed.clone(),
             started: self.started.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
             ..harness::Runtime::default()

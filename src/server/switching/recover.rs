@@ -84,6 +84,14 @@ impl Interrupted {
 }
 
 impl Server {
+    /// Puts a switch on the card of its pane that waited for the end of a turn which the server did not live to see.
+    pub(in crate::server) fn offer_waiting(&mut self, id: PaneId, words: Vec<String>) {
+        let to = words.iter().skip_while(|word| *word != "--executor").nth(1).cloned().unwrap_or_default();
+        let Some(card) = self.state.panes.get_mut(&id).and_then(|pane| pane.exit.as_mut()) else { return };
+        card.keys.insert(0, ("t".into(), format!("switch to {to}, as was asked")));
+        self.retries.insert(id, words);
+    }
+
     /// Puts the ways on from an interrupted switch on the card of its pane.
     pub(in crate::server) fn offer_recovery(&mut self, id: PaneId, switch: &Interrupted) {
         if switch.is_over() {

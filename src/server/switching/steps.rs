@@ -72,6 +72,7 @@ impl Server {
             handoff: Handoff::default(),
             reply,
             stopping: None,
+            limited_until: self.state.panes.get(&id).and_then(|pane| pane.status.until),
             plan,
         };
         self.switches.insert(id, running);
@@ -191,6 +192,7 @@ impl Server {
         }
         let Some(running) = self.switches.get_mut(&id) else { return };
         running.stopping = None;
+        let running_limit = running.limited_until;
         let plan = running.plan.clone();
         let handoff = running.handoff.text.clone();
         let seen = crate::handoff::requests_seen(&plan.telling.conversation);
@@ -206,6 +208,7 @@ impl Server {
                 auth: harness.route.auth,
                 seen_requests: seen,
                 model: harness.route.model.clone(),
+                limited_until: running_limit,
                 manner: harness.manner.clone(),
             };
             harness.parked.insert(harness.route.executor.clone(), parked);
@@ -230,6 +233,7 @@ impl Server {
                 manner: plan.manner.clone(),
             },
         );
+        self.await_returns(id);
         // A start that failed has put its card up and ended the switch already.
         if !self.switches.contains_key(&id) {
             return;

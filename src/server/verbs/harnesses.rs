@@ -8,7 +8,7 @@ use crate::{
     server::{
         Server,
         harness::{Generated, Start, Waiter},
-        panes::{STOP_GRACE, fresh_screen},
+        panes::fresh_screen,
         reply::{Failure, Reply},
     },
     state::{Status, StatusReport, StatusSource, target::Origin},
@@ -52,11 +52,7 @@ impl Server {
             Some((Status::Idle | Status::Done | Status::Limited, _)) => {
                 self.set_status(
                     id,
-                    StatusReport {
-                        status: Status::Working,
-                        source: StatusSource::Process,
-                        detail: "a prompt was submitted".into(),
-                    },
+                    StatusReport::new(Status::Working, StatusSource::Process, "a prompt was submitted"),
                 );
                 self.submit(id, text)?;
             }
@@ -75,14 +71,13 @@ impl Server {
         if !wait {
             return silent();
         }
+        let wait_id = uuid::Uuid::new_v4();
         if let (Some(reply), Some(runtime)) = (reply.take(), self.harnesses.get_mut(&id)) {
-            runtime.waits += 1;
-            runtime.waiters.push(Waiter { id: runtime.waits, turns, prompt: text.to_owned(), reply });
+            runtime.waiters.push(Waiter { id: wait_id, turns, prompt: text.to_owned(), reply });
         }
-        let wait = self.harnesses.get(&id).map_or(0, |r| r.waits);
         self.tasks.after(Duration::from_secs(timeout), move |server| {
             let Some(runtime) = server.harnesses.get_mut(&id) else { return };
-            let (late, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|w| w.id == wait);
+            let (late, rest): (Vec<_>, Vec<_>) = runtime.waiters.drain(..).partition(|w| w.id == wait_id);
             runtime.waiters = rest;
             for Waiter { reply, .. } in late {
                 reply.fail(&Failure::Failed(format!(
@@ -172,24 +167,14 @@ impl Server {
                 Ok(how)
             }
             ModelChange::Relaunch(how) => {
-                // What the CLI runs now is read while it runs.
-                self.look_at_login(id, |server, id, _| {
-                    let Some(pty) = server.screens.get_mut(&id).and_then(|s| s.pty.take()) else { return };
-                    server.tasks.spawn(
-                        move || pty.stop_blocking(STOP_GRACE),
-                        move |server, stopped| {
-                            server.tell_killed(id, &stopped);
-                            server.start_again(id);
-                        },
-                    );
-                });
+                self.relaunch(id, |_| {});
                 Ok(how)
             }
         }
     }
 
     /// Starts a stopped harness as its route says now, where its conversation was.
-    fn start_again(&mut self, id: crate::mux::PaneId) {
+    pub(in crate::server) fn start_again(&mut self, id: crate::mux::PaneId) {
         let session = self.session_to_resume(id);
         let Some(pane) = self.state.panes.get_mut(&id) else { return };
         pane.title.clear();
@@ -294,7 +279,12 @@ impl Server {
                 .collect();
             return Ok(pretty(&json!({
                 "pane": id.to_string(), "status": pane.status.status.as_str(), "source": pane.status.source,
-                "detail": pane.status.detail, "since": pane.status_since, "sources": sources,
+                "detail": pane.status.detail, "since": pane.status_since,
+                "until": pane.status.until, "sources": sources,
+                "signals": {
+                    "title": pane.title, "bottom": self.bottom(id),
+                    "osc7501": self.screens.get(&id).and_then(|screen| screen.agent_state.clone()),
+                },
                 "control": control, "question": pane.question,
             })));
         }

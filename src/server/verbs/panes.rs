@@ -197,6 +197,7 @@ impl Server {
                         auth: harness.route.auth,
                         seen_requests: 0,
                         model: None,
+                        limited_until: None,
                         manner: Manner::default(),
                     }),
                     (Respawn::Resume, Some(session)) => SessionChoice::Resume(session),
