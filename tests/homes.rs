@@ -46,8 +46,11 @@ fn wait_for_pane(sandbox: &Sandbox, name: &str, condition: impl Fn(&Value) -> bo
     all.as_array().unwrap().last().unwrap().clone()
 }
 
+/// There is a process, and it is the program: between fork and exec it has the server's environment.
 fn runs(pane: &Value) -> bool {
-    pane["pid"].as_i64().is_some()
+    let environ =
+        pane["pid"].as_i64().map(|pid| fs::read(format!("/proc/{pid}/environ")).unwrap_or_default());
+    environ.is_some_and(|environ| environ.windows(11).any(|bytes| bytes == b"INSPAN_RUN="))
 }
 
 fn says(pane: &Value, what: &str) -> bool {
@@ -87,7 +90,7 @@ fn after_a_restart_a_client_brings_the_key_back() {
     start(&sandbox, &["claude", "--trust"]).ok();
     wait_for_pane(&sandbox, "the harness runs", runs);
     sandbox.set_env("TEAM_KEY", None);
-    sandbox.inspan(&["restart-server"]).ok();
+    sandbox.inspan(&["restart-server", "--stop"]).ok();
     let pane = wait_for_pane(&sandbox, "the pane is restored", |pane| says(pane, "restored"));
     assert!(pane["notes"].to_string().contains("TEAM_KEY is not set where you attached"), "{pane}");
     sandbox.inspan(&["respawn-pane", "-t", "work", "--how", "fresh"]).ok();
@@ -337,7 +340,7 @@ fn an_agent_and_an_effort_reach_the_cli_and_an_unknown_agent_is_refused() {
     wait_for_pane(&sandbox, "the harness runs", |_| started(&sandbox).ends_with('\n'));
     assert!(started(&sandbox).contains("--effort high --agent reviewer"), "{}", started(&sandbox));
     // What was chosen goes on with the pane.
-    sandbox.inspan(&["restart-server"]).ok();
+    sandbox.inspan(&["restart-server", "--stop"]).ok();
     wait_for_pane(&sandbox, "the pane is restored", |pane| says(pane, "restored"));
     sandbox.inspan(&["respawn-pane", "-t", "work", "--how", "fresh"]).ok();
     wait_for_pane(&sandbox, "it runs again", |_| started(&sandbox).lines().count() == 2);

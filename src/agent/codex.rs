@@ -39,7 +39,7 @@ const LOOKS: u32 = 120;
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// Where the app-server of a pane listens, and what is done first there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Attach {
     /// Its socket.
     pub socket: PathBuf,

@@ -8,6 +8,7 @@ use crate::{
     router::LimitWindow,
     state::{Status, StatusReport, StatusSource},
 };
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, future::Future};
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,7 +22,7 @@ pub const EVENTS: usize = 256;
 const WHAT_MAX: usize = 300;
 
 /// Where a harness's typed protocol is spoken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Endpoint {
     /// The app-server beside a Codex.
     Codex(codex::Attach),
@@ -30,6 +31,19 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The same place for a client that comes later, when the session is known and settled.
+    #[must_use]
+    pub fn again(mut self, known: Option<&String>) -> Self {
+        match &mut self {
+            Self::Codex(attach) => {
+                attach.thread = known.cloned().or(attach.thread.take());
+                attach.permission = None;
+            }
+            Self::OpenCode(access) => access.session = known.cloned().or(access.session.take()),
+        }
+        self
+    }
+
     /// Whether the harness's own TUI must be there first: who comes first gives the process its name towards the
     /// vendor.
     pub fn follows_tui(&self) -> bool {

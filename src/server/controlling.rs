@@ -43,8 +43,7 @@ pub(crate) enum Control {
 pub(crate) struct Spoken {
     /// Which client: what an earlier one still says is not listened to.
     run: u64,
-    /// It is a side of the TUI's own process.
-    tuis_own: bool,
+    endpoint: Endpoint,
     handle: Handle,
     standing: Standing,
     /// When the question that is first in line came to be so.
@@ -56,6 +55,15 @@ impl Control {
         match self {
             Self::Spoken(spoken) => Some(&spoken.standing),
             Self::None | Self::Planned(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// Where it is spoken or will be.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Planned(endpoint) => Some(endpoint),
+            Self::Spoken(spoken) => Some(&spoken.endpoint),
+            Self::None | Self::Lost(_) => None,
         }
     }
 
@@ -83,13 +91,8 @@ impl Server {
         self.controls += 1;
         let run = self.controls;
         let (handle, orders) = Handle::new();
-        let spoken = Spoken {
-            run,
-            tuis_own: endpoint.is_tuis_own(),
-            handle,
-            standing: Standing::default(),
-            asked: None,
-        };
+        let spoken =
+            Spoken { run, endpoint: endpoint.clone(), handle, standing: Standing::default(), asked: None };
         runtime.control = Control::Spoken(Box::new(spoken));
         self.tasks.speak(endpoint, orders, move |server, event| server.control_event(id, run, event));
     }
@@ -245,7 +248,7 @@ impl Server {
     /// Whether the protocol is a side of the TUI's own process.
     pub(super) fn control_is_tuis_own(&self, id: PaneId) -> bool {
         let control = self.harnesses.get(&id).map(|runtime| &runtime.control);
-        matches!(control, Some(Control::Spoken(spoken)) if spoken.tuis_own)
+        matches!(control, Some(Control::Spoken(spoken)) if spoken.endpoint.is_tuis_own())
     }
 
     /// Whether a harness takes orders.

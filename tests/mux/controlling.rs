@@ -31,8 +31,12 @@ impl Far {
         let kept = heard.clone();
         std::thread::spawn(move || {
             // Who only looks whether somebody listens hangs up at once.
-            let client = listener.incoming().flatten().find_map(|stream| tungstenite::accept(stream).ok());
-            serve(client.unwrap(), &kept, &said);
+            let clients = listener.incoming().flatten().filter_map(|stream| tungstenite::accept(stream).ok());
+            for client in clients {
+                if !serve(client, &kept, &said) {
+                    break;
+                }
+            }
         });
         Self { heard, say }
     }
@@ -87,19 +91,23 @@ impl Far {
     }
 }
 
-/// Answers what a client asks, and says what the test wants said; `None` hangs up.
-fn serve(mut client: WebSocket<UnixStream>, heard: &Mutex<Vec<Value>>, said: &mpsc::Receiver<Option<Value>>) {
+/// Answers what a client asks, and says what the test wants said; `None` hangs up. Whether the client left by itself.
+fn serve(
+    mut client: WebSocket<UnixStream>,
+    heard: &Mutex<Vec<Value>>,
+    said: &mpsc::Receiver<Option<Value>>,
+) -> bool {
     client.get_ref().set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     loop {
         match said.try_recv() {
             Ok(Some(message)) => client.send(Message::text(message.to_string())).unwrap(),
-            Ok(None) | Err(mpsc::TryRecvError::Disconnected) => return,
+            Ok(None) | Err(mpsc::TryRecvError::Disconnected) => return false,
             Err(mpsc::TryRecvError::Empty) => {}
         }
         let message = match client.read() {
             Ok(message) => message,
             Err(tungstenite::Error::Io(e)) if e.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(_) => return,
+            Err(_) => return true,
         };
         let Ok(message) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else {
             continue;
@@ -232,6 +240,22 @@ fn an_app_server_that_ends_leaves_a_card_and_nothing_behind() {
     sandbox.wait_output("its processes are gone", &["list-panes"], |_| beside(&sandbox) == 0);
     let terminal = sandbox.attach(120, 30, &["attach", "-t", "work"]);
     terminal.wait_for("r goes on with it");
+}
+
+#[test]
+fn a_restarted_server_speaks_on_with_the_thread() {
+    let sandbox = Sandbox::new();
+    let (far, pane) = scene(&sandbox);
+    wait_for_status(&sandbox, "idle");
+    far.heard.lock().unwrap().clear();
+    sandbox.inspan(&["restart-server"]).ok();
+    let resumed = far.wait_for_method("thread/resume");
+    assert_eq!(resumed["params"]["threadId"], THREAD);
+    wait_for_status(&sandbox, "working");
+    far.asks(3, "touch /outside");
+    wait_for_status(&sandbox, "needs-you");
+    sandbox.inspan(&["approve", "-t", &pane]).ok();
+    far.wait_for("the approval", |m| m["id"] == 3 && m["result"] == json!({ "decision": "accept" }));
 }
 
 #[test]

@@ -35,7 +35,7 @@ const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const USER: &str = "opencode";
 
 /// Where its server listens, and what lets a client in.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Access {
     /// A port of the loopback interface.
     pub port: u16,

@@ -3,11 +3,13 @@
 //! It lies in memory that has a descriptor and no name, because environments and tokens are in it. Fields may come and
 //! go between versions; what changes its meaning raises [`FORM`].
 use crate::{
+    agent::control::Endpoint,
     handoff::Conversation,
     mux::{PaneId, SessionId, WindowId, layout::Layout},
     router::{LimitWindow, Refusal},
     server::{
         buffers::Buffers,
+        controlling::Control,
         harness::{self, Generated},
         input::Table,
         restore::Saved,
@@ -112,6 +114,7 @@ pub struct LiveHarness {
     resumed: Option<String>,
     offered: bool,
     limit_said: Option<(String, u64)>,
+    control: Option<Endpoint>,
     failed: Option<String>,
     /// Seconds of unix time.
     started: Option<u64>,
@@ -141,13 +144,16 @@ impl LiveHarness {
             resumed: runtime.resumed.clone(),
             offered: runtime.offered,
             limit_said: runtime.limit_said.clone(),
+            control: runtime.control.endpoint().cloned(),
             failed: runtime.failed.clone(),
             started: runtime.started.and_then(since),
             ..Self::default()
         }
     }
 
-    pub fn runtime(&self) -> harness::Runtime {
+    /// The harness as it goes on, in its native session.
+    pub fn runtime(&self, session: Option<&String>) -> harness::Runtime {
+        let control = self.control.clone().map(|endpoint| Control::Planned(endpoint.again(session)));
         harness::Runtime {
             token: self.token.clone(),
             config_home: self.config_home.clone(),
@@ -165,6 +171,7 @@ impl LiveHarness {
             resumed: self.resumed.clone(),
             offered: self.offered,
             limit_said: self.limit_said.clone(),
+            control: control.unwrap_or_default(),
             failed: self.failed.clone(),
             started: self.started.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
             ..harness::Runtime::default()

@@ -220,7 +220,8 @@ impl Server {
             harness.requests = std::mem::take(&mut live.requests);
         }
         if let Some(live) = &live.harness {
-            self.harnesses.insert(id, live.runtime());
+            let session = pane.harness.as_ref().and_then(|harness| harness.session.as_ref());
+            self.harnesses.insert(id, live.runtime(session));
         }
         if !live.env.is_empty() {
             self.scripted.pane_env.insert(id, std::mem::take(&mut live.env));
@@ -244,6 +245,8 @@ impl Server {
                 }
                 opened.pty = Some(pty);
                 self.watch_soon(id);
+                // Its TUI is there since before.
+                self.control_begin(id, true);
             }
             None => self.ended(id, "its terminal was lost in a restart of the server".into()),
         }
