@@ -6,6 +6,16 @@ use std::path::PathBuf;
 /// The verbs for scripts.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ScriptVerb {
+    /// Send the prefix key to the pane.
+    #[command(after_help = "Example:\n  inspan send-prefix")]
+    SendPrefix {
+        #[command(flatten)]
+        /// Which pane.
+        target: Target,
+        /// The second prefix.
+        #[arg(short = '2')]
+        second: bool,
+    },
     /// Send what a pane prints to a command's standard input; without a command, stop that.
     #[command(
         visible_alias = "pipep",

@@ -665,16 +665,6 @@ pub enum Verb {
         #[arg(required = true, allow_hyphen_values = true, trailing_var_arg = true)]
         command: Vec<String>,
     },
-    /// Send the prefix key to the pane.
-    #[command(after_help = "Example:\n  inspan send-prefix")]
-    SendPrefix {
-        #[command(flatten)]
-        /// Which pane.
-        target: Target,
-        /// The second prefix.
-        #[arg(short = '2')]
-        second: bool,
-    },
     /// Repaint every client.
     #[command(visible_alias = "refresh", after_help = "Example:\n  inspan refresh-client")]
     RefreshClient,

@@ -69,8 +69,8 @@ pub struct Runtime {
     pub answered_last: bool,
     /// Ended turns.
     pub turns: u64,
-    /// The newest `Main` answer called tools, so the turn goes on.
-    pub tools_running: bool,
+    /// When the newest `Main` answer called tools, until the request that tells how they went.
+    pub tools_called: Option<Instant>,
     /// What each source said last, and when (unix seconds).
     pub observed: BTreeMap<StatusSource, (StatusReport, u64)>,
     /// Commands that wait for the end of a turn.
@@ -169,7 +169,7 @@ impl Runtime {
     pub fn process_ended(&mut self) {
         self.control = Control::None;
         self.in_flight.clear();
-        self.tools_running = false;
+        self.tools_called = None;
         for Waiter { reply, .. } in self.waiters.drain(..) {
             reply.fail(&Failure::Failed("the harness ended before its turn did".into()));
         }

@@ -107,7 +107,7 @@ impl Server {
                     runtime.submitted = None;
                     runtime.failed = None;
                     runtime.blocked = None;
-                    runtime.tools_running = false;
+                    runtime.tools_called = None;
                     runtime.heard = true;
                     runtime.answered_last = false;
                     if let Some(conversation) = conversation.filter(|c| !c.turns.is_empty()) {

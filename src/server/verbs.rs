@@ -351,12 +351,6 @@ impl Server {
                 self.command_prompt(initial, prompt, template.as_deref(), origin)
             }
             Verb::ConfirmBefore { prompt, command } => self.confirm_before(prompt, command, origin),
-            Verb::SendPrefix { target, second } => {
-                let pane = self.state.find_pane(target.target.as_deref(), origin)?;
-                let key = self.keys.prefix(second).ok_or("no second prefix is set")?;
-                self.type_key(pane, &key)?;
-                silent()
-            }
             Verb::RefreshClient => {
                 for link in self.links.values_mut() {
                     link.writer.invalidate();

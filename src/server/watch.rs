@@ -29,6 +29,10 @@ const ANSWER_WAIT: Duration = Duration::from_millis(1500);
 /// was seen to follow by a few hundred milliseconds.
 const FAILED_WAIT: Duration = Duration::from_millis(1000);
 
+/// After an answer that calls tools the CLI may look idle for so long, because what it wrote of its state is from before
+/// the turn. One that gave the turn up stays idle.
+const TOOL_WAIT: Duration = Duration::from_millis(1500);
+
 /// Lines at the live bottom of a screen that status rules may read.
 const BOTTOM_LINES: usize = 14;
 
@@ -143,8 +147,10 @@ impl Server {
         let submitted = answers && runtime.submitted.take().is_some();
         let main_in_flight = runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main);
         // A request in flight outranks what the screen says, but a question on the screen is not asked while the
-        // model still speaks; it belongs to the tool that runs meanwhile.
-        if main_in_flight && report.status != Status::NeedsYou && !typed {
+        // model still speaks; it belongs to the tool that runs meanwhile. A typed protocol may be behind the request
+        // with the beginning of the turn.
+        let at_rest = matches!(report.status, Status::Idle | Status::Done);
+        if main_in_flight && report.status != Status::NeedsYou && (!typed || at_rest) {
             return;
         }
         let report = match &runtime.failed {
@@ -154,12 +160,15 @@ impl Server {
             }
             _ => report,
         };
-        if matches!(report.status, Status::Idle | Status::Done) {
+        if at_rest {
             // A sub-agent that works in the background leaves the prompt free, and the turn is not over.
             if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Subagent) {
                 let busy =
                     StatusReport::new(Status::Working, StatusSource::Gateway, "a sub-agent is at work");
                 self.set_status(id, busy);
+                return;
+            }
+            if !typed && runtime.tools_called.is_some_and(|at| at.elapsed() < TOOL_WAIT) {
                 return;
             }
             // Just after a prompt was typed the CLI still looks idle; `check_submitted` looks again.
@@ -223,7 +232,7 @@ impl Server {
             Arc::make_mut(&mut runtime.conversation).turns.push(turn);
             runtime.last_answer = answer;
         }
-        runtime.tools_running = calls_tools;
+        runtime.tools_called = calls_tools.then(Instant::now);
         if runtime.in_flight.values().any(|c| *c == crate::executors::Class::Main) {
             return;
         }
@@ -248,6 +257,7 @@ impl Server {
         } else if row.status == GONE {
             // Interrupted: the CLI says itself what it does next.
         } else if calls_tools {
+            self.tasks.after(TOOL_WAIT, move |server| server.watch_soon(id));
             self.observe(id, StatusSource::Gateway, Status::Working, "a tool runs");
         } else {
             let Some(runtime) = self.harnesses.get_mut(&id) else { return };

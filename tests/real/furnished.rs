@@ -427,9 +427,14 @@ fn under_login_a_harness_runs_as_the_person_would_run_it() {
         assert!(environment.contains(&home), "{environment:?}");
         for line in &environment {
             let name = line.split('=').next().unwrap();
-            // The installation is inspan's own here, and does not replace itself.
-            let held = ["DISABLE_AUTOUPDATER", "GROK_DISABLE_AUTOUPDATER", "OPENCODE_DISABLE_AUTOUPDATE"]
-                .contains(&name);
+            // The installation is inspan's own here, and does not replace itself; the password is for us alone.
+            let held = [
+                "DISABLE_AUTOUPDATER",
+                "GROK_DISABLE_AUTOUPDATER",
+                "OPENCODE_DISABLE_AUTOUPDATE",
+                "OPENCODE_SERVER_PASSWORD",
+            ]
+            .contains(&name);
             assert!(held || !FORBIDDEN.iter().any(|word| name.starts_with(word)), "{}: {line}", cli.name);
         }
         let line = runs(row["pid"].as_i64().unwrap());

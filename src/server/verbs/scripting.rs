@@ -47,6 +47,12 @@ impl Server {
         reply: &mut Option<Reply>,
     ) -> Answer {
         match verb {
+            ScriptVerb::SendPrefix { target, second } => {
+                let pane = self.state.find_pane(target.target.as_deref(), origin)?;
+                let key = self.keys.prefix(second).ok_or("no second prefix is set")?;
+                self.type_key(pane, &key)?;
+                silent()
+            }
             ScriptVerb::PipePane { target, input, output, toggle, command } => {
                 let pane = self.state.find_pane(target.target.as_deref(), origin)?;
                 let command = Some(command.join(" ")).filter(|command| !command.trim().is_empty());
