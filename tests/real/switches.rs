@@ -185,7 +185,8 @@ fn in_the_middle_of_a_turn(from: Cli, to: Cli) {
     let begin = |text: &str| {
         stage.sandbox.inspan(&["prompt", "-t", &pane, text]).ok();
         stage.wait_pane(&pane, "a turn is under way", |row| {
-            row["status"] == "working" && row["status_source"] == "gateway"
+            // A prompt that was only submitted is told by the process.
+            row["status"] == "working" && row["status_source"] != "process"
         });
     };
 
