@@ -51,7 +51,7 @@ fn works(cli: Cli) {
     for pid in gone {
         assert!(wait_gone(pid, LEAVE), "process {pid} outlived its pane: {:?}", stage.sandbox.processes());
     }
-    assert!(is_idle(&stage.row(&free)), "the other pane goes on");
+    stage.wait_pane(&free, "the other pane goes on", is_idle);
 
     stage.sandbox.inspan(&["kill-server"]).ok();
     assert_eq!(stage.sandbox.processes(), [], "nothing outlives the server");
